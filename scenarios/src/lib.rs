@@ -1,0 +1,3 @@
+//! Scenarios: model, parser, topology, policies, records.
+pub mod model;
+pub mod policy;

@@ -1,0 +1,89 @@
+//! The scenario as every mode runs it: parsed, resolved, checked. Plain data.
+//!
+//! [`Scenario`] holds typed values with every default filled in; the text form (units in strings, optional keys,
+//! named regions, populations) is turned into it by the parser. All ids are valid, all references resolve.
+
+mod fault;
+mod session;
+mod topology;
+
+pub use fault::{Fault, FaultKind, LinkSelector};
+pub use session::{
+    Assignment, Churn, Conference, Delivery, FlowDraw, Membership, Routing, Session, StaticFlow,
+    Transport,
+};
+pub use topology::{
+    Bottleneck, CrossTraffic, CrossPattern, Jitter, JitterModel, Link, Loss, Node, Provenance, Queue, QueueDiscipline,
+    Rate, RateTrace, Shaper,
+};
+
+use bellini_core::ids::NodeId;
+use bellini_core::time::Duration;
+
+/// A scenario, complete and checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Short name: letters, digits, `-`, `_`; names the run directory.
+    pub name: String,
+    /// A paragraph for people.
+    pub description: String,
+    /// Root seed when the command line gives none.
+    pub seed: u64,
+    /// How long content is offered, from scenario time zero.
+    pub duration: Duration,
+    /// Time before scenario time zero in which nodes start and hops open.
+    pub settle: Duration,
+    /// Time after `duration` in which nothing new is offered and packets in flight may still arrive.
+    pub drain: Duration,
+    /// Symbols offered in this window of scenario time are the ones that summary.json judges.
+    pub measure: Measure,
+    /// Distance of the samples in series.csv.
+    pub sample_interval: Duration,
+    /// Distance of the reports to `Conference` hooks (30 s in the paper).
+    pub report_interval: Duration,
+    /// What policies see.
+    pub view: View,
+    /// Where and how fast policies decide.
+    pub planner: Planner,
+    /// Nodes in order of their ids.
+    pub nodes: Vec<Node>,
+    /// Links, each in one direction, in order of (from, to).
+    pub links: Vec<Link>,
+    /// Bottlenecks shared by several links.
+    pub bottlenecks: Vec<Bottleneck>,
+    /// Traffic of others on our links.
+    pub cross_traffic: Vec<CrossTraffic>,
+    /// Conferences in order of their ids.
+    pub conferences: Vec<Conference>,
+    /// The fault timeline, in order of time.
+    pub faults: Vec<Fault>,
+    /// Where measured numbers come from (one entry a data set used).
+    pub provenance: Vec<Provenance>,
+}
+
+/// A window of scenario time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// Its first instant.
+    pub from: Duration,
+    /// Its end (excluded).
+    pub to: Duration,
+}
+
+/// What the network looks like to policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// The scenario's own figures; for upper bounds.
+    Oracle,
+}
+
+/// Where and how fast policies decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Planner {
+    /// The node that decides and sends its decisions as control messages; `None`: each session's source.
+    pub node: Option<NodeId>,
+    /// Time that one decision takes.
+    pub time: Duration,
+    /// Distance of the periodic pulls.
+    pub period: Duration,
+}

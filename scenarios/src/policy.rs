@@ -1,0 +1,147 @@
+//! The traits by which users decide: `Routing`, `FlowAssignment`, `ConferenceHook`.
+//!
+//! A policy sees the network as a [`NetworkView`] and answers with routes or shares. It is asked when a session
+//! starts, periodically, when membership changes, after an overflow, and on reload. It runs outside the core (a
+//! node asks, the driver answers), so the same policy serves the simulator, the lab and live nodes.
+
+use bellini_core::ids::{NodeId, SessionKey};
+use bellini_core::route::Route;
+use bellini_core::time::Duration;
+use bellini_core::units::BitRate;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// The network as policies see it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkView {
+    /// Nodes in order of their ids.
+    pub nodes: Vec<ViewNode>,
+    /// Links, each in one direction, in order of (from, to). Links known to be down are left out.
+    pub links: Vec<ViewLink>,
+}
+
+/// A node as policies see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ViewNode {
+    /// Its id.
+    pub id: NodeId,
+    /// Its name in the scenario.
+    pub name: String,
+    /// The cloud region it is in, if any.
+    pub region: Option<String>,
+}
+
+/// A link as policies see it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ViewLink {
+    /// Sending end.
+    pub from: NodeId,
+    /// Receiving end.
+    pub to: NodeId,
+    /// One-way delay without queueing.
+    pub delay: Duration,
+    /// Rate, when it is limited.
+    pub rate: Option<BitRate>,
+    /// Mean loss probability.
+    pub loss: f64,
+    /// Price of traffic, if known.
+    pub usd_per_gb: Option<f64>,
+}
+
+/// What a policy is asked about.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// The session.
+    pub session: SessionKey,
+    /// Its source.
+    pub source: NodeId,
+    /// Its destinations now, sorted, never empty.
+    pub destinations: &'a [NodeId],
+    /// Mean payload rate of its content, when it has one.
+    pub rate: Option<BitRate>,
+    /// Why it is asked.
+    pub reason: Reason,
+    /// The network.
+    pub view: &'a NetworkView,
+    /// Parameters from the scenario (`"routing": {"policy": "...", "max_relays": 1}`).
+    pub parameters: &'a BTreeMap<String, Value>,
+}
+
+/// Why a policy is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The session starts.
+    Start,
+    /// The period has passed.
+    Periodic,
+    /// A destination joined.
+    Joined,
+    /// A destination left.
+    Left,
+    /// A queue on one of its routes overflowed.
+    Overflow,
+    /// `reload_session_policies` was called.
+    Reload,
+    /// A node or link on one of its routes is known to be down, or up again.
+    Topology,
+}
+
+/// One route with the rate or share that came with it, if any.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouteChoice {
+    /// The tree.
+    pub route: Route,
+    /// Share written out with it (policy `static`).
+    pub share: Option<f64>,
+    /// Rate written out or computed with it.
+    pub rate: Option<BitRate>,
+}
+
+impl From<Route> for RouteChoice {
+    fn from(route: Route) -> Self {
+        Self { route, share: None, rate: None }
+    }
+}
+
+/// Why a policy has no answer.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum PolicyError {
+    /// A destination cannot be reached.
+    #[error("no path from node {from} to node {to} in the network as seen")]
+    Unreachable {
+        /// The source.
+        from: NodeId,
+        /// The destination.
+        to: NodeId,
+    },
+    /// A parameter is missing or has a wrong value.
+    #[error("parameter `{name}`: {problem}")]
+    Parameter {
+        /// Its name.
+        name: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Decides the routes of a session (the paper's `IRouting`).
+pub trait Routing: Send {
+    /// Returns the routes of the session, at least one; together they reach every destination.
+    ///
+    /// # Errors
+    /// When it finds none: the session then keeps the routes that it has.
+    fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError>;
+}
+
+/// Decides the shares of a session's flows (the paper's `IFlowAssignment`).
+pub trait FlowAssignment: Send {
+    /// Returns one share for each route, none negative, with a positive sum; they need not add up to 1.
+    ///
+    /// # Errors
+    /// When it finds none: the session then keeps the flows that it has.
+    fn shares(&mut self, request: &Request<'_>, routes: &[RouteChoice]) -> Result<Vec<f64>, PolicyError>;
+}
