@@ -53,19 +53,26 @@ impl Payload {
 /// If `out` has another length than `what.len`.
 pub fn fill(seed: Seed, what: Synthetic, out: &mut [u8]) {
     assert_eq!(out.len(), what.len as usize, "the buffer has the described length");
-    let mut words = content_words(seed, what.key, what.symbol);
-    // Offsets inside a symbol are rare (whole symbols travel), so skipping costs nothing that matters.
-    let skip = what.offset as usize;
-    let mut position = 0;
-    let mut written = 0;
-    while written < out.len() {
-        for byte in words.next_u64().to_le_bytes() {
-            if position >= skip && written < out.len() {
-                out[written] = byte;
-                written += 1;
-            }
-            position += 1;
+    let mut name = *b"content:................";
+    name[8..12].copy_from_slice(&what.key.conference.0.to_be_bytes());
+    name[12..16].copy_from_slice(&what.key.session.0.to_be_bytes());
+    name[16..24].copy_from_slice(&what.symbol.to_be_bytes());
+    let mut stream = seed.stream_of(&name);
+    if what.offset == 0 {
+        stream.fill_bytes(out);
+        return;
+    }
+    // Offsets inside a symbol are rare (whole symbols travel): blocks are drawn from its start on.
+    let (mut at, offset) = (0, what.offset as usize);
+    let mut block = [0; 64];
+    while at < offset + out.len() {
+        stream.fill_bytes(&mut block);
+        let from = offset.max(at);
+        let to = (offset + out.len()).min(at + block.len());
+        if from < to {
+            out[from - offset..to - offset].copy_from_slice(&block[from - at..to - at]);
         }
+        at += block.len();
     }
 }
 
@@ -75,10 +82,6 @@ pub fn matches(seed: Seed, key: SessionKey, symbol: u64, offset: u32, bytes: &[u
     let mut expected = vec![0; bytes.len()];
     fill(seed, Synthetic { key, symbol, offset, len: bytes.len() as u32 }, &mut expected);
     expected == bytes
-}
-
-fn content_words(seed: Seed, key: SessionKey, symbol: u64) -> crate::rng::Stream {
-    seed.stream(&format!("content:{key}:{symbol}"))
 }
 
 #[cfg(test)]

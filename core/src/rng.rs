@@ -22,10 +22,16 @@ impl Seed {
     /// Returns the stream of that name.
     #[must_use]
     pub fn stream(self, name: &str) -> Stream {
+        self.stream_of(name.as_bytes())
+    }
+
+    /// Returns the stream named by bytes, for names that are made without allocating.
+    #[must_use]
+    pub fn stream_of(self, name: &[u8]) -> Stream {
         // FNV-1a folds the name; SplitMix64 spreads (seed, name) over the 256-bit key. Neither is
         // cryptographic: the key only has to differ, ChaCha does the mixing.
-        let folded = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+        let folded = name.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
         });
         let mut key = [0; 32];
         let mut state = self.0;
@@ -48,6 +54,11 @@ impl Stream {
     /// Draws 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.rng.next_u64()
+    }
+
+    /// Fills `out` with random bytes.
+    pub fn fill_bytes(&mut self, out: &mut [u8]) {
+        self.rng.fill_bytes(out);
     }
 
     /// Draws from [0, 1), on the grid of 2^-53.

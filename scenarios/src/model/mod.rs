@@ -9,12 +9,11 @@ mod topology;
 
 pub use fault::{Fault, FaultKind, LinkSelector};
 pub use session::{
-    Assignment, Churn, Conference, Delivery, FlowDraw, Membership, Routing, Session, StaticFlow,
-    Transport,
+    Assignment, Churn, Conference, Delivery, FlowDraw, Membership, Routing, Session, StaticFlow, Transport,
 };
 pub use topology::{
-    Bottleneck, CrossTraffic, CrossPattern, Jitter, JitterModel, Link, Loss, Node, Provenance, Queue, QueueDiscipline,
-    Rate, RateTrace, Shaper,
+    Bottleneck, CrossPattern, CrossTraffic, Jitter, JitterModel, Link, Loss, Node, Provenance, Queue,
+    QueueDiscipline, Rate, RateTrace, Shaper,
 };
 
 use bellini_core::ids::NodeId;

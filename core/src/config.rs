@@ -1,0 +1,137 @@
+//! What a node is told before it starts.
+
+use crate::feeder::FeederConfig;
+use crate::ids::{Incarnation, NodeId};
+use crate::time::Duration;
+use crate::units::BitRate;
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// Everything that a node needs to know of itself.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Its id.
+    pub id: NodeId,
+    /// Which start of it this is; higher at each start.
+    pub incarnation: Incarnation,
+    /// Limits and scheduler of its feeders.
+    pub feeder: FeederConfig,
+    /// Pacing of its hops.
+    pub pacing: PacingConfig,
+    /// Bounds of tables and histories.
+    pub limits: Limits,
+    /// Distance of the reports to the driver; `None`: none. The paper reports every 30 s.
+    pub report_interval: Option<Duration>,
+    /// Largest IP packet that its links take, told to peers in the hello. Default 1,500 bytes.
+    pub mtu: u16,
+}
+
+/// Pacing of datagram hops.
+#[derive(Clone, Debug)]
+pub struct PacingConfig {
+    /// Rate of wire bytes per next hop; hops that are not listed have `default_rate`.
+    pub rates: BTreeMap<NodeId, BitRate>,
+    /// Rate of the other hops; `None`: as fast as the socket takes it.
+    pub default_rate: Option<BitRate>,
+    /// Paced hops send bursts of this much time, so that bursts are the same in every mode. Default 200 us.
+    pub quantum: Duration,
+}
+
+/// Bounds of what a node keeps. Each has a counter for what it cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions known at a time (as source, destination or relay). About 200 bytes each as a relay.
+    pub sessions_max: usize,
+    /// Copies that one RoutingInfo may ask for.
+    pub copies_max: usize,
+    /// Bytes of one RoutingInfo.
+    pub routing_bytes_max: usize,
+    /// Symbols behind the newest whose arrival a sink still tells from a duplicate. One bit each.
+    pub dedup_symbols_max: usize,
+    /// Flows of a session for which a relay remembers the way back.
+    pub relay_flows_max: usize,
+    /// A relay forgets a session that it has not seen for so long.
+    pub relay_idle: Duration,
+    /// Control messages waiting for one peer.
+    pub control_messages_max: usize,
+    /// Least distance of overflow notices about one session.
+    pub overflow_notice_interval: Duration,
+    /// Events waiting for the driver; it must drain before this many pile up.
+    pub events_max: usize,
+    /// Ended conferences that are remembered so that late packets of theirs are refused.
+    pub ended_conferences_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions_max: 65_536,
+            copies_max: 64,
+            routing_bytes_max: 512,
+            dedup_symbols_max: 16_384,
+            relay_flows_max: 16,
+            relay_idle: Duration::from_secs(30),
+            control_messages_max: 1_024,
+            overflow_notice_interval: Duration::from_millis(100),
+            events_max: 65_536,
+            ended_conferences_max: 1_024,
+        }
+    }
+}
+
+impl Default for PacingConfig {
+    fn default() -> Self {
+        Self { rates: BTreeMap::new(), default_rate: None, quantum: Duration::from_micros(200) }
+    }
+}
+
+impl NodeConfig {
+    /// Returns the configuration of node `id` with every default.
+    #[must_use]
+    pub fn new(id: NodeId) -> Self {
+        Self {
+            id,
+            incarnation: Incarnation(1),
+            feeder: FeederConfig::default(),
+            pacing: PacingConfig::default(),
+            limits: Limits::default(),
+            report_interval: Some(Duration::from_secs(30)),
+            mtu: 1_500,
+        }
+    }
+
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// The first field whose value breaks its rule.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let rules = [
+            ("incarnation", u64::from(self.incarnation.0), 1, "must be at least 1"),
+            ("pacing.quantum", self.pacing.quantum.as_nanos(), 1, "must be longer than zero"),
+            ("limits.sessions_max", self.limits.sessions_max as u64, 1, "must be at least 1"),
+            ("limits.copies_max", self.limits.copies_max as u64, 1, "must be at least 1"),
+            ("limits.dedup_symbols_max", self.limits.dedup_symbols_max as u64, 64, "must be at least 64"),
+            ("limits.relay_flows_max", self.limits.relay_flows_max as u64, 1, "must be at least 1"),
+            ("limits.events_max", self.limits.events_max as u64, 16, "must be at least 16"),
+            ("mtu", u64::from(self.mtu), 576, "must be at least 576 bytes"),
+        ];
+        for (field, value, least, rule) in rules {
+            if value < least {
+                return Err(ConfigError { field, value, rule });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A configuration that cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{field} is {value}: it {rule}")]
+pub struct ConfigError {
+    /// The field.
+    pub field: &'static str,
+    /// Its value.
+    pub value: u64,
+    /// The rule that it breaks.
+    pub rule: &'static str,
+}

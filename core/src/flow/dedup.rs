@@ -1,0 +1,147 @@
+//! Telling new symbols from duplicates, in bounded memory.
+
+/// What a sink knows of a symbol that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrived {
+    /// It had not arrived before.
+    New,
+    /// It had.
+    Duplicate,
+    /// It is so far behind the newest that nothing is known of it any more.
+    TooOld,
+}
+
+/// A sliding window of one bit per symbol.
+///
+/// It starts with 128 symbols, grows to its limit while symbols are missing in what would slide out, and slides
+/// without growing where everything arrived.
+#[derive(Clone, Debug)]
+pub struct SymbolWindow {
+    /// First symbol that the window covers; a multiple of 64.
+    base: u64,
+    /// A ring of words; the word of symbol s is `(s / 64) % words.len()`.
+    words: Box<[u64]>,
+    words_max: usize,
+}
+
+impl SymbolWindow {
+    /// Returns a window that remembers at most `symbols_max` symbols (rounded up to a power of two, at least 128).
+    #[must_use]
+    pub fn new(symbols_max: usize) -> Self {
+        let words_max = symbols_max.div_ceil(64).next_power_of_two().max(2);
+        Self { base: 0, words: vec![0; 2].into_boxed_slice(), words_max }
+    }
+
+    /// Returns the most symbols that it remembers.
+    #[must_use]
+    pub fn symbols_max(&self) -> usize {
+        self.words_max * 64
+    }
+
+    /// Notes the arrival of `symbol`.
+    #[inline]
+    pub fn insert(&mut self, symbol: u64) -> Arrived {
+        if symbol < self.base {
+            return Arrived::TooOld;
+        }
+        if symbol - self.base >= self.span() {
+            self.advance(symbol);
+        }
+        let slot = self.slot(symbol);
+        let bit = 1 << (symbol % 64);
+        let word = &mut self.words[slot];
+        if *word & bit != 0 {
+            return Arrived::Duplicate;
+        }
+        *word |= bit;
+        Arrived::New
+    }
+
+    /// Returns the symbols that the window covers now.
+    fn span(&self) -> u64 {
+        self.words.len() as u64 * 64
+    }
+
+    fn slot(&self, symbol: u64) -> usize {
+        (symbol / 64) as usize & (self.words.len() - 1)
+    }
+
+    /// Makes room for `symbol`, which lies beyond the window: grows while something is missing, else slides.
+    #[cold]
+    fn advance(&mut self, symbol: u64) {
+        loop {
+            let target = (symbol / 64 + 1).saturating_sub(self.words.len() as u64) * 64;
+            let leaving = ((target - self.base) / 64).min(self.words.len() as u64);
+            let complete = (0..leaving).all(|i| self.words[self.slot(self.base + i * 64)] == u64::MAX);
+            if complete && leaving < self.words.len() as u64 || self.words.len() == self.words_max {
+                for i in 0..leaving {
+                    let slot = self.slot(self.base + i * 64);
+                    self.words[slot] = 0;
+                }
+                self.base = target;
+                return;
+            }
+            self.grow();
+            if symbol - self.base < self.span() {
+                return;
+            }
+        }
+    }
+
+    fn grow(&mut self) {
+        let mut grown = vec![0; self.words.len() * 2].into_boxed_slice();
+        for i in 0..self.words.len() as u64 {
+            let symbol = self.base + i * 64;
+            grown[(symbol / 64) as usize & (grown.len() - 1)] = self.words[self.slot(symbol)];
+        }
+        self.words = grown;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Seed;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn symbols_in_order_never_make_it_grow() {
+        let mut window = SymbolWindow::new(1 << 14);
+        for symbol in 0..100_000 {
+            assert_eq!(window.insert(symbol), Arrived::New);
+            assert_eq!(window.insert(symbol), Arrived::Duplicate);
+        }
+        assert_eq!(window.words.len(), 2);
+    }
+
+    #[test]
+    fn a_gap_makes_it_grow_and_can_be_filled() {
+        let mut window = SymbolWindow::new(1 << 10);
+        for symbol in (1..1_000).chain([0]) {
+            assert_eq!(window.insert(symbol), Arrived::New, "{symbol}");
+        }
+        assert_eq!(window.insert(0), Arrived::Duplicate);
+    }
+
+    #[test]
+    fn beyond_its_limit_it_forgets() {
+        let mut window = SymbolWindow::new(128);
+        assert_eq!(window.insert(0), Arrived::New);
+        assert_eq!(window.insert(10_000_000_000), Arrived::New);
+        assert_eq!(window.insert(0), Arrived::TooOld);
+        assert_eq!(window.insert(u64::MAX), Arrived::New);
+    }
+
+    #[test]
+    fn agrees_with_a_set_while_symbols_stay_inside() {
+        // Symbols up to 400 out of order and some repeated, against a set that forgets nothing.
+        let mut stream = Seed(5).stream("dedup");
+        let mut window = SymbolWindow::new(1_024);
+        let mut seen = BTreeSet::new();
+        for i in 0..200_000_u64 {
+            let symbol = (i + 400).saturating_sub(stream.below(400));
+            let expected = if seen.insert(symbol) { Arrived::New } else { Arrived::Duplicate };
+            assert_eq!(window.insert(symbol), expected);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! A hop: the multiplexed connection to one neighbour that carries all sessions' packets.
+
+mod control;
+mod hello;
+mod pacer;
+mod state;
+
+pub use control::{ControlLink, ControlStats};
+pub use hello::{Handshake, HelloOutcome, Peer};
+pub use pacer::Pacer;
+pub use state::{Hop, HopStats, QueuedPacket, Room, STREAM_FRAME_BYTES_MAX};

@@ -1,0 +1,177 @@
+//! Everything that a node keeps for one hop.
+
+use crate::feeder::{Feeder, FeederConfig};
+use crate::header::HeaderBuf;
+use crate::hop::control::ControlLink;
+use crate::hop::hello::Handshake;
+use crate::hop::pacer::Pacer;
+use crate::ids::{FlowId, HopIndex, NodeId, SessionKey};
+use crate::io::HopKind;
+use crate::payload::Payload;
+use crate::time::Instant;
+use crate::timer::TimerId;
+use crate::wire::stream::StreamReassembler;
+
+/// A packet in a feeder.
+#[derive(Clone, Debug)]
+pub struct QueuedPacket {
+    /// Its header bytes, with room for what the hop adds.
+    pub header: HeaderBuf,
+    /// Its payload.
+    pub payload: Payload,
+    /// Its session.
+    pub key: SessionKey,
+    /// Its flow.
+    pub flow: FlowId,
+    /// The hop it came on; `None` at its source.
+    pub previous: Option<HopIndex>,
+}
+
+impl Default for QueuedPacket {
+    fn default() -> Self {
+        Self {
+            header: HeaderBuf::default(),
+            payload: Payload::Bytes(bytes::Bytes::new()),
+            key: SessionKey::new(0, 0),
+            flow: FlowId(0),
+            previous: None,
+        }
+    }
+}
+
+/// What the driver's send buffer for a hop can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Anything, until the driver says that it is blocked (datagram hops).
+    Open,
+    /// Nothing, until the driver says that there is room again.
+    Blocked,
+    /// So many bytes (stream hops).
+    Bytes(u64),
+}
+
+impl Room {
+    /// Whether a frame may go. A stream with any room takes a whole frame, so that large frames pass.
+    #[inline]
+    #[must_use]
+    pub fn allows(self) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Blocked => false,
+            Self::Bytes(left) => left > 0,
+        }
+    }
+
+    /// Takes the bytes of a sent frame off.
+    pub fn on_sent(&mut self, bytes: u64) {
+        if let Self::Bytes(left) = self {
+            *left = left.saturating_sub(bytes);
+        }
+    }
+
+    /// Adds what the driver granted.
+    pub fn grant(&mut self, bytes: u64) {
+        match self {
+            Self::Bytes(left) => *left = left.saturating_add(bytes),
+            other => *other = Self::Open,
+        }
+    }
+}
+
+/// What a hop counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HopStats {
+    /// Frames sent, of every kind.
+    pub sent_frames: u64,
+    /// Frames sent that carry a packet.
+    pub sent_packets: u64,
+    /// Bytes of all frames sent, without what is below the frame.
+    pub sent_bytes: u64,
+    /// Frames received that were accepted.
+    pub received_frames: u64,
+    /// Frames received that carried a packet.
+    pub received_packets: u64,
+    /// Bytes of accepted frames.
+    pub received_bytes: u64,
+    /// Frame numbers that were passed over and have not arrived: an estimate of frames lost on the way here.
+    pub missing_frames: u64,
+}
+
+/// One hop of a node.
+#[derive(Debug)]
+pub struct Hop {
+    /// The neighbour.
+    pub peer: NodeId,
+    /// Its kind.
+    pub kind: HopKind,
+    /// Who the peer is, once the hello exchange told.
+    pub handshake: Handshake,
+    /// Packets waiting; `None` on control hops.
+    pub feeder: Option<Box<Feeder<QueuedPacket>>>,
+    /// Spacing of frames, where a rate is configured.
+    pub pacer: Option<Pacer>,
+    /// The control link; `None` on data hops.
+    pub control: Option<Box<ControlLink>>,
+    /// Reassembly of frames from the byte stream; `None` on other hops.
+    pub reassembler: Option<Box<StreamReassembler>>,
+    /// What the driver can take.
+    pub room: Room,
+    /// Number of the next frame.
+    pub next_number: u64,
+    /// Highest frame number received on the current connection, plus one.
+    pub received_number: u64,
+    /// Whether the hop stands in the node's list of hops with work.
+    pub is_ready: bool,
+    /// The timer that is set for it, and for when.
+    pub timer: Option<(TimerId, Instant)>,
+    /// How often its connection id was renewed.
+    pub renewals: u16,
+    /// Sessions at this node that wait for room in the feeder.
+    pub waiting: Vec<u32>,
+    /// What it counted.
+    pub stats: HopStats,
+    /// `stats` at the last report.
+    pub reported: HopStats,
+}
+
+impl Hop {
+    /// Returns a hop of kind `kind` to `peer`, not open yet; the peer shall address us as `connection`.
+    #[must_use]
+    pub fn new(peer: NodeId, kind: HopKind, connection: u32, feeder: FeederConfig) -> Self {
+        let is_control = kind == HopKind::Control;
+        let is_stream = kind == HopKind::Stream;
+        Self {
+            peer,
+            kind,
+            handshake: Handshake::new(connection),
+            feeder: (!is_control).then(|| Box::new(Feeder::new(feeder))),
+            pacer: None,
+            control: is_control.then(Box::default),
+            reassembler: is_stream.then(|| Box::new(StreamReassembler::new(STREAM_FRAME_BYTES_MAX))),
+            room: if is_stream { Room::Blocked } else { Room::Open },
+            next_number: 0,
+            received_number: 0,
+            is_ready: false,
+            timer: None,
+            renewals: 0,
+            waiting: Vec::new(),
+            stats: HopStats::default(),
+            reported: HopStats::default(),
+        }
+    }
+
+    /// Notes an accepted frame's number, to count those that were passed over.
+    #[inline]
+    pub fn on_number(&mut self, number: u64) {
+        if number >= self.received_number {
+            self.stats.missing_frames += number - self.received_number;
+            self.received_number = number + 1;
+        } else {
+            // It had been counted as missing when a later one overtook it.
+            self.stats.missing_frames = self.stats.missing_frames.saturating_sub(1);
+        }
+    }
+}
+
+/// Largest frame that a stream hop accepts.
+pub const STREAM_FRAME_BYTES_MAX: usize = 65_536;

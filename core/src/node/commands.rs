@@ -1,0 +1,205 @@
+//! Commands of the application and the planner.
+
+use crate::flow::FlowList;
+use crate::ids::{HopIndex, NodeId, SessionKey};
+use crate::io::{Command, CommandError, Event, HopKind, Install, PolicyReason, SessionSpec, SinkSpec};
+use crate::node::Node;
+use crate::session::{SinkSession, SourceSession};
+use crate::time::Instant;
+use crate::wire::control::ControlBody;
+use crate::wire::routing;
+
+impl Node {
+    pub(super) fn handle_command(&mut self, now: Instant, command: Command) -> Result<(), CommandError> {
+        match command {
+            Command::ConfigureConference { conference, weight, priority } => {
+                self.conference_settings.insert(conference, (weight.max(1), priority));
+                for feeder in self.hops.iter_mut().filter_map(|hop| hop.feeder.as_mut()) {
+                    feeder.configure(conference, weight.max(1), priority);
+                }
+                Ok(())
+            }
+            Command::StartSession(spec) => self.start_session(now, &spec),
+            Command::StopSession(key) => {
+                let index = self.known_session(key)?;
+                self.stop_source(index);
+                Ok(())
+            }
+            Command::JoinSession(spec) => self.join_session(&spec),
+            Command::LeaveSession(key) => self.leave_session(now, key),
+            Command::EndConference(conference) => {
+                self.end_conference(now, conference, None);
+                Ok(())
+            }
+            Command::Install(install) => self.install(now, install),
+            Command::ReloadSessionPolicies(key) => {
+                let index = self.known_session(key)?;
+                self.ask_policy(now, index, PolicyReason::Reload);
+                Ok(())
+            }
+            Command::OpenHop { peer, kind } => {
+                let hop = self.hop(peer, kind);
+                self.open_hop(now, hop);
+                Ok(())
+            }
+            Command::SendControl { route, body } => {
+                let info = routing::encode(&route).map_err(CommandError::BadRoute)?;
+                routing::validate(&info, self.config.id, self.route_limits)
+                    .map_err(CommandError::BadRoute)?;
+                let mut taken = true;
+                for branch in &route.branches {
+                    let single = crate::route::Route { branches: vec![branch.clone()] };
+                    let pathlet = routing::encode(&single).map_err(CommandError::BadRoute)?;
+                    taken &= self.send_along(now, &pathlet, &body);
+                }
+                let limit = self.config.limits.control_messages_max;
+                if taken { Ok(()) } else { Err(CommandError::ControlFull(limit)) }
+            }
+            Command::ClockCorrection { session, ahead_ns } => {
+                let index = self.known_session(session)?;
+                if let Some(sink) = &mut self.sessions.get_mut(index).sink {
+                    sink.correct_clock(ahead_ns);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn known_session(&self, key: SessionKey) -> Result<u32, CommandError> {
+        self.sessions.find(key).ok_or(CommandError::UnknownSession(key))
+    }
+
+    /// Returns the entry of a session, made if it is not there.
+    fn own_session(&mut self, key: SessionKey) -> Result<u32, CommandError> {
+        if self.ended.contains(key.conference) {
+            return Err(CommandError::ConferenceEnded(key.conference));
+        }
+        if let Some(index) = self.sessions.find(key) {
+            return Ok(index);
+        }
+        let max = self.config.limits.sessions_max;
+        if self.sessions.len() >= max {
+            return Err(CommandError::TooManySessions(max));
+        }
+        Ok(self.sessions.insert(key))
+    }
+
+    fn start_session(&mut self, now: Instant, spec: &SessionSpec) -> Result<(), CommandError> {
+        let index = self.own_session(spec.key)?;
+        if self.sessions.get(index).source.is_some() {
+            return Err(CommandError::DuplicateSession(spec.key));
+        }
+        let source = SourceSession::new(spec, self.config.id, self.seed);
+        self.sessions.get_mut(index).source = Some(Box::new(source));
+        self.ask_policy(now, index, PolicyReason::Start);
+        // The first poll only says when the first symbol is due, unless the session has begun already.
+        self.run_source(now, index);
+        Ok(())
+    }
+
+    fn join_session(&mut self, spec: &SinkSpec) -> Result<(), CommandError> {
+        let index = self.own_session(spec.key)?;
+        let sink = SinkSession::new(spec, self.seed, self.config.limits.dedup_symbols_max);
+        self.sessions.get_mut(index).sink = Some(Box::new(sink));
+        Ok(())
+    }
+
+    fn leave_session(&mut self, now: Instant, key: SessionKey) -> Result<(), CommandError> {
+        let index = self.known_session(key)?;
+        let entry = self.sessions.get_mut(index);
+        if let Some(sink) = &mut entry.sink {
+            sink.finish(now);
+        }
+        let back = entry.relay.any_way_back();
+        let node = self.config.id;
+        if let Some(back) = back {
+            let peer = self.hops[back.0 as usize].peer;
+            self.send_control(now, peer, Vec::new(), ControlBody::Leave { key, node });
+        }
+        Ok(())
+    }
+
+    /// A destination joins or leaves a session of which this node is the source.
+    pub(super) fn change_membership(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        node: NodeId,
+        reason: PolicyReason,
+    ) {
+        let Some(index) = self.sessions.find(key) else { return };
+        let Some(source) = &mut self.sessions.get_mut(index).source else { return };
+        let place = source.destinations.binary_search(&node);
+        let event = match (place, reason) {
+            (Err(at), PolicyReason::Joined) => {
+                source.destinations.insert(at, node);
+                Event::Joined { key, node }
+            }
+            (Ok(at), PolicyReason::Left) => {
+                source.destinations.remove(at);
+                if source.destinations.is_empty() {
+                    source.flows = None;
+                }
+                Event::Left { key, node }
+            }
+            _ => return,
+        };
+        self.emit_event(event);
+        self.ask_policy(now, index, reason);
+    }
+
+    /// Installs flows, unless a later decision is there already.
+    pub(super) fn install(&mut self, now: Instant, install: Install) -> Result<(), CommandError> {
+        let Install { key, planner, version, flows } = install;
+        let index = self.known_session(key)?;
+        let Some(mut source) = self.sessions.get_mut(index).source.take() else {
+            return Err(CommandError::UnknownSession(key));
+        };
+        let result = self.install_into(now, index, &mut source, (planner, version), &flows);
+        self.sessions.get_mut(index).source = Some(source);
+        if let Ok(true) = result {
+            self.emit_event(Event::Installed { key, version });
+            // A source that waited for a route goes on.
+            self.kicked.push(index);
+        }
+        result.map(|_| ())
+    }
+
+    fn install_into(
+        &mut self,
+        now: Instant,
+        index: u32,
+        source: &mut SourceSession,
+        decided: (crate::ids::Incarnation, u32),
+        flows: &[(crate::route::Route, f64)],
+    ) -> Result<bool, CommandError> {
+        if source.installed.is_some_and(|installed| decided <= installed) {
+            self.stats.stale_installs += 1;
+            return Ok(false);
+        }
+        let (id, limits, kind) = (self.config.id, self.route_limits, source.hop_kind);
+        let list = FlowList::new(id, flows, source.draw, limits, |peer| self.hop(peer, kind))?;
+        source.installed = Some(decided);
+        let same = source.flows.as_ref().is_some_and(|old| old.is_same(&list));
+        if same {
+            return Ok(false);
+        }
+        let key = self.sessions.get(index).key;
+        let mut used: Vec<HopIndex> = Vec::new();
+        for flow in list.flows() {
+            for branch in &flow.branches {
+                self.open_hop(now, branch.hop);
+                self.send_along(now, &branch.pathlet, &ControlBody::Setup { key, kind: wire_kind(kind) });
+                used.push(branch.hop);
+            }
+        }
+        self.add_conference_hops(index, &used);
+        source.replace_flows(list);
+        Ok(true)
+    }
+}
+
+/// Control hops carry no sessions: what is not a stream is a datagram hop.
+fn wire_kind(kind: HopKind) -> HopKind {
+    if kind == HopKind::Stream { HopKind::Stream } else { HopKind::Datagram }
+}

@@ -1,0 +1,171 @@
+//! Sources: from content to packets in feeders.
+
+use crate::content::{SourcePoll, Symbol};
+use crate::feeder::Lane;
+use crate::ids::FlowId;
+use crate::io::{Event, PolicyReason};
+use crate::node::Node;
+use crate::node::dispatch::Copies;
+use crate::node::timers::Timer;
+use crate::session::SourceSession;
+use crate::time::Instant;
+use crate::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
+use crate::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
+
+/// Symbols that one call takes from a source that is far behind; the rest follows at once by a timer.
+const SYMBOLS_PER_CALL: usize = 1_024;
+
+impl Node {
+    /// Emits what is due of a session, and sets the timer for what is not.
+    pub(super) fn run_source(&mut self, now: Instant, index: u32) {
+        let Some(mut source) = self.sessions.get_mut(index).source.take() else { return };
+        let mut wake = Some(now);
+        for _ in 0..SYMBOLS_PER_CALL {
+            let (symbol, flow) = match source.pending.take() {
+                Some((symbol, flow)) => (symbol, Some(flow)),
+                None => match source.content.poll(now) {
+                    SourcePoll::Symbol(symbol) => (symbol, None),
+                    SourcePoll::WaitUntil(at) => {
+                        wake = Some(at);
+                        break;
+                    }
+                    SourcePoll::Finished => {
+                        wake = None;
+                        self.finish_source(index, &mut source);
+                        break;
+                    }
+                },
+            };
+            let is_greedy = source.content.is_greedy();
+            let Some(flows) = &mut source.flows else {
+                if is_greedy {
+                    // Nothing is lost by waiting for a route: installing one wakes the source.
+                    source.pending = Some((symbol, 0));
+                    wake = None;
+                    break;
+                }
+                source.stats.unrouted_symbols += 1;
+                continue;
+            };
+            let flow = match flow {
+                Some(flow) if flow < flows.flows().len() => flow,
+                _ => flows.draw(&mut source.stream),
+            };
+            if is_greedy && !self.has_room(index, &symbol, flow, &source) {
+                source.pending = Some((symbol, flow));
+                wake = None;
+                break;
+            }
+            self.emit(now, index, &mut source, symbol, flow);
+        }
+        if let (Some(at), None, false) = (wake, source.timer, source.finished) {
+            source.timer = Some(self.timers.set(at, Timer::Symbol(index)));
+        }
+        self.sessions.get_mut(index).source = Some(source);
+    }
+
+    /// Stamps a symbol with the header of its flow and hands it to the feeders.
+    #[inline]
+    fn emit(&mut self, now: Instant, index: u32, source: &mut SourceSession, symbol: Symbol, flow: usize) {
+        let key = self.sessions.get(index).key;
+        let flags = match source.content.lane() {
+            Lane::Live => PacketFlags::default(),
+            Lane::Bulk => PacketFlags::BULK,
+        };
+        let header = PacketHeader {
+            key,
+            epoch: source.epoch,
+            flow: FlowId(flow as u16),
+            number: source.next_packet,
+            symbol: symbol.id,
+            timestamp_ns: symbol.timestamp.as_nanos(),
+            flags,
+            object: symbol.object,
+            index: symbol.index,
+            count: symbol.count,
+        };
+        source.next_packet += 1;
+        source.stats.packets += 1;
+        source.stats.bytes += u64::from(symbol.len);
+        let mut fixed = [0; PACKET_FIXED_BYTES];
+        header.emit(&mut fixed);
+        let Some(flows) = &mut source.flows else { return };
+        let chosen = flows.flow_mut(flow);
+        chosen.packets += 1;
+        let parts =
+            Copies { fixed: &fixed, header: &header, coding: &[], payload: &symbol.payload, previous: None };
+        self.push_branches(now, &chosen.branches, &parts);
+    }
+
+    /// Whether all feeders of a flow take the symbol without dropping; if not, the source waits at the first that
+    /// does not.
+    fn has_room(&mut self, index: u32, symbol: &Symbol, flow: usize, source: &SourceSession) -> bool {
+        let Some(flows) = &source.flows else { return false };
+        let conference = self.sessions.get(index).key.conference;
+        let fixed = FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + UDP_IP_BYTES + PACKET_FIXED_BYTES;
+        for branch in &flows.flows()[flow].branches {
+            let bytes = fixed + branch.pathlet.len() + symbol.len as usize;
+            let hop = &mut self.hops[branch.hop.0 as usize];
+            let Some(feeder) = &hop.feeder else { continue };
+            if feeder.lane_room(conference, source.content.lane()) < bytes as u64 {
+                if !hop.waiting.contains(&index) {
+                    hop.waiting.push(index);
+                }
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Runs the sources whose feeders have room again.
+    #[cold]
+    pub(super) fn run_kicked(&mut self, now: Instant) {
+        let mut kicked = core::mem::take(&mut self.kicked);
+        for index in kicked.drain(..) {
+            if self.sessions.contains(index) {
+                self.run_source(now, index);
+            }
+        }
+        // What the runs kicked anew meanwhile must not be lost.
+        kicked.append(&mut self.kicked);
+        self.kicked = kicked;
+    }
+
+    fn finish_source(&mut self, index: u32, source: &mut SourceSession) {
+        if !source.finished {
+            source.finished = true;
+            let key = self.sessions.get(index).key;
+            self.emit_event(Event::SessionFinished { key });
+        }
+    }
+
+    /// Asks for the policies of a session of which this node is the source.
+    pub(super) fn ask_policy(&mut self, now: Instant, index: u32, reason: PolicyReason) {
+        let entry = self.sessions.get_mut(index);
+        let key = entry.key;
+        let Some(source) = &mut entry.source else { return };
+        if source.finished {
+            return;
+        }
+        if let Some(id) = source.policy_timer.take() {
+            self.timers.cancel(id);
+        }
+        source.policy_timer =
+            source.policy_period.map(|period| self.timers.set(now + period, Timer::Policy(index)));
+        let destinations = source.destinations.clone();
+        if !destinations.is_empty() {
+            self.emit_event(Event::PolicyWanted { key, destinations, reason });
+        }
+    }
+
+    /// Stops a source for good.
+    pub(super) fn stop_source(&mut self, index: u32) {
+        let Some(mut source) = self.sessions.get_mut(index).source.take() else { return };
+        for id in [source.timer.take(), source.policy_timer.take()].into_iter().flatten() {
+            self.timers.cancel(id);
+        }
+        source.pending = None;
+        self.finish_source(index, &mut source);
+        self.sessions.get_mut(index).source = Some(source);
+    }
+}

@@ -1,0 +1,87 @@
+//! The node's timers.
+
+use crate::ids::{HopIndex, SessionKey};
+use crate::io::PolicyReason;
+use crate::node::Node;
+use crate::time::Instant;
+
+/// Why a node wants to wake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// A source has a symbol due (index into the session table).
+    Symbol(u32),
+    /// A session's policies are to be asked again (index into the session table).
+    Policy(u32),
+    /// A hop may send again, or repeats a hello or control message.
+    Hop(HopIndex),
+    /// An overflow notice that was held back.
+    Overflow(SessionKey),
+    /// The periodic report.
+    Report,
+    /// Relay state that nobody used is forgotten.
+    Sweep,
+}
+
+impl Node {
+    /// Fires what has expired, in order of deadlines.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        while let Some((at, timer)) = self.timers.pop_expired(now) {
+            match timer {
+                Timer::Symbol(index) => {
+                    if let Some(source) = &mut self.sessions.get_mut(index).source {
+                        source.timer = None;
+                    }
+                    self.run_source(now, index);
+                }
+                Timer::Policy(index) => self.ask_policy(now, index, PolicyReason::Periodic),
+                Timer::Hop(index) => {
+                    self.hops[index.0 as usize].timer = None;
+                    self.on_hop_timer(now, index);
+                }
+                Timer::Overflow(key) => self.tell_held_back(now, key),
+                Timer::Report => {
+                    self.report(now);
+                    if let Some(interval) = self.config.report_interval {
+                        self.timers.set((at + interval).max(now), Timer::Report);
+                    }
+                }
+                Timer::Sweep => {
+                    self.sweep(now);
+                    self.timers.set(now + self.config.limits.relay_idle, Timer::Sweep);
+                }
+            }
+        }
+    }
+
+    fn on_hop_timer(&mut self, now: Instant, index: HopIndex) {
+        let hop = &mut self.hops[index.0 as usize];
+        if let Some(control) = &mut hop.control
+            && !control.on_timeout(now)
+        {
+            // The peer does not answer: what waits is given up, and a new connection is tried.
+            let before = control.stats().dropped;
+            control.give_up();
+            self.stats.dropped_control += control.stats().dropped - before;
+            self.renew_connection(now, index);
+        }
+        self.mark_ready(index);
+    }
+
+    /// Forgets relay state that no packet has used for a while.
+    fn sweep(&mut self, now: Instant) {
+        let idle = self.config.limits.relay_idle;
+        let stale: Vec<u32> = self
+            .sessions
+            .iter()
+            .filter(|(_, entry)| {
+                entry.source.is_none()
+                    && entry.sink.is_none()
+                    && now.saturating_since(entry.relay.seen_at) >= idle
+            })
+            .map(|(index, _)| index)
+            .collect();
+        for index in stale {
+            self.sessions.remove(index);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Handing frames out: hellos first, then control messages or packets, hop by hop.
+
+use crate::header::{HEADROOM, STREAM_PREFIX_BYTES};
+use crate::hop::HelloOutcome;
+use crate::ids::HopIndex;
+use crate::io::{HopKind, Transmit};
+use crate::node::Node;
+use crate::payload::Payload;
+use crate::time::Instant;
+use crate::wire::control::ControlHeader;
+use crate::wire::frame::{
+    CHUNK_HEADER_BYTES, CHUNK_PACKET, FRAME_HEADER_BYTES, FrameHeader, FrameKind, UDP_IP_BYTES,
+    emit_chunk_header,
+};
+use crate::wire::hello::HELLO_BYTES;
+use bytes::Bytes;
+
+/// What a hop has to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Hello,
+    Control,
+    Packet,
+}
+
+impl Node {
+    /// Returns the next frame to send. Call until `None`; each frame counts as sent.
+    #[inline]
+    #[must_use]
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
+        self.advance(now);
+        let (index, next) = loop {
+            let Some(&index) = self.ready.front() else {
+                if self.kicked.is_empty() {
+                    return None;
+                }
+                self.run_kicked(now);
+                continue;
+            };
+            match self.next_on(now, index) {
+                Ok(next) => break (index, next),
+                Err(pace) => {
+                    self.ready.pop_front();
+                    self.hops[index.0 as usize].is_ready = false;
+                    self.arm_hop(index, pace);
+                }
+            }
+        };
+        match next {
+            Next::Packet => Some(self.transmit_packet(now, index)),
+            Next::Hello => Some(self.transmit_hello(now, index)),
+            Next::Control => Some(self.transmit_control(now, index)),
+        }
+    }
+
+    /// Says what hop `index` can send now; an error says until when its pacer holds it, if it does.
+    #[inline]
+    fn next_on(&mut self, now: Instant, index: HopIndex) -> Result<Next, Option<Instant>> {
+        let hop = &mut self.hops[index.0 as usize];
+        if !hop.room.allows() {
+            return Err(None);
+        }
+        if hop.handshake.has_message(now) {
+            return Ok(Next::Hello);
+        }
+        if hop.handshake.peer().is_none() {
+            return Err(None);
+        }
+        if let Some(control) = &hop.control {
+            return if control.has_frame() { Ok(Next::Control) } else { Err(None) };
+        }
+        let waiting = hop.feeder.as_ref().is_some_and(|feeder| feeder.backlog().packets > 0);
+        if !waiting {
+            return Err(None);
+        }
+        match hop.pacer.as_mut().and_then(|pacer| pacer.wait_until(now)) {
+            None => Ok(Next::Packet),
+            at => Err(at),
+        }
+    }
+
+    #[inline]
+    fn transmit_packet(&mut self, now: Instant, index: HopIndex) -> Transmit<'_> {
+        let hop = &mut self.hops[index.0 as usize];
+        let header = frame_header(hop, now, FrameKind::Data);
+        let is_stream = hop.kind == HopKind::Stream;
+        let feeder = hop.feeder.as_mut().expect("data hops have a feeder");
+        let popped = feeder.pop().expect("the backlog was looked at");
+        let payload = core::mem::replace(&mut popped.packet.payload, Payload::Bytes(Bytes::new()));
+        let bytes = popped.packet.header.with_headroom();
+        let body = bytes.len() - HEADROOM + payload.len();
+        header.emit(&mut bytes[STREAM_PREFIX_BYTES..]);
+        emit_chunk_header(&mut bytes[STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES..], CHUNK_PACKET, body);
+        let frame_bytes = (FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + body) as u64;
+        let start = if is_stream {
+            bytes[..STREAM_PREFIX_BYTES].copy_from_slice(&(frame_bytes as u32).to_be_bytes());
+            0
+        } else {
+            STREAM_PREFIX_BYTES
+        };
+        hop.room.on_sent(frame_bytes);
+        if let Some(pacer) = &mut hop.pacer {
+            pacer.on_sent(now, frame_bytes + UDP_IP_BYTES as u64);
+        }
+        hop.stats.sent_frames += 1;
+        hop.stats.sent_packets += 1;
+        hop.stats.sent_bytes += frame_bytes;
+        self.stats.sent_packets += 1;
+        if !hop.waiting.is_empty() {
+            self.kicked.append(&mut hop.waiting);
+        }
+        Transmit {
+            hop: index,
+            peer: hop.peer,
+            kind: hop.kind,
+            header: &bytes[start..],
+            payload,
+            is_packet: true,
+        }
+    }
+
+    #[cold]
+    fn transmit_hello(&mut self, now: Instant, index: HopIndex) -> Transmit<'_> {
+        let (id, incarnation, mtu) = (self.config.id, self.config.incarnation, self.config.mtu);
+        let hop = &mut self.hops[index.0 as usize];
+        let (kind, hello) = hop.handshake.poll(now, id, incarnation, mtu).expect("there was a message");
+        let header = frame_header(hop, now, kind);
+        self.scratch.clear();
+        self.scratch.resize(STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES + HELLO_BYTES, 0);
+        hello.emit(&mut self.scratch[STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES..]);
+        self.transmit_scratch(index, header)
+    }
+
+    #[cold]
+    fn transmit_control(&mut self, now: Instant, index: HopIndex) -> Transmit<'_> {
+        let hop = &mut self.hops[index.0 as usize];
+        let rtt = hop.handshake.rtt();
+        let header = frame_header(hop, now, FrameKind::Control);
+        let control = hop.control.as_mut().expect("only control hops send control frames");
+        let (sequence, ack, message) = control.poll(now, rtt).expect("there was a frame");
+        self.scratch.clear();
+        self.scratch.resize(STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES, 0);
+        let numbers = ControlHeader { sequence, ack, has_message: message.is_some() };
+        numbers.emit_into(&mut self.scratch);
+        self.scratch.extend_from_slice(message.unwrap_or_default());
+        self.transmit_scratch(index, header)
+    }
+
+    /// Hands out the frame in `scratch`, behind room for the length prefix, once its header is written.
+    fn transmit_scratch(&mut self, index: HopIndex, header: FrameHeader) -> Transmit<'_> {
+        let hop = &mut self.hops[index.0 as usize];
+        let frame_bytes = self.scratch.len() - STREAM_PREFIX_BYTES;
+        header.emit(&mut self.scratch[STREAM_PREFIX_BYTES..]);
+        self.scratch[..STREAM_PREFIX_BYTES].copy_from_slice(&(frame_bytes as u32).to_be_bytes());
+        let start = if hop.kind == HopKind::Stream { 0 } else { STREAM_PREFIX_BYTES };
+        hop.room.on_sent(frame_bytes as u64);
+        hop.stats.sent_frames += 1;
+        hop.stats.sent_bytes += frame_bytes as u64;
+        Transmit {
+            hop: index,
+            peer: hop.peer,
+            kind: hop.kind,
+            header: &self.scratch[start..],
+            payload: Payload::Bytes(Bytes::new()),
+            is_packet: false,
+        }
+    }
+
+    /// Acts on what a hello changed.
+    pub(super) fn on_hello_outcome(&mut self, index: HopIndex, outcome: HelloOutcome) {
+        let hop = &mut self.hops[index.0 as usize];
+        if matches!(outcome, HelloOutcome::Opened | HelloOutcome::Restarted) {
+            hop.received_number = 0;
+            if let Some(control) = &mut hop.control {
+                control.reset();
+            }
+            let (peer, kind, rtt) = (hop.peer, hop.kind, hop.handshake.rtt());
+            if outcome == HelloOutcome::Restarted {
+                self.emit_event(crate::io::Event::HopClosed { peer, kind });
+            }
+            self.emit_event(crate::io::Event::HopOpened { peer, kind, rtt });
+        }
+        self.mark_ready(index);
+    }
+}
+
+#[inline]
+fn frame_header(hop: &mut crate::hop::Hop, now: Instant, kind: FrameKind) -> FrameHeader {
+    let number = hop.next_number;
+    hop.next_number += 1;
+    FrameHeader {
+        kind,
+        connection: hop.handshake.peer().map_or(0, |peer| peer.connection),
+        number,
+        timestamp_us: (now.as_nanos() / 1_000) as u32,
+        rtt_us: hop.handshake.rtt().map_or(0, |rtt| (rtt.as_nanos() / 1_000) as u32),
+    }
+}

@@ -1,0 +1,12 @@
+//! Sessions at a node: as their source, as a destination, as a relay.
+
+mod relay;
+mod sink;
+mod source;
+mod table;
+
+pub(crate) use relay::Learnt;
+pub use relay::{RelayFlow, RelayState};
+pub use sink::{Delivery, SinkSession, SinkSessionStats};
+pub use source::{SourceSession, SourceSessionStats};
+pub use table::{ConferenceEntry, OverflowState, SessionEntry, SessionTable};

@@ -1,0 +1,184 @@
+//! A session at one of its destinations.
+
+use crate::content::{Arrival, Sink, SinkContext};
+use crate::flow::{Arrived, SymbolWindow};
+use crate::ids::Epoch;
+use crate::io::{MeasureWindow, SinkSpec};
+use crate::payload::Payload;
+use crate::rng::Seed;
+use crate::stats::Histogram;
+use crate::time::{Duration, Instant};
+use crate::wire::packet::PacketHeader;
+
+/// What a destination keeps of a session.
+#[derive(Debug)]
+pub struct SinkSession {
+    epoch: Option<Epoch>,
+    window: SymbolWindow,
+    measure: MeasureWindow,
+    sink: Option<Box<Sink>>,
+    clock_ahead_ns: i64,
+    /// Whether each delivery is an event.
+    pub deliver_events: bool,
+    /// What was counted.
+    pub stats: SinkSessionStats,
+    /// Delays of measured symbols, in nanoseconds.
+    pub delays: Histogram,
+    /// (packets, bytes, sum of delays) at the last report.
+    pub reported: (u64, u64, u64),
+}
+
+/// What a destination counted of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SinkSessionStats {
+    /// Symbols delivered, each once.
+    pub delivered_packets: u64,
+    /// Their payload bytes.
+    pub delivered_bytes: u64,
+    /// Sum of their delays in nanoseconds.
+    pub delay_ns_sum: u64,
+    /// Packets whose symbol had been delivered.
+    pub duplicate_packets: u64,
+    /// Packets too far behind the newest, or of an earlier epoch.
+    pub late_packets: u64,
+    /// Symbols delivered that were created in the measuring window.
+    pub measured_packets: u64,
+    /// Their payload bytes.
+    pub measured_bytes: u64,
+    /// Duplicates of symbols created in the measuring window.
+    pub measured_duplicates: u64,
+    /// Deliveries whose timestamp lay in the future even after correction; their delay counts as zero.
+    pub negative_delays: u64,
+}
+
+/// What became of a packet at its destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Delivered, after this delay.
+    Delivered(Duration),
+    /// Its symbol had been delivered before.
+    Duplicate,
+    /// It came too late to tell.
+    Late,
+}
+
+impl SinkSession {
+    /// Returns the sink that a destination sets up because it was told to.
+    #[must_use]
+    pub fn new(spec: &SinkSpec, seed: Seed, dedup_symbols_max: usize) -> Self {
+        let context = SinkContext {
+            key: spec.key,
+            seed,
+            symbol_bytes: spec.symbol_bytes,
+            start: spec.start,
+            stop: spec.stop,
+            measure_from: spec.measure.from,
+            measure_to: spec.measure.to,
+            verify: true,
+        };
+        Self {
+            sink: Some(Box::new(Sink::new(&spec.content, context))),
+            measure: spec.measure,
+            deliver_events: spec.deliver_events,
+            ..Self::unannounced(dedup_symbols_max)
+        }
+    }
+
+    /// Returns the sink for packets that name this node as destination although nobody announced the session.
+    #[must_use]
+    pub fn unannounced(dedup_symbols_max: usize) -> Self {
+        Self {
+            epoch: None,
+            window: SymbolWindow::new(dedup_symbols_max),
+            measure: MeasureWindow { from: Instant::ZERO, to: Instant::from_nanos(u64::MAX) },
+            sink: None,
+            clock_ahead_ns: 0,
+            deliver_events: false,
+            stats: SinkSessionStats::default(),
+            delays: Histogram::default(),
+            reported: (0, 0, 0),
+        }
+    }
+
+    /// Says how far the source's clock is ahead of this node's.
+    pub fn correct_clock(&mut self, ahead_ns: i64) {
+        self.clock_ahead_ns = ahead_ns;
+    }
+
+    /// Takes a packet in, at `now` of this node's clock.
+    #[inline]
+    pub fn on_packet(&mut self, now: Instant, packet: &PacketHeader, payload: &Payload) -> Delivery {
+        if self.epoch != Some(packet.epoch) && !self.turn_epoch(packet.epoch) {
+            self.stats.late_packets += 1;
+            return Delivery::Late;
+        }
+        let created = Instant::from_nanos(packet.timestamp_ns);
+        let measured = self.measure.contains(created);
+        match self.window.insert(packet.symbol) {
+            Arrived::New => {}
+            Arrived::Duplicate => {
+                self.stats.duplicate_packets += 1;
+                self.stats.measured_duplicates += u64::from(measured);
+                return Delivery::Duplicate;
+            }
+            Arrived::TooOld => {
+                self.stats.late_packets += 1;
+                return Delivery::Late;
+            }
+        }
+        let len = payload.len() as u64;
+        // The source's creation time on this node's clock.
+        let local = Instant::from_nanos(packet.timestamp_ns.saturating_add_signed(-self.clock_ahead_ns));
+        self.stats.negative_delays += u64::from(local > now);
+        let delay = now.saturating_since(local);
+        self.stats.delivered_packets += 1;
+        self.stats.delivered_bytes += len;
+        self.stats.delay_ns_sum += delay.as_nanos();
+        if measured {
+            self.stats.measured_packets += 1;
+            self.stats.measured_bytes += len;
+            self.delays.record(delay.as_nanos());
+        }
+        if let Some(sink) = &mut self.sink {
+            let arrival = Arrival {
+                symbol: packet.symbol,
+                object: packet.object,
+                index: packet.index,
+                count: packet.count,
+                len: len as u32,
+                timestamp: created,
+            };
+            // Content is judged on the source's time, so that a clock error does not make frames late.
+            let source_now = Instant::from_nanos(packet.timestamp_ns.saturating_add(delay.as_nanos()));
+            sink.on_symbol(source_now, &arrival, payload);
+        }
+        Delivery::Delivered(delay)
+    }
+
+    /// Turns to a newer epoch with a new window; returns `false` for an older one.
+    #[cold]
+    fn turn_epoch(&mut self, epoch: Epoch) -> bool {
+        if self.epoch.is_some_and(|known| epoch < known) {
+            return false;
+        }
+        if self.epoch.is_some() {
+            self.window = SymbolWindow::new(self.window.symbols_max());
+        }
+        self.epoch = Some(epoch);
+        true
+    }
+
+    /// Judges what is still open, at the end of the run or when the node leaves.
+    pub fn finish(&mut self, now: Instant) {
+        let source_now = Instant::from_nanos(now.as_nanos().saturating_add_signed(self.clock_ahead_ns));
+        if let Some(sink) = &mut self.sink {
+            sink.finish(source_now);
+        }
+    }
+
+    /// Returns how the content did; `None` where nobody announced the session.
+    #[must_use]
+    pub fn content_stats(&self) -> Option<crate::content::SinkStats> {
+        self.sink.as_ref().map(|sink| sink.stats())
+    }
+}

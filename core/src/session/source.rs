@@ -1,0 +1,123 @@
+//! A session at its source.
+
+use crate::content::{Source, SourceContext, SourceStats, Symbol};
+use crate::flow::FlowList;
+use crate::ids::{Epoch, Incarnation, NodeId, SessionKey};
+use crate::io::{DrawMode, HopKind, MeasureWindow, SessionSpec};
+use crate::rng::{Seed, Stream};
+use crate::route::Route;
+use crate::time::{Duration, Instant};
+use crate::timer::TimerId;
+
+/// What a source keeps of a session.
+#[derive(Debug)]
+pub struct SourceSession {
+    /// Raised by a restarted source.
+    pub epoch: Epoch,
+    /// Destinations now, sorted.
+    pub destinations: Vec<NodeId>,
+    /// The kind of hop that carries it.
+    pub hop_kind: HopKind,
+    /// How flows are drawn.
+    pub draw: DrawMode,
+    /// Its content.
+    pub content: Source,
+    /// Its flows, once installed.
+    pub flows: Option<FlowList>,
+    /// Flows that were replaced, with what went over them; merged by route.
+    pub retired: Vec<(Route, u64)>,
+    /// Draws flows.
+    pub stream: Stream,
+    /// Number of the next packet.
+    pub next_packet: u64,
+    /// A symbol that waits for room in the feeders, with the flow drawn for it.
+    pub pending: Option<(Symbol, usize)>,
+    /// Which (planner incarnation, version) was installed last.
+    pub installed: Option<(Incarnation, u32)>,
+    /// How often policies are asked.
+    pub policy_period: Option<Duration>,
+    /// When policies were asked last because of an overflow.
+    pub overflow_asked_at: Option<Instant>,
+    /// The timer of its next symbol.
+    pub timer: Option<TimerId>,
+    /// The timer of its next policy pull.
+    pub policy_timer: Option<TimerId>,
+    /// Whether it has offered everything.
+    pub finished: bool,
+    /// What was counted.
+    pub stats: SourceSessionStats,
+    /// (packets, bytes) at the last report.
+    pub reported: (u64, u64),
+}
+
+/// What a source counted of a session, besides its content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceSessionStats {
+    /// Packets emitted (sibling copies count once).
+    pub packets: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Symbols that no route was there for.
+    pub unrouted_symbols: u64,
+}
+
+impl SourceSession {
+    /// Returns the session as `spec` describes it, without flows.
+    #[must_use]
+    pub fn new(spec: &SessionSpec, node: NodeId, seed: Seed) -> Self {
+        let SessionSpec { key, epoch, .. } = spec;
+        let MeasureWindow { from, to } = spec.measure;
+        let context = SourceContext {
+            key: *key,
+            epoch: epoch.0,
+            seed,
+            symbol_bytes: spec.symbol_bytes,
+            start: spec.start,
+            stop: spec.stop,
+            measure_from: from,
+            measure_to: to,
+        };
+        Self {
+            epoch: *epoch,
+            destinations: spec.destinations.clone(),
+            hop_kind: spec.hop_kind,
+            draw: spec.draw,
+            content: Source::new(&spec.content, context),
+            flows: None,
+            retired: Vec::new(),
+            stream: flow_stream(seed, node, *key, *epoch),
+            next_packet: 0,
+            pending: None,
+            installed: None,
+            policy_period: spec.policy_period,
+            overflow_asked_at: None,
+            timer: None,
+            policy_timer: None,
+            finished: false,
+            stats: SourceSessionStats::default(),
+            reported: (0, 0),
+        }
+    }
+
+    /// Replaces the flows; what went over the old ones is kept by route.
+    pub fn replace_flows(&mut self, flows: FlowList) {
+        for flow in self.flows.iter().flat_map(FlowList::flows) {
+            match self.retired.iter_mut().find(|(route, _)| *route == flow.route) {
+                Some((_, packets)) => *packets += flow.packets,
+                None if flow.packets > 0 => self.retired.push((flow.route.clone(), flow.packets)),
+                None => {}
+            }
+        }
+        self.flows = Some(flows);
+    }
+
+    /// Returns what the content counted.
+    #[must_use]
+    pub fn content_stats(&self) -> SourceStats {
+        self.content.stats()
+    }
+}
+
+fn flow_stream(seed: Seed, node: NodeId, key: SessionKey, epoch: Epoch) -> Stream {
+    seed.stream(&format!("node:{node}:session:{key}:{epoch}:flow"))
+}
