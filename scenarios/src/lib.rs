@@ -1,3 +1,7 @@
 //! Scenarios: model, parser, topology, policies, records.
+pub mod data;
+pub mod graph;
 pub mod model;
+pub mod policies;
 pub mod policy;
+pub mod registry;

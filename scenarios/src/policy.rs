@@ -145,3 +145,147 @@ pub trait FlowAssignment: Send {
     /// When it finds none: the session then keeps the flows that it has.
     fn shares(&mut self, request: &Request<'_>, routes: &[RouteChoice]) -> Result<Vec<f64>, PolicyError>;
 }
+
+/// What happens in conferences, told to an application as it happens (the paper's `IConference`, and the reports
+/// to its `gStatistics`).
+///
+/// One object hears of all nodes and conferences of a run; times are scenario time. Every method does nothing
+/// unless it is written.
+pub trait ConferenceHook: Send {
+    /// `node` became a destination of `session`.
+    fn joined(&mut self, at: Duration, session: SessionKey, node: NodeId) {
+        let _ = (at, session, node);
+    }
+
+    /// `node` is a destination of `session` no longer.
+    fn left(&mut self, at: Duration, session: SessionKey, node: NodeId) {
+        let _ = (at, session, node);
+    }
+
+    /// A notice arrived that a queue overflowed.
+    fn overflow(&mut self, notice: &OverflowNotice) {
+        let _ = notice;
+    }
+
+    /// A destination delivered a symbol for the first time.
+    fn delivery(&mut self, notice: &DeliveryNotice) {
+        let _ = notice;
+    }
+
+    /// A destination gave up on symbols.
+    fn loss(&mut self, notice: &LossNotice) {
+        let _ = notice;
+    }
+
+    /// A node reports, every `report_interval` (30 s in the paper).
+    fn report(&mut self, report: &NodeReport) {
+        let _ = report;
+    }
+}
+
+/// A queue overflowed, as one of the nodes involved hears it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverflowNotice {
+    /// When it was heard, in scenario time.
+    pub at: Duration,
+    /// Whose queue overflowed.
+    pub node: NodeId,
+    /// The session that lost packets.
+    pub session: SessionKey,
+    /// Its packets dropped since the notice before.
+    pub dropped_packets: u64,
+    /// Their payload bytes.
+    pub dropped_bytes: u64,
+    /// Who heard it: the source, a relay upstream or a destination.
+    pub heard_at: NodeId,
+}
+
+/// A symbol reached a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliveryNotice {
+    /// When, in scenario time.
+    pub at: Duration,
+    /// Its session.
+    pub session: SessionKey,
+    /// The destination.
+    pub node: NodeId,
+    /// Which symbol of the session.
+    pub symbol: u64,
+    /// Its payload bytes.
+    pub bytes: u32,
+    /// Time since its source offered it.
+    pub delay: Duration,
+}
+
+/// Symbols did not reach a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LossNotice {
+    /// When they were given up, in scenario time.
+    pub at: Duration,
+    /// Their session.
+    pub session: SessionKey,
+    /// The destination that misses them.
+    pub node: NodeId,
+    /// How many.
+    pub symbols: u64,
+}
+
+/// What one node did since its last report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeReport {
+    /// When, in scenario time.
+    pub at: Duration,
+    /// The node.
+    pub node: NodeId,
+    /// Time since its last report.
+    pub interval: Duration,
+    /// Its connections, in order of the other end's id.
+    pub hops: Vec<HopReport>,
+    /// The sessions that it took part in, in order of their keys.
+    pub sessions: Vec<SessionReport>,
+}
+
+/// What one node did on one connection since its last report.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HopReport {
+    /// The other end.
+    pub to: NodeId,
+    /// Packets sent to it.
+    pub sent_packets: u64,
+    /// Their bytes on the wire.
+    pub sent_bytes: u64,
+    /// Packets received from it.
+    pub received_packets: u64,
+    /// Rate of the bytes sent, in 10^6 bits per second over the interval.
+    pub mbps_sent: f64,
+    /// Its smoothed round-trip time, once measured.
+    pub rtt: Option<Duration>,
+    /// Bytes in its feeder now.
+    pub queued_bytes: u64,
+}
+
+/// What one node did for one session since its last report.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SessionReport {
+    /// The session.
+    pub key: SessionKey,
+    /// What the node is to it.
+    pub role: Role,
+    /// Packets sent (source), forwarded (relay) or delivered (destination).
+    pub packets: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Mean time from source to here of the packets delivered; destinations only.
+    pub delay_mean: Option<Duration>,
+}
+
+/// What a node is to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// It offers the content.
+    Source,
+    /// It forwards packets and delivers none.
+    Relay,
+    /// It delivers packets, and may forward them too.
+    Destination,
+}

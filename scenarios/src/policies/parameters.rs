@@ -1,0 +1,44 @@
+//! Strict reading of a policy's parameters.
+
+use crate::policy::{PolicyError, Request};
+
+/// The parameters of a request, of which every one must be known to the policy.
+#[derive(Debug)]
+pub struct Parameters<'r, 'a> {
+    request: &'r Request<'a>,
+}
+
+impl<'r, 'a> Parameters<'r, 'a> {
+    /// Takes the parameters of `request`.
+    ///
+    /// # Errors
+    /// When one of them is not in `known`: a misspelt name would otherwise be a silent default.
+    pub fn of(request: &'r Request<'a>, known: &[&str]) -> Result<Self, PolicyError> {
+        match request.parameters.keys().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(Self { request }),
+            Some(name) if known.is_empty() => {
+                Err(parameter(name, "this policy has no parameters".to_owned()))
+            }
+            Some(name) => Err(parameter(name, format!("unknown; this policy has `{}`", known.join("`, `")))),
+        }
+    }
+
+    /// Returns the whole number of that name, or `None` when it is not given.
+    ///
+    /// # Errors
+    /// When it is no whole number or lies outside `min..=max`.
+    pub fn whole(&self, name: &str, min: usize, max: usize) -> Result<Option<usize>, PolicyError> {
+        let Some(value) = self.request.parameters.get(name) else { return Ok(None) };
+        let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
+        match number.filter(|number| (min..=max).contains(number)) {
+            Some(number) => Ok(Some(number)),
+            None => {
+                Err(parameter(name, format!("expected a whole number from {min} to {max}, found {value}")))
+            }
+        }
+    }
+}
+
+fn parameter(name: &str, problem: String) -> PolicyError {
+    PolicyError::Parameter { name: name.to_owned(), problem }
+}
