@@ -15,8 +15,8 @@ fn codel() -> LinkModel<u64> {
     link(&spec(bps(8 * MEGABIT), Queue { bytes: 10_000_000, discipline }))
 }
 
-/// Offers a packet of 1,000 bytes each `gap` until `stop` and returns when each was dropped at the head.
-fn offer(link: &mut LinkModel<u64>, gap: u64, stop: u64) -> Vec<u64> {
+/// Offers a packet of 1,000 bytes each `gap` in `time`, polls until `until`, and returns when each was dropped.
+fn offer(link: &mut LinkModel<u64>, gap: u64, time: std::ops::Range<u64>, until: u64) -> Vec<u64> {
     let mut drops = Vec::new();
     let mut note = |out: Vec<(u64, Polled<u64>)>| {
         for (at, polled) in out {
@@ -26,11 +26,11 @@ fn offer(link: &mut LinkModel<u64>, gap: u64, stop: u64) -> Vec<u64> {
             }
         }
     };
-    for now in (0..stop).step_by(gap as usize) {
+    for now in time.step_by(gap as usize) {
         note(drain(link, ns(now)));
         assert_eq!(link.admit(ns(now), 1_000, now), Admit::Accepted);
     }
-    note(drain(link, ns(stop)));
+    note(drain(link, ns(until)));
     drops
 }
 
@@ -52,7 +52,7 @@ fn an_unresponsive_overload_is_dropped_by_the_control_law() {
     // Two packets a millisecond where one passes: the queue never recovers, so the dropping state lasts. The k-th
     // drop is due at t_1 + sum over i < k of interval / sqrt(i), and happens at the first start of a transmission
     // from then on; transmissions start on whole milliseconds.
-    let drops = offer(&mut codel(), 500_000, 10_000_000_000);
+    let drops = offer(&mut codel(), 500_000, 0..10_000_000_000, 10_000_000_000);
     // Packet k waits k * 0.5 ms: packet 10, with start 10 ms, is the first that waits 5 ms.
     let first = 10_000_000 + INTERVAL;
     let (mut due, mut expected) = (first, vec![first]);
@@ -72,7 +72,7 @@ fn an_unresponsive_overload_is_dropped_by_the_control_law() {
 fn dropping_ends_with_the_standing_queue() {
     // After the overload the queue empties, and a load below capacity is left alone.
     let mut link = codel();
-    let drops = offer(&mut link, 500_000, 1_000_000_000);
+    let drops = offer(&mut link, 500_000, 0..1_000_000_000, 1_000_000_000);
     assert!(!drops.is_empty());
     drain(&mut link, FOREVER);
     let before = link.stats(ms(10_000)).dropped.total();
@@ -81,6 +81,45 @@ fn dropping_ends_with_the_standing_queue() {
         assert_eq!(drain(&mut link, ms(10_002 + 2 * packet)).len(), usize::from(packet >= 5));
     }
     assert_eq!(link.stats(ms(40_000)).dropped.total(), before);
+}
+
+#[test]
+fn a_second_overload_soon_after_resumes_the_drop_rate() {
+    // RFC 8289, section 5.5: within 16 intervals, `count` starts from the drops of the last episode less one; the
+    // second drop of the new episode is due interval / sqrt(count) after its first.
+    let second_gap = |link: &mut LinkModel<u64>, from: u64| {
+        let drops = offer(link, 500_000, from..from + 1_000_000_000, from + 2_500_000_000);
+        (drops.len(), drops[1] - drops[0])
+    };
+    let mut link = codel();
+    let (first, gap) = second_gap(&mut link, 0);
+    assert_eq!(gap, INTERVAL);
+    let (_, gap) = second_gap(&mut link, 2_500_000_000);
+    let due = (INTERVAL as f64 / ((first - 1) as f64).sqrt()).round() as u64;
+    assert_eq!(gap, due.next_multiple_of(1_000_000));
+    // Long after, it starts afresh.
+    assert_eq!(second_gap(&mut link, 60_000_000_000).1, INTERVAL);
+}
+
+#[test]
+fn a_queue_of_one_packet_is_never_standing() {
+    // At 8 kbit/s a packet of 1,000 bytes takes a second: each waits far longer than the target, but when it leaves
+    // the queue at most one MTU stays behind.
+    let discipline = QueueDiscipline::CoDel {
+        target: Duration::from_nanos(TARGET),
+        interval: Duration::from_nanos(INTERVAL),
+    };
+    let mut link = link(&spec(bps(8_000), Queue { bytes: 10_000, discipline }));
+    for packet in 0..3 {
+        assert_eq!(link.admit(ms(0), 1_000, packet), Admit::Accepted);
+    }
+    for second in 1..1_000 {
+        arrivals(&mut link, ms(second * 1_000));
+        assert_eq!(link.admit(ms(second * 1_000), 1_000, second + 2), Admit::Accepted);
+    }
+    // One is on the wire, one in service, two wait; `arrivals` fails on any drop.
+    assert_eq!(arrivals(&mut link, FOREVER).len(), 4);
+    assert_eq!(link.stats(FOREVER).delivered_packets, 1_002);
 }
 
 #[test]
