@@ -5,3 +5,4 @@ pub mod model;
 pub mod policies;
 pub mod policy;
 pub mod registry;
+pub mod record;
