@@ -88,6 +88,8 @@ pub enum Command {
     JoinSession(Box<SinkSpec>),
     /// Stops being a destination, and tells the source on the way that packets came.
     LeaveSession(SessionKey),
+    /// Forgets a session that has ended, with its counters: nothing of it is kept here any more.
+    ForgetSession(SessionKey),
     /// Ends a conference here and at every node that its packets touched.
     EndConference(ConferenceId),
     /// Installs the flows of a session at its source; stale versions are ignored.

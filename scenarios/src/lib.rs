@@ -4,5 +4,6 @@ pub mod graph;
 pub mod model;
 pub mod policies;
 pub mod policy;
-pub mod registry;
+pub mod rates;
 pub mod record;
+pub mod registry;

@@ -57,6 +57,13 @@ impl SymbolWindow {
         Arrived::New
     }
 
+    /// Whether `symbol` has arrived, or lies behind the window.
+    #[must_use]
+    pub fn contains(&self, symbol: u64) -> bool {
+        let inside = symbol.checked_sub(self.base).is_some_and(|ahead| ahead < self.span());
+        symbol < self.base || inside && self.words[self.slot(symbol)] & (1 << (symbol % 64)) != 0
+    }
+
     /// Returns the symbols that the window covers now.
     fn span(&self) -> u64 {
         self.words.len() as u64 * 64

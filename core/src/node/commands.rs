@@ -27,6 +27,12 @@ impl Node {
             }
             Command::JoinSession(spec) => self.join_session(&spec),
             Command::LeaveSession(key) => self.leave_session(now, key),
+            Command::ForgetSession(key) => {
+                let index = self.known_session(key)?;
+                self.stop_source(index);
+                self.forget(index);
+                Ok(())
+            }
             Command::EndConference(conference) => {
                 self.end_conference(now, conference, None);
                 Ok(())

@@ -81,7 +81,16 @@ impl Node {
             sink.finish(now);
         }
         if entry.source.is_none() && entry.sink.is_none() {
-            self.sessions.remove(index);
+            self.forget(index);
         }
+    }
+
+    /// Removes a session whose source, if it is here, has stopped. Nothing may point to its entry any more.
+    pub(super) fn forget(&mut self, index: u32) {
+        self.kicked.retain(|kicked| *kicked != index);
+        for hop in &mut self.hops {
+            hop.waiting.retain(|waiting| *waiting != index);
+        }
+        self.sessions.remove(index);
     }
 }

@@ -217,6 +217,16 @@ impl Node {
         }
     }
 
+    /// Judges what the sink of one session still has open; no more of it is expected.
+    pub fn finish_session(&mut self, now: Instant, key: SessionKey) {
+        self.advance(now);
+        if let Some(index) = self.sessions.find(key)
+            && let Some(sink) = &mut self.sessions.get_mut(index).sink
+        {
+            sink.finish(now);
+        }
+    }
+
     /// Notes that the driver kept a frame of this hop because it cannot send: nothing more is handed out for it.
     pub(crate) fn block(&mut self, hop: HopIndex) {
         self.hops[hop.0 as usize].room = crate::hop::Room::Blocked;

@@ -81,7 +81,7 @@ impl Node {
             .map(|(index, _)| index)
             .collect();
         for index in stale {
-            self.sessions.remove(index);
+            self.forget(index);
         }
     }
 }

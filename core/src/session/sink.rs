@@ -168,6 +168,18 @@ impl SinkSession {
         true
     }
 
+    /// Returns the measuring window, on the source's clock.
+    #[must_use]
+    pub fn measure(&self) -> MeasureWindow {
+        self.measure
+    }
+
+    /// Whether a symbol of an epoch has been delivered, or can no more be.
+    #[must_use]
+    pub fn has(&self, epoch: Epoch, symbol: u64) -> bool {
+        self.epoch.is_some_and(|known| epoch < known || epoch == known && self.window.contains(symbol))
+    }
+
     /// Judges what is still open, at the end of the run or when the node leaves.
     pub fn finish(&mut self, now: Instant) {
         let source_now = Instant::from_nanos(now.as_nanos().saturating_add_signed(self.clock_ahead_ns));

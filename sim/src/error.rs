@@ -1,0 +1,53 @@
+//! What ends a run.
+
+use bellini_core::config::ConfigError;
+use bellini_core::ids::{NodeId, SessionKey};
+use bellini_scenarios::registry::RegistryError;
+use thiserror::Error;
+
+/// Why a run could not start or go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SimError {
+    /// A node's configuration cannot work.
+    #[error("node {node}: {error}")]
+    Config {
+        /// The node.
+        node: NodeId,
+        /// What is wrong.
+        error: ConfigError,
+    },
+    /// A policy's name is not known.
+    #[error("session {session}: {error}")]
+    Policy {
+        /// The session.
+        session: SessionKey,
+        /// What is wrong.
+        error: RegistryError,
+    },
+    /// The packets of a node do not add up: a bug of Bellini, never of the scenario.
+    #[error("at {at}, node {node}: {made} packets came in or were made, {ended} are accounted for")]
+    NodeLedger {
+        /// When.
+        at: String,
+        /// Where.
+        node: NodeId,
+        /// Packets that came in or were made.
+        made: u64,
+        /// Packets that are accounted for.
+        ended: u64,
+    },
+    /// The packets of the network do not add up: a bug of Bellini, never of the scenario.
+    #[error("at {at}: {taken} packets went into the network, {accounted} are accounted for")]
+    NetworkLedger {
+        /// When.
+        at: String,
+        /// Packets that nodes handed to the network.
+        taken: u64,
+        /// Packets that are accounted for.
+        accounted: u64,
+    },
+    /// A sink's or the driver's record could not be written.
+    #[error("{0}")]
+    Observer(String),
+}

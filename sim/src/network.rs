@@ -1,0 +1,523 @@
+//! What lies between nodes: links, shared bottlenecks, egress shapers, receive queues, cross traffic.
+
+use crate::agenda::{Agenda, Class};
+use crate::digest::{Happened, RunningHash, identity};
+use crate::link::{
+    Admit, CrossSource, Degrade, DropCause, LinkModel, LinkSpec, LinkStreams, Polled, ReceiveQueue,
+};
+use crate::pool::Pool;
+use bellini_core::ids::NodeId;
+use bellini_core::rng::Seed;
+use bellini_core::time::Instant;
+use bellini_scenarios::model::{Rate, Scenario};
+
+/// Classes of events of the same time, in the order in which they happen.
+pub mod class {
+    use crate::agenda::Class;
+
+    /// Packets reach the end of a stage.
+    pub const ARRIVAL: Class = Class(0);
+    /// A node's timers.
+    pub const TIMER: Class = Class(2);
+    /// Cross traffic.
+    pub const CROSS: Class = Class(3);
+    /// Decisions of planners.
+    pub const PLANNER: Class = Class(4);
+    /// Sessions, membership, faults.
+    pub const TIMELINE: Class = Class(5);
+    /// Samples.
+    pub const RECORDER: Class = Class(6);
+}
+
+/// Who an entity of the agenda is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entity {
+    /// A link, by index.
+    Link(u32),
+    /// A node's timers, by index.
+    Node(u32),
+    /// A shared bottleneck.
+    Bottleneck(u32),
+    /// A node's egress shaper.
+    Egress(u32),
+    /// A node's receive queue.
+    Receive(u32),
+    /// A source of cross traffic.
+    Cross(u32),
+    /// The planners.
+    Planner,
+    /// The timeline.
+    Timeline,
+    /// The recorder.
+    Recorder,
+}
+
+/// One link of the scenario.
+pub struct SimLink {
+    /// Sending node, by index.
+    pub from: u32,
+    /// Receiving node, by index.
+    pub to: u32,
+    /// Queue, serialiser and wire.
+    pub model: LinkModel<u32>,
+    /// The shared bottleneck before it.
+    pub bottleneck: Option<u32>,
+    /// Running hash of what happened on it.
+    pub hash: RunningHash,
+    /// Packets of sessions that were dropped on the way, by cause, refused ones included.
+    pub dropped: [u64; DropCause::ALL.len()],
+    /// Frames handed to it by the sending node, and their wire bytes.
+    pub sent: (u64, u64),
+    /// Kinds of hops that used it, as bits.
+    pub kinds: u8,
+    /// Time of its event in the agenda.
+    pending: Option<Instant>,
+}
+
+/// A packet that came out of the network at a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The node, by index.
+    pub node: u32,
+    /// The frame in the pool.
+    pub frame: u32,
+}
+
+/// Everything between nodes.
+pub struct Network {
+    /// Frames on their way.
+    pub pool: Pool,
+    /// Links, by index as in the scenario.
+    pub links: Vec<SimLink>,
+    /// The pending events of everything.
+    pub agenda: Agenda,
+    bottlenecks: Vec<LinkModel<(u32, u32)>>,
+    egress: Vec<Option<LinkModel<u32>>>,
+    receive: Vec<Option<ReceiveQueue<u32>>>,
+    cross: Vec<(CrossSource, usize)>,
+    entities: Vec<Entity>,
+    first: FirstEntity,
+    /// Packets of sessions (not control frames) that the network took in, delivered, dropped.
+    pub ledger: PacketLedger,
+}
+
+/// Packets of sessions in the network: `taken = delivered + dropped + inside`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacketLedger {
+    /// Taken from nodes.
+    pub taken: u64,
+    /// Handed to nodes.
+    pub delivered: u64,
+    /// Dropped, for any cause.
+    pub dropped: u64,
+}
+
+/// Entity numbers at which each kind begins.
+#[derive(Clone, Copy, Debug, Default)]
+struct FirstEntity {
+    node: u32,
+    bottleneck: u32,
+    egress: u32,
+    receive: u32,
+    cross: u32,
+    planner: u32,
+}
+
+impl Network {
+    /// Builds the network of a scenario. `zero`: the instant of scenario time zero.
+    #[must_use]
+    pub fn new(scenario: &Scenario, seed: Seed, zero: Instant) -> Self {
+        let index_of = |id: NodeId| {
+            scenario.nodes.binary_search_by_key(&id, |node| node.id).expect("links join known nodes") as u32
+        };
+        let links: Vec<SimLink> = scenario
+            .links
+            .iter()
+            .map(|link| SimLink {
+                from: index_of(link.from),
+                to: index_of(link.to),
+                model: LinkModel::new(
+                    &LinkSpec::from_model(link),
+                    LinkStreams::new(seed, link.from, link.to),
+                ),
+                bottleneck: if let Rate::Shared(index) = link.rate { Some(index as u32) } else { None },
+                hash: RunningHash::default(),
+                dropped: [0; DropCause::ALL.len()],
+                sent: (0, 0),
+                kinds: 0,
+                pending: None,
+            })
+            .collect();
+        let bottlenecks: Vec<_> = scenario
+            .bottlenecks
+            .iter()
+            .map(|bottleneck| {
+                let streams = LinkStreams::named(seed, &format!("bottleneck:{}", bottleneck.name));
+                LinkModel::new(&LinkSpec::from_bottleneck(bottleneck), streams)
+            })
+            .collect();
+        let egress: Vec<_> = scenario
+            .nodes
+            .iter()
+            .map(|node| {
+                let streams = || LinkStreams::named(seed, &format!("node:{}:egress", node.id));
+                let spec = node.egress.as_ref().map(LinkSpec::from_shaper);
+                spec.map(|spec| LinkModel::new(&spec, streams()))
+            })
+            .collect();
+        let receive: Vec<_> = scenario.nodes.iter().map(|node| ReceiveQueue::from_node(node, seed)).collect();
+        let cross: Vec<_> = scenario
+            .cross_traffic
+            .iter()
+            .enumerate()
+            .map(|(i, spec)| (CrossSource::new(spec, zero, seed, &format!("cross:{i}")), spec.link))
+            .collect();
+        let mut network = Self {
+            pool: Pool::default(),
+            links,
+            agenda: Agenda::new(),
+            bottlenecks,
+            egress,
+            receive,
+            cross,
+            entities: Vec::new(),
+            first: FirstEntity::default(),
+            ledger: PacketLedger::default(),
+        };
+        network.number_entities(scenario.nodes.len() as u32);
+        for i in 0..network.cross.len() as u32 {
+            network.schedule_cross(i);
+        }
+        network
+    }
+
+    fn number_entities(&mut self, nodes: u32) {
+        let mut entities: Vec<Entity> = (0..self.links.len() as u32).map(Entity::Link).collect();
+        self.first.node = entities.len() as u32;
+        entities.extend((0..nodes).map(Entity::Node));
+        self.first.bottleneck = entities.len() as u32;
+        entities.extend((0..self.bottlenecks.len() as u32).map(Entity::Bottleneck));
+        self.first.egress = entities.len() as u32;
+        if self.egress.iter().any(Option::is_some) {
+            entities.extend((0..nodes).map(Entity::Egress));
+        }
+        self.first.receive = entities.len() as u32;
+        if self.receive.iter().any(Option::is_some) {
+            entities.extend((0..nodes).map(Entity::Receive));
+        }
+        self.first.cross = entities.len() as u32;
+        entities.extend((0..self.cross.len() as u32).map(Entity::Cross));
+        self.first.planner = entities.len() as u32;
+        entities.extend([Entity::Planner, Entity::Timeline, Entity::Recorder]);
+        self.entities = entities;
+    }
+
+    /// Returns who an entity number stands for.
+    #[inline]
+    #[must_use]
+    pub fn entity(&self, number: u32) -> Entity {
+        self.entities[number as usize]
+    }
+
+    /// Sets the one pending event of a node's timers, the planners, the timeline or the recorder.
+    #[inline]
+    pub fn schedule(&mut self, entity: Entity, at: Option<Instant>) {
+        let (number, class) = match entity {
+            Entity::Node(node) => (self.first.node + node, class::TIMER),
+            Entity::Planner => (self.first.planner, class::PLANNER),
+            Entity::Timeline => (self.first.planner + 1, class::TIMELINE),
+            Entity::Recorder => (self.first.planner + 2, class::RECORDER),
+            Entity::Link(_)
+            | Entity::Bottleneck(_)
+            | Entity::Egress(_)
+            | Entity::Receive(_)
+            | Entity::Cross(_) => {
+                unreachable!("the network schedules its own stages")
+            }
+        };
+        self.reschedule(number, at, class);
+    }
+
+    #[inline]
+    fn reschedule(&mut self, number: u32, at: Option<Instant>, class: Class) {
+        match at {
+            Some(at) => self.agenda.schedule(number, at, class),
+            None => {
+                self.agenda.cancel(number);
+            }
+        }
+    }
+
+    /// Takes a frame from a node onto a link.
+    #[inline]
+    pub fn send(&mut self, now: Instant, link: u32, frame: u32) {
+        let slot = self.pool.get(frame);
+        let (is_packet, wire_bytes) = (slot.is_packet, slot.wire_bytes);
+        let from = {
+            let link = &mut self.links[link as usize];
+            link.sent.0 += 1;
+            link.sent.1 += u64::from(wire_bytes);
+            link.kinds |= 1 << slot.kind as u8;
+            link.hash.add(now, Happened::Sent, identity(slot.header()), 0);
+            link.from
+        };
+        self.ledger.taken += u64::from(is_packet);
+        if self.egress[from as usize].is_some() {
+            self.enter_egress(now, from, link, frame);
+        } else {
+            self.enter_link(now, link, frame);
+        }
+    }
+
+    fn enter_egress(&mut self, now: Instant, node: u32, link: u32, frame: u32) {
+        let bytes = self.pool.get(frame).wire_bytes;
+        let Some(shaper) = &mut self.egress[node as usize] else { return };
+        match shaper.admit(now, bytes, frame) {
+            Admit::Accepted => {}
+            Admit::Dropped { cause, .. } | Admit::Lost { cause, .. } => {
+                self.drop_frame(now, link, frame, cause)
+            }
+        }
+        self.schedule_egress(node);
+    }
+
+    /// Puts a frame into the link's own queue, or into the bottleneck that it shares.
+    #[inline]
+    fn enter_link(&mut self, now: Instant, link: u32, frame: u32) {
+        if let Some(bottleneck) = self.links[link as usize].bottleneck {
+            let bytes = self.pool.get(frame).wire_bytes;
+            let model = &mut self.bottlenecks[bottleneck as usize];
+            match model.admit(now, bytes, (link, frame)) {
+                Admit::Accepted => {}
+                Admit::Dropped { cause, .. } | Admit::Lost { cause, .. } => {
+                    self.drop_frame(now, link, frame, cause)
+                }
+            }
+            self.schedule_bottleneck(bottleneck);
+        } else {
+            self.enter_wire(now, link, frame);
+        }
+    }
+
+    #[inline]
+    fn enter_wire(&mut self, now: Instant, link: u32, frame: u32) {
+        let bytes = self.pool.get(frame).wire_bytes;
+        match self.links[link as usize].model.admit(now, bytes, frame) {
+            Admit::Accepted => {}
+            Admit::Dropped { cause, .. } | Admit::Lost { cause, .. } => {
+                self.drop_frame(now, link, frame, cause)
+            }
+        }
+        self.schedule_link(link);
+    }
+
+    fn drop_frame(&mut self, now: Instant, link: u32, frame: u32, cause: DropCause) {
+        let slot = self.pool.get(frame);
+        let link = &mut self.links[link as usize];
+        link.hash.add(now, Happened::Dropped, identity(slot.header()), cause as u8);
+        link.dropped[cause.index()] += 1;
+        self.ledger.dropped += u64::from(slot.is_packet);
+        self.pool.remove(frame);
+    }
+
+    /// Works off what an entity of the network has to do now; what reaches nodes is appended to `arrived`.
+    #[inline]
+    pub fn poll(&mut self, now: Instant, entity: Entity, arrived: &mut Vec<Arrival>) {
+        match entity {
+            Entity::Link(link) => {
+                self.links[link as usize].pending = None;
+                while let Some(polled) = self.links[link as usize].model.poll(now) {
+                    match polled {
+                        Polled::Arrived(frame) => self.end_of_link(now, link, frame, arrived),
+                        Polled::Dropped { packet, cause } => self.drop_frame(now, link, packet, cause),
+                    }
+                }
+                self.schedule_link(link);
+            }
+            Entity::Bottleneck(index) => {
+                while let Some(polled) = self.bottlenecks[index as usize].poll(now) {
+                    match polled {
+                        Polled::Arrived((link, frame)) => self.enter_wire(now, link, frame),
+                        Polled::Dropped { packet: (link, frame), cause } => {
+                            self.drop_frame(now, link, frame, cause)
+                        }
+                    }
+                }
+                self.schedule_bottleneck(index);
+            }
+            Entity::Egress(node) => {
+                while let Some(polled) = self.egress[node as usize].as_mut().and_then(|stage| stage.poll(now))
+                {
+                    match polled {
+                        Polled::Arrived(frame) => self.enter_link(now, self.pool.get(frame).link, frame),
+                        Polled::Dropped { packet, cause } => {
+                            self.drop_frame(now, self.pool.get(packet).link, packet, cause);
+                        }
+                    }
+                }
+                self.schedule_egress(node);
+            }
+            Entity::Receive(node) => {
+                while let Some(polled) =
+                    self.receive[node as usize].as_mut().and_then(|stage| stage.poll(now))
+                {
+                    match polled {
+                        Polled::Arrived(frame) => arrived.push(Arrival { node, frame }),
+                        Polled::Dropped { packet, cause } => {
+                            self.drop_frame(now, self.pool.get(packet).link, packet, cause);
+                        }
+                    }
+                }
+                self.schedule_receive(node);
+            }
+            Entity::Cross(index) => {
+                let (source, link) = &mut self.cross[index as usize];
+                let link = *link as u32;
+                while let Some(bytes) = source.poll(now) {
+                    match self.links[link as usize].bottleneck {
+                        Some(bottleneck) => self.bottlenecks[bottleneck as usize].admit_cross(now, bytes),
+                        None => self.links[link as usize].model.admit_cross(now, bytes),
+                    }
+                }
+                match self.links[link as usize].bottleneck {
+                    Some(bottleneck) => self.schedule_bottleneck(bottleneck),
+                    None => self.schedule_link(link),
+                }
+                self.schedule_cross(index);
+            }
+            Entity::Node(_) | Entity::Planner | Entity::Timeline | Entity::Recorder => {}
+        }
+    }
+
+    #[inline]
+    fn end_of_link(&mut self, now: Instant, link: u32, frame: u32, arrived: &mut Vec<Arrival>) {
+        let slot = self.pool.get(frame);
+        let bytes = slot.wire_bytes;
+        let state = &mut self.links[link as usize];
+        state.hash.add(now, Happened::Arrived, identity(slot.header()), 0);
+        let node = state.to;
+        match &mut self.receive[node as usize] {
+            None => arrived.push(Arrival { node, frame }),
+            Some(queue) => {
+                match queue.admit(now, bytes, frame) {
+                    Admit::Accepted => {}
+                    Admit::Dropped { cause, .. } | Admit::Lost { cause, .. } => {
+                        self.drop_frame(now, link, frame, cause);
+                    }
+                }
+                self.schedule_receive(node);
+            }
+        }
+    }
+
+    /// A node that takes a frame has died: the frame is lost with it.
+    pub fn drop_at_dead_node(&mut self, now: Instant, frame: u32) {
+        self.drop_frame(now, self.pool.get(frame).link, frame, DropCause::Crash);
+    }
+
+    /// Loses what waits at a node that dies, before and behind its processor.
+    pub fn crash(&mut self, now: Instant, node: u32) {
+        let mut lost = Vec::new();
+        if let Some(queue) = &mut self.receive[node as usize] {
+            queue.clear(now, DropCause::Crash, &mut |frame, cause| lost.push((frame, cause)));
+        }
+        if let Some(shaper) = &mut self.egress[node as usize] {
+            shaper.clear(now, DropCause::Crash, &mut |frame, cause| lost.push((frame, cause)));
+        }
+        for (frame, cause) in lost {
+            self.drop_frame(now, self.pool.get(frame).link, frame, cause);
+        }
+        self.schedule_receive(node);
+        self.schedule_egress(node);
+    }
+
+    /// Cuts a link: what is on it is lost.
+    pub fn cut(&mut self, now: Instant, link: u32) {
+        let mut lost = Vec::new();
+        self.links[link as usize].model.cut(now, &mut |frame, cause| lost.push((frame, cause)));
+        for (frame, cause) in lost {
+            self.drop_frame(now, link, frame, cause);
+        }
+        self.schedule_link(link);
+    }
+
+    /// Mends a link.
+    pub fn heal(&mut self, now: Instant, link: u32) {
+        self.links[link as usize].model.heal(now);
+        self.schedule_link(link);
+    }
+
+    /// Makes a link worse.
+    pub fn degrade(&mut self, now: Instant, link: u32, degrade: Degrade) {
+        self.links[link as usize].model.degrade(now, degrade);
+        self.schedule_link(link);
+    }
+
+    /// Returns the statistics of the serialiser that a link's packets pass, settled to `now`.
+    pub fn link_stats(&mut self, now: Instant, link: u32) -> crate::link::LinkStats {
+        match self.links[link as usize].bottleneck {
+            Some(bottleneck) => {
+                let shared = *self.bottlenecks[bottleneck as usize].stats(now);
+                let own = *self.links[link as usize].model.stats(now);
+                crate::link::LinkStats { busy: shared.busy, queue_bytes_max: shared.queue_bytes_max, ..own }
+            }
+            None => *self.links[link as usize].model.stats(now),
+        }
+    }
+
+    /// Returns the bytes that wait in the queue that a link's packets pass.
+    pub fn queue_bytes(&mut self, now: Instant, link: u32) -> u64 {
+        match self.links[link as usize].bottleneck {
+            Some(bottleneck) => self.bottlenecks[bottleneck as usize].backlog(now).bytes,
+            None => self.links[link as usize].model.backlog(now).bytes,
+        }
+    }
+
+    /// Shows every frame inside to `f`.
+    pub fn for_each_frame(&self, f: &mut dyn FnMut(u32)) {
+        for link in &self.links {
+            link.model.for_each_packet(&mut |frame| f(*frame));
+        }
+        for bottleneck in &self.bottlenecks {
+            bottleneck.for_each_packet(&mut |(_, frame)| f(*frame));
+        }
+        for shaper in self.egress.iter().flatten() {
+            shaper.for_each_packet(&mut |frame| f(*frame));
+        }
+        for queue in self.receive.iter().flatten() {
+            queue.for_each_packet(&mut |frame| f(*frame));
+        }
+    }
+
+    #[inline]
+    fn schedule_link(&mut self, link: u32) {
+        let state = &mut self.links[link as usize];
+        let next = state.model.next_event();
+        if next != state.pending {
+            state.pending = next;
+            self.reschedule(link, next, class::ARRIVAL);
+        }
+    }
+
+    fn schedule_bottleneck(&mut self, index: u32) {
+        let at = self.bottlenecks[index as usize].next_event();
+        self.reschedule(self.first.bottleneck + index, at, class::ARRIVAL);
+    }
+
+    fn schedule_egress(&mut self, node: u32) {
+        if let Some(shaper) = &self.egress[node as usize] {
+            self.reschedule(self.first.egress + node, shaper.next_event(), class::ARRIVAL);
+        }
+    }
+
+    fn schedule_receive(&mut self, node: u32) {
+        if let Some(queue) = &self.receive[node as usize] {
+            self.reschedule(self.first.receive + node, queue.next_event(), class::ARRIVAL);
+        }
+    }
+
+    fn schedule_cross(&mut self, index: u32) {
+        let at = self.cross[index as usize].0.next_event();
+        self.reschedule(self.first.cross + index, at, class::CROSS);
+    }
+}

@@ -1,0 +1,155 @@
+//! What a session did, over all starts of its nodes: processes die and forget, the tally does not.
+
+use bellini_core::content::{SinkStats, SourceStats};
+use bellini_core::ids::{NodeId, SessionKey};
+use bellini_core::route::Route;
+use bellini_core::session::{SessionEntry, SinkSessionStats};
+use bellini_core::stats::Histogram;
+use std::collections::BTreeMap;
+
+/// Everything counted of one session.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionTally {
+    pub(crate) key: SessionKey,
+    /// Source, by earlier processes.
+    pub(crate) source: SourceTally,
+    /// Destinations, by earlier processes.
+    pub(crate) sinks: BTreeMap<NodeId, SinkTally>,
+    /// Epoch of the next start of the source.
+    pub(crate) epoch: u16,
+    /// Whether its nodes know of it now.
+    pub(crate) is_known: bool,
+    /// Current destinations, with the measured symbols that the source had made when they joined.
+    pub(crate) members: BTreeMap<NodeId, u64>,
+    /// Measured symbols made while a node was a destination, for stays that have ended; likewise objects.
+    pub(crate) sent_before: BTreeMap<NodeId, u64>,
+}
+
+/// What sources counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SourceTally {
+    pub(crate) content: SourceStats,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) unrouted: u64,
+    /// Packets by route, in order of first use, with the share that the route had last.
+    pub(crate) flows: Vec<(Route, f64, u64)>,
+}
+
+/// What sinks counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SinkTally {
+    pub(crate) stats: SinkSessionStats,
+    pub(crate) delays: Histogram,
+    pub(crate) content: Option<SinkStats>,
+}
+
+impl SourceTally {
+    /// Adds what one process counted.
+    pub(crate) fn add(&mut self, entry: &SessionEntry) {
+        let Some(source) = &entry.source else { return };
+        let stats = source.content_stats();
+        let own = &mut self.content;
+        own.symbols += stats.symbols;
+        own.bytes += stats.bytes;
+        own.objects += stats.objects;
+        own.measured_symbols += stats.measured_symbols;
+        own.measured_bytes += stats.measured_bytes;
+        own.measured_objects += stats.measured_objects;
+        own.level = stats.level;
+        own.level_changes += stats.level_changes;
+        self.packets += source.stats.packets;
+        self.bytes += source.stats.bytes;
+        self.unrouted += source.stats.unrouted_symbols;
+        for (route, packets) in &source.retired {
+            self.add_flow(route, None, *packets);
+        }
+        for flow in source.flows.iter().flat_map(|flows| flows.flows()) {
+            self.add_flow(&flow.route, Some(flow.share), flow.packets);
+        }
+    }
+
+    fn add_flow(&mut self, route: &Route, share: Option<f64>, packets: u64) {
+        match self.flows.iter_mut().find(|(known, ..)| known == route) {
+            Some((_, known_share, known_packets)) => {
+                *known_share = share.unwrap_or(0.0);
+                *known_packets += packets;
+            }
+            None => self.flows.push((route.clone(), share.unwrap_or(0.0), packets)),
+        }
+    }
+}
+
+impl SinkTally {
+    /// Adds what one process counted.
+    pub(crate) fn add(&mut self, entry: &SessionEntry) {
+        let Some(sink) = &entry.sink else { return };
+        let (own, more) = (&mut self.stats, &sink.stats);
+        own.delivered_packets += more.delivered_packets;
+        own.delivered_bytes += more.delivered_bytes;
+        own.delay_ns_sum += more.delay_ns_sum;
+        own.duplicate_packets += more.duplicate_packets;
+        own.late_packets += more.late_packets;
+        own.measured_packets += more.measured_packets;
+        own.measured_bytes += more.measured_bytes;
+        own.measured_duplicates += more.measured_duplicates;
+        own.negative_delays += more.negative_delays;
+        self.delays.merge(&sink.delays);
+        if let Some(stats) = sink.content_stats() {
+            self.content = Some(match self.content {
+                None => stats,
+                Some(known) => merge_content(&known, &stats),
+            });
+        }
+    }
+}
+
+fn merge_content(a: &SinkStats, b: &SinkStats) -> SinkStats {
+    let sum = |a: Option<u64>, b: Option<u64>| a.map(|a| a + b.unwrap_or(0)).or(b);
+    SinkStats {
+        frames_complete: sum(a.frames_complete, b.frames_complete),
+        frames_on_time: sum(a.frames_on_time, b.frames_on_time),
+        // Each process judged the whole window for what it saw: live freezes are counted again from what came.
+        stall: b.stall.or(a.stall),
+        startup: a.startup.or(b.startup),
+        messages_complete: sum(a.messages_complete, b.messages_complete),
+        messages_on_time: sum(a.messages_on_time, b.messages_on_time),
+        file_complete: a.file_complete.filter(|complete| *complete).or(b.file_complete),
+        file_completed_at: a.file_completed_at.or(b.file_completed_at),
+        file_digest: if a.file_complete == Some(true) { a.file_digest } else { b.file_digest },
+        corrupt_symbols: a.corrupt_symbols + b.corrupt_symbols,
+        abandoned_objects: a.abandoned_objects + b.abandoned_objects,
+    }
+}
+
+impl SessionTally {
+    pub(crate) fn new(key: SessionKey) -> Self {
+        Self {
+            key,
+            source: SourceTally::default(),
+            sinks: BTreeMap::new(),
+            epoch: 0,
+            is_known: false,
+            members: BTreeMap::new(),
+            sent_before: BTreeMap::new(),
+        }
+    }
+
+    /// Notes that a node becomes a destination; `made`: measured symbols that the source has made.
+    pub(crate) fn join(&mut self, node: NodeId, made: u64) {
+        self.members.entry(node).or_insert(made);
+    }
+
+    /// Notes that a node stops being one.
+    pub(crate) fn leave(&mut self, node: NodeId, made: u64) {
+        if let Some(joined) = self.members.remove(&node) {
+            *self.sent_before.entry(node).or_default() += made - joined;
+        }
+    }
+
+    /// Returns the measured symbols made while `node` was a destination.
+    pub(crate) fn sent_to(&self, node: NodeId, made: u64) -> u64 {
+        let now = self.members.get(&node).map_or(0, |joined| made - joined);
+        self.sent_before.get(&node).copied().unwrap_or(0) + now
+    }
+}

@@ -1,0 +1,352 @@
+//! The world: nodes and the network between them, and the loop that lets time pass.
+
+use crate::clock::NodeClock;
+use crate::digest::{Happened, RunningHash, identity};
+use crate::error::SimError;
+use crate::network::{Arrival, Entity, Network};
+use bellini_core::Node;
+use bellini_core::config::{NodeConfig, PacingConfig};
+use bellini_core::drive::{Drained, Host, Sent, drain};
+use bellini_core::ids::{HopIndex, Incarnation, NodeId, SessionKey};
+use bellini_core::io::{Command, CommandError, Event, HopKind, Input, InputError, Received, Transmit};
+use bellini_core::rng::Seed;
+use bellini_core::stats::NodeStats;
+use bellini_core::time::{Duration, Instant};
+use bellini_core::wire::frame::UDP_IP_BYTES;
+use bellini_scenarios::model::{Link, Node as NodeSpec, Scenario};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Frames that one drain hands out at most before the loop looks again; only a bound, never reached in practice.
+const DRAIN_BUDGET: usize = 1 << 20;
+
+/// No link.
+const NONE: u32 = u32::MAX;
+
+/// A node of the scenario: its process, if it is running, and what outlives it.
+#[derive(Debug)]
+pub struct SimNode {
+    /// Its id.
+    pub id: NodeId,
+    /// The running process.
+    pub process: Option<Box<Node>>,
+    /// Its clock.
+    pub clock: NodeClock,
+    /// How often it was started.
+    pub incarnation: u32,
+    /// What earlier processes counted.
+    pub past: NodeStats,
+    /// Packets that died in feeders with earlier processes.
+    pub crashed_packets: u64,
+    /// Packets for next hops that no link leads to.
+    pub unlinked_packets: u64,
+    /// Running hash of what it took in.
+    pub hash: RunningHash,
+    /// The link for each of the process's hops.
+    hop_links: Vec<u32>,
+    /// Links out, by next hop.
+    links: BTreeMap<NodeId, u32>,
+    /// Deadline in the agenda.
+    deadline: Option<Instant>,
+}
+
+/// Nodes, network, and what comes out of them for the driver.
+pub struct World {
+    /// Nodes, by index as in the scenario.
+    pub nodes: Vec<SimNode>,
+    /// What is between them.
+    pub network: Network,
+    /// Events of nodes that the simulation has to act on.
+    pub events: VecDeque<(u32, Event)>,
+    /// Now, in true time.
+    pub now: Instant,
+    /// Events worked off.
+    pub event_count: u64,
+    seed: Seed,
+    arrived: Vec<Arrival>,
+    /// Ids of the nodes, by index.
+    ids: Vec<NodeId>,
+    /// For each link, what the receiving end calls it, by kind of hop.
+    link_hops: Vec<[u32; 3]>,
+}
+
+impl World {
+    /// Builds the world of a scenario; every node is running.
+    ///
+    /// # Errors
+    /// When a node's configuration cannot work.
+    pub fn new(scenario: &Scenario, seed: Seed) -> Result<Self, SimError> {
+        let zero = Instant::ZERO + scenario.settle;
+        let mut world = Self {
+            nodes: Vec::new(),
+            network: Network::new(scenario, seed, zero),
+            events: VecDeque::new(),
+            now: Instant::ZERO,
+            event_count: 0,
+            seed,
+            arrived: Vec::new(),
+            ids: scenario.nodes.iter().map(|node| node.id).collect(),
+            link_hops: vec![[NONE; 3]; scenario.links.len()],
+        };
+        for spec in &scenario.nodes {
+            let links = scenario.links.iter().enumerate().filter(|(_, link)| link.from == spec.id);
+            world.nodes.push(SimNode {
+                id: spec.id,
+                process: None,
+                clock: NodeClock::new(spec.clock_offset_ns, spec.clock_drift_ppb),
+                incarnation: 0,
+                past: NodeStats::default(),
+                crashed_packets: 0,
+                unlinked_packets: 0,
+                hash: RunningHash::default(),
+                hop_links: Vec::new(),
+                links: links.map(|(i, link): (usize, &Link)| (link.to, i as u32)).collect(),
+                deadline: None,
+            });
+        }
+        for (index, spec) in scenario.nodes.iter().enumerate() {
+            world.start_node(index as u32, spec, scenario.report_interval)?;
+        }
+        Ok(world)
+    }
+
+    /// Starts a node's process.
+    ///
+    /// # Errors
+    /// When its configuration cannot work.
+    pub fn start_node(&mut self, index: u32, spec: &NodeSpec, report: Duration) -> Result<(), SimError> {
+        let node = &mut self.nodes[index as usize];
+        node.incarnation += 1;
+        let config = NodeConfig {
+            incarnation: Incarnation(node.incarnation),
+            feeder: spec.feeder,
+            pacing: PacingConfig {
+                rates: spec.hop_rates.iter().copied().collect(),
+                ..PacingConfig::default()
+            },
+            report_interval: Some(report),
+            ..NodeConfig::new(spec.id)
+        };
+        let local = node.clock.local(self.now);
+        let process =
+            Node::new(config, self.seed, local).map_err(|error| SimError::Config { node: spec.id, error })?;
+        node.process = Some(Box::new(process));
+        node.hop_links.clear();
+        for (link, hops) in self.link_hops.iter_mut().enumerate() {
+            if self.network.links[link].to == index {
+                *hops = [NONE; 3];
+            }
+        }
+        self.settle(index);
+        Ok(())
+    }
+
+    /// Ends a node's process at once; all that it held is lost.
+    pub fn crash_node(&mut self, index: u32) -> Option<Box<Node>> {
+        let node = &mut self.nodes[index as usize];
+        let process = node.process.take()?;
+        node.past.add(process.stats());
+        node.crashed_packets += process.queued_packets();
+        node.deadline = None;
+        self.network.schedule(Entity::Node(index), None);
+        self.network.crash(self.now, index);
+        Some(process)
+    }
+
+    /// Returns a node's index.
+    ///
+    /// # Panics
+    /// If the scenario has no such node.
+    #[must_use]
+    pub fn index_of(&self, id: NodeId) -> u32 {
+        self.nodes.binary_search_by_key(&id, |node| node.id).expect("the scenario was checked") as u32
+    }
+
+    /// Gives a node a command. A node that is down does not hear it.
+    ///
+    /// # Errors
+    /// What the node answers.
+    pub fn command(&mut self, index: u32, command: Command) -> Result<(), CommandError> {
+        let node = &mut self.nodes[index as usize];
+        let local = node.clock.local(self.now);
+        let Some(process) = &mut node.process else { return Ok(()) };
+        let result = match process.handle_input(local, Input::Command(command)) {
+            Err(InputError::Command(error)) => Err(error),
+            _ => Ok(()),
+        };
+        self.settle(index);
+        result
+    }
+
+    /// Works off the next event, if it comes at or before `until`. Returns who it was of; the simulation itself
+    /// works off planners, timeline and recorder.
+    #[inline]
+    pub fn step(&mut self, until: Instant) -> Option<Entity> {
+        let at = self.network.agenda.peek_time()?;
+        if at > until {
+            return None;
+        }
+        let (at, _, number) = self.network.agenda.pop()?;
+        debug_assert!(at >= self.now, "time runs forwards");
+        self.now = at;
+        self.event_count += 1;
+        let entity = self.network.entity(number);
+        match entity {
+            Entity::Node(index) => {
+                let node = &mut self.nodes[index as usize];
+                node.deadline = None;
+                let local = node.clock.local(at);
+                if let Some(process) = &mut node.process {
+                    // A timeout is never refused.
+                    let _ = process.handle_input(local, Input::Timeout);
+                }
+                self.settle(index);
+            }
+            Entity::Planner | Entity::Timeline | Entity::Recorder => {}
+            _ => {
+                let mut arrived = core::mem::take(&mut self.arrived);
+                self.network.poll(at, entity, &mut arrived);
+                for arrival in arrived.drain(..) {
+                    self.receive(arrival);
+                }
+                self.arrived = arrived;
+            }
+        }
+        Some(entity)
+    }
+
+    /// Hands a frame to the node that it came to.
+    #[inline]
+    fn receive(&mut self, Arrival { node: index, frame }: Arrival) {
+        let node = &mut self.nodes[index as usize];
+        let Some(process) = &mut node.process else {
+            self.network.drop_at_dead_node(self.now, frame);
+            return;
+        };
+        let payload = self.network.pool.take_payload(frame);
+        let slot = self.network.pool.get(frame);
+        let hop = &mut self.link_hops[slot.link as usize][slot.kind as usize];
+        if *hop == NONE {
+            let from = self.network.links[slot.link as usize].from;
+            *hop = process.hop(self.ids[from as usize], slot.kind).0;
+        }
+        let hop = HopIndex(*hop);
+        let local = node.clock.local(self.now);
+        node.hash.add(self.now, Happened::Received, identity(slot.header()), 0);
+        self.network.ledger.delivered += u64::from(slot.is_packet);
+        let received = Received::Split { header: slot.header(), payload };
+        // What is refused is counted by the node.
+        let _ = process.handle_input(local, Input::Frame { hop, frame: received });
+        self.network.pool.remove(frame);
+        self.settle(index);
+    }
+
+    /// Drains a node and sets its deadline.
+    #[inline]
+    pub fn settle(&mut self, index: u32) {
+        let node = &mut self.nodes[index as usize];
+        let Some(process) = &mut node.process else { return };
+        let local = node.clock.local(self.now);
+        let mut host = SimHost {
+            network: &mut self.network,
+            events: &mut self.events,
+            links: &node.links,
+            hop_links: &mut node.hop_links,
+            unlinked_packets: &mut node.unlinked_packets,
+            now: self.now,
+            index,
+        };
+        let deadline = loop {
+            match drain(process, local, DRAIN_BUDGET, &mut host) {
+                Drained::Idle(deadline) => break deadline,
+                Drained::MoreWork => {}
+            }
+        };
+        let at = deadline.map(|deadline| node.clock.true_time(deadline.at).max(self.now));
+        if at != node.deadline {
+            node.deadline = at;
+            self.network.schedule(Entity::Node(index), at);
+        }
+    }
+
+    /// Checks that every packet is accounted for, in every node and in the network.
+    ///
+    /// # Errors
+    /// The first sum that does not add up.
+    pub fn check_ledger(&self) -> Result<(), SimError> {
+        let at = self.now.to_string();
+        let mut sent = 0;
+        let mut received = 0;
+        for node in &self.nodes {
+            let mut stats = node.past;
+            if let Some(process) = &node.process {
+                if let Err((made, ended)) = process.check_ledger() {
+                    return Err(SimError::NodeLedger { at, node: node.id, made, ended });
+                }
+                stats.add(process.stats());
+            }
+            sent += stats.sent_packets - node.unlinked_packets;
+            received += stats.received_packets;
+        }
+        let ledger = self.network.ledger;
+        let mut inside = 0;
+        self.network.for_each_frame(&mut |frame| inside += u64::from(self.network.pool.get(frame).is_packet));
+        let accounted = ledger.delivered + ledger.dropped + inside;
+        if ledger.taken != accounted || sent != ledger.taken || received != ledger.delivered {
+            return Err(SimError::NetworkLedger { at, taken: sent.max(ledger.taken), accounted });
+        }
+        Ok(())
+    }
+
+    /// Returns a session at a node, if the node runs and knows it.
+    #[must_use]
+    pub fn session(&self, index: u32, key: SessionKey) -> Option<&bellini_core::session::SessionEntry> {
+        self.nodes[index as usize].process.as_ref()?.session(key)
+    }
+}
+
+/// What the simulator does with a node's outputs.
+struct SimHost<'a> {
+    network: &'a mut Network,
+    events: &'a mut VecDeque<(u32, Event)>,
+    links: &'a BTreeMap<NodeId, u32>,
+    hop_links: &'a mut Vec<u32>,
+    unlinked_packets: &'a mut u64,
+    now: Instant,
+    index: u32,
+}
+
+impl Host for SimHost<'_> {
+    #[inline]
+    fn transmit(&mut self, _: Instant, frame: Transmit<'_>) -> Sent {
+        let hop = frame.hop.0 as usize;
+        if hop >= self.hop_links.len() {
+            self.hop_links.resize(hop + 1, NONE);
+        }
+        if self.hop_links[hop] == NONE {
+            match self.links.get(&frame.peer) {
+                Some(link) => self.hop_links[hop] = *link,
+                None => {
+                    *self.unlinked_packets += u64::from(frame.is_packet);
+                    return Sent::Taken;
+                }
+            }
+        }
+        let link = self.hop_links[hop];
+        debug_assert!(frame.kind != HopKind::Stream, "the simulator has no byte streams yet");
+        let wire_bytes = (frame.header.len() + frame.payload.len() + UDP_IP_BYTES) as u32;
+        let slot = self.network.pool.insert(
+            frame.header,
+            frame.payload,
+            frame.kind,
+            frame.is_packet,
+            wire_bytes,
+            link,
+        );
+        self.network.send(self.now, link, slot);
+        Sent::Taken
+    }
+
+    fn event(&mut self, _: Instant, event: Event) {
+        self.events.push_back((self.index, event));
+    }
+}
