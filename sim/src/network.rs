@@ -5,7 +5,7 @@ use crate::digest::{Happened, RunningHash, identity};
 use crate::link::{
     Admit, CrossSource, Degrade, DropCause, LinkModel, LinkSpec, LinkStreams, Polled, ReceiveQueue,
 };
-use crate::pool::Pool;
+use crate::pool::{Frame, Pool};
 use bellini_core::ids::NodeId;
 use bellini_core::rng::Seed;
 use bellini_core::time::Instant;
@@ -68,6 +68,8 @@ pub struct SimLink {
     pub dropped: [u64; DropCause::ALL.len()],
     /// Frames handed to it by the sending node, and their wire bytes.
     pub sent: (u64, u64),
+    /// Frames on it, and in the stages before and behind it.
+    pub pool: Pool,
     /// Kinds of hops that used it, as bits.
     pub kinds: u8,
     /// Time of its event in the agenda.
@@ -79,21 +81,21 @@ pub struct SimLink {
 pub struct Arrival {
     /// The node, by index.
     pub node: u32,
-    /// The frame in the pool.
+    /// The link that it came on.
+    pub link: u32,
+    /// The frame in the link's pool.
     pub frame: u32,
 }
 
 /// Everything between nodes.
 pub struct Network {
-    /// Frames on their way.
-    pub pool: Pool,
     /// Links, by index as in the scenario.
     pub links: Vec<SimLink>,
     /// The pending events of everything.
     pub agenda: Agenda,
     bottlenecks: Vec<LinkModel<(u32, u32)>>,
-    egress: Vec<Option<LinkModel<u32>>>,
-    receive: Vec<Option<ReceiveQueue<u32>>>,
+    egress: Vec<Option<LinkModel<(u32, u32)>>>,
+    receive: Vec<Option<ReceiveQueue<(u32, u32)>>>,
     cross: Vec<(CrossSource, usize)>,
     entities: Vec<Entity>,
     first: FirstEntity,
@@ -144,6 +146,7 @@ impl Network {
                 hash: RunningHash::default(),
                 dropped: [0; DropCause::ALL.len()],
                 sent: (0, 0),
+                pool: Pool::default(),
                 kinds: 0,
                 pending: None,
             })
@@ -173,7 +176,6 @@ impl Network {
             .map(|(i, spec)| (CrossSource::new(spec, zero, seed, &format!("cross:{i}")), spec.link))
             .collect();
         let mut network = Self {
-            pool: Pool::default(),
             links,
             agenda: Agenda::new(),
             bottlenecks,
@@ -251,17 +253,14 @@ impl Network {
     /// Takes a frame from a node onto a link.
     #[inline]
     pub fn send(&mut self, now: Instant, link: u32, frame: u32) {
-        let slot = self.pool.get(frame);
-        let (is_packet, wire_bytes) = (slot.is_packet, slot.wire_bytes);
-        let from = {
-            let link = &mut self.links[link as usize];
-            link.sent.0 += 1;
-            link.sent.1 += u64::from(wire_bytes);
-            link.kinds |= 1 << slot.kind as u8;
-            link.hash.add(now, Happened::Sent, identity(slot.header()), 0);
-            link.from
-        };
-        self.ledger.taken += u64::from(is_packet);
+        let state = &mut self.links[link as usize];
+        let slot = state.pool.get(frame);
+        state.sent.0 += 1;
+        state.sent.1 += u64::from(slot.wire_bytes);
+        state.kinds |= 1 << slot.kind as u8;
+        state.hash.add(now, Happened::Sent, identity(slot.header()), 0);
+        self.ledger.taken += u64::from(slot.is_packet);
+        let from = state.from;
         if self.egress[from as usize].is_some() {
             self.enter_egress(now, from, link, frame);
         } else {
@@ -269,10 +268,14 @@ impl Network {
         }
     }
 
+    fn wire_bytes(&self, link: u32, frame: u32) -> u32 {
+        self.links[link as usize].pool.get(frame).wire_bytes
+    }
+
     fn enter_egress(&mut self, now: Instant, node: u32, link: u32, frame: u32) {
-        let bytes = self.pool.get(frame).wire_bytes;
+        let bytes = self.wire_bytes(link, frame);
         let Some(shaper) = &mut self.egress[node as usize] else { return };
-        match shaper.admit(now, bytes, frame) {
+        match shaper.admit(now, bytes, (link, frame)) {
             Admit::Accepted => {}
             Admit::Dropped { cause, .. } | Admit::Lost { cause, .. } => {
                 self.drop_frame(now, link, frame, cause)
@@ -285,9 +288,8 @@ impl Network {
     #[inline]
     fn enter_link(&mut self, now: Instant, link: u32, frame: u32) {
         if let Some(bottleneck) = self.links[link as usize].bottleneck {
-            let bytes = self.pool.get(frame).wire_bytes;
-            let model = &mut self.bottlenecks[bottleneck as usize];
-            match model.admit(now, bytes, (link, frame)) {
+            let bytes = self.wire_bytes(link, frame);
+            match self.bottlenecks[bottleneck as usize].admit(now, bytes, (link, frame)) {
                 Admit::Accepted => {}
                 Admit::Dropped { cause, .. } | Admit::Lost { cause, .. } => {
                     self.drop_frame(now, link, frame, cause)
@@ -301,7 +303,7 @@ impl Network {
 
     #[inline]
     fn enter_wire(&mut self, now: Instant, link: u32, frame: u32) {
-        let bytes = self.pool.get(frame).wire_bytes;
+        let bytes = self.wire_bytes(link, frame);
         match self.links[link as usize].model.admit(now, bytes, frame) {
             Admit::Accepted => {}
             Admit::Dropped { cause, .. } | Admit::Lost { cause, .. } => {
@@ -312,12 +314,12 @@ impl Network {
     }
 
     fn drop_frame(&mut self, now: Instant, link: u32, frame: u32, cause: DropCause) {
-        let slot = self.pool.get(frame);
         let link = &mut self.links[link as usize];
+        let slot = link.pool.get(frame);
         link.hash.add(now, Happened::Dropped, identity(slot.header()), cause as u8);
         link.dropped[cause.index()] += 1;
         self.ledger.dropped += u64::from(slot.is_packet);
-        self.pool.remove(frame);
+        link.pool.remove(frame);
     }
 
     /// Works off what an entity of the network has to do now; what reaches nodes is appended to `arrived`.
@@ -349,9 +351,9 @@ impl Network {
                 while let Some(polled) = self.egress[node as usize].as_mut().and_then(|stage| stage.poll(now))
                 {
                     match polled {
-                        Polled::Arrived(frame) => self.enter_link(now, self.pool.get(frame).link, frame),
-                        Polled::Dropped { packet, cause } => {
-                            self.drop_frame(now, self.pool.get(packet).link, packet, cause);
+                        Polled::Arrived((link, frame)) => self.enter_link(now, link, frame),
+                        Polled::Dropped { packet: (link, frame), cause } => {
+                            self.drop_frame(now, link, frame, cause)
                         }
                     }
                 }
@@ -362,9 +364,9 @@ impl Network {
                     self.receive[node as usize].as_mut().and_then(|stage| stage.poll(now))
                 {
                     match polled {
-                        Polled::Arrived(frame) => arrived.push(Arrival { node, frame }),
-                        Polled::Dropped { packet, cause } => {
-                            self.drop_frame(now, self.pool.get(packet).link, packet, cause);
+                        Polled::Arrived((link, frame)) => arrived.push(Arrival { node, link, frame }),
+                        Polled::Dropped { packet: (link, frame), cause } => {
+                            self.drop_frame(now, link, frame, cause)
                         }
                     }
                 }
@@ -391,15 +393,15 @@ impl Network {
 
     #[inline]
     fn end_of_link(&mut self, now: Instant, link: u32, frame: u32, arrived: &mut Vec<Arrival>) {
-        let slot = self.pool.get(frame);
-        let bytes = slot.wire_bytes;
         let state = &mut self.links[link as usize];
+        let slot = state.pool.get(frame);
+        let bytes = slot.wire_bytes;
         state.hash.add(now, Happened::Arrived, identity(slot.header()), 0);
         let node = state.to;
         match &mut self.receive[node as usize] {
-            None => arrived.push(Arrival { node, frame }),
+            None => arrived.push(Arrival { node, link, frame }),
             Some(queue) => {
-                match queue.admit(now, bytes, frame) {
+                match queue.admit(now, bytes, (link, frame)) {
                     Admit::Accepted => {}
                     Admit::Dropped { cause, .. } | Admit::Lost { cause, .. } => {
                         self.drop_frame(now, link, frame, cause);
@@ -410,9 +412,9 @@ impl Network {
         }
     }
 
-    /// A node that takes a frame has died: the frame is lost with it.
-    pub fn drop_at_dead_node(&mut self, now: Instant, frame: u32) {
-        self.drop_frame(now, self.pool.get(frame).link, frame, DropCause::Crash);
+    /// A node that would take a frame is dead: the frame is lost.
+    pub fn drop_at_dead_node(&mut self, now: Instant, link: u32, frame: u32) {
+        self.drop_frame(now, link, frame, DropCause::Crash);
     }
 
     /// Loses what waits at a node that dies, before and behind its processor.
@@ -424,8 +426,8 @@ impl Network {
         if let Some(shaper) = &mut self.egress[node as usize] {
             shaper.clear(now, DropCause::Crash, &mut |frame, cause| lost.push((frame, cause)));
         }
-        for (frame, cause) in lost {
-            self.drop_frame(now, self.pool.get(frame).link, frame, cause);
+        for ((link, frame), cause) in lost {
+            self.drop_frame(now, link, frame, cause);
         }
         self.schedule_receive(node);
         self.schedule_egress(node);
@@ -473,19 +475,30 @@ impl Network {
         }
     }
 
-    /// Shows every frame inside to `f`.
-    pub fn for_each_frame(&self, f: &mut dyn FnMut(u32)) {
-        for link in &self.links {
-            link.model.for_each_packet(&mut |frame| f(*frame));
+    /// Returns the packets of sessions that the stages hold, as they say themselves.
+    #[must_use]
+    pub fn packets_inside(&self) -> u64 {
+        let mut inside = 0;
+        let mut count = |link: u32, frame: u32| {
+            inside += u64::from(self.links[link as usize].pool.get(frame).is_packet);
+        };
+        for (i, link) in self.links.iter().enumerate() {
+            link.model.for_each_packet(&mut |frame| count(i as u32, *frame));
         }
-        for bottleneck in &self.bottlenecks {
-            bottleneck.for_each_packet(&mut |(_, frame)| f(*frame));
-        }
-        for shaper in self.egress.iter().flatten() {
-            shaper.for_each_packet(&mut |frame| f(*frame));
+        let stages = self.bottlenecks.iter().chain(self.egress.iter().flatten());
+        for stage in stages {
+            stage.for_each_packet(&mut |(link, frame)| count(*link, *frame));
         }
         for queue in self.receive.iter().flatten() {
-            queue.for_each_packet(&mut |frame| f(*frame));
+            queue.for_each_packet(&mut |(link, frame)| count(*link, *frame));
+        }
+        inside
+    }
+
+    /// Shows every frame inside to `f`.
+    pub fn for_each_frame(&self, f: &mut dyn FnMut(&Frame)) {
+        for link in &self.links {
+            link.pool.for_each(f);
         }
     }
 

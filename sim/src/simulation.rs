@@ -172,7 +172,7 @@ impl<'a> Simulation<'a> {
         self.recorder = recorder;
         self.schedule_own();
         self.correct_clocks();
-        self.world.check_ledger()?;
+        self.world.check_nodes()?;
         result
     }
 

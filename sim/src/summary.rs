@@ -203,7 +203,6 @@ fn in_flight(simulation: &Simulation<'_>) -> BTreeMap<(SessionKey, NodeId), u64>
     };
     let world = &simulation.world;
     world.network.for_each_frame(&mut |frame| {
-        let frame = world.network.pool.get(frame);
         if frame.is_packet {
             note(&frame.header()[FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES..]);
         }

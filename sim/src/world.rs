@@ -216,18 +216,18 @@ impl World {
 
     /// Hands a frame to the node that it came to.
     #[inline]
-    fn receive(&mut self, Arrival { node: index, frame }: Arrival) {
+    fn receive(&mut self, Arrival { node: index, link, frame }: Arrival) {
         let node = &mut self.nodes[index as usize];
         let Some(process) = &mut node.process else {
-            self.network.drop_at_dead_node(self.now, frame);
+            self.network.drop_at_dead_node(self.now, link, frame);
             return;
         };
-        let payload = self.network.pool.take_payload(frame);
-        let slot = self.network.pool.get(frame);
-        let hop = &mut self.link_hops[slot.link as usize][slot.kind as usize];
+        let state = &mut self.network.links[link as usize];
+        let payload = state.pool.take_payload(frame);
+        let slot = state.pool.get(frame);
+        let hop = &mut self.link_hops[link as usize][slot.kind as usize];
         if *hop == NONE {
-            let from = self.network.links[slot.link as usize].from;
-            *hop = process.hop(self.ids[from as usize], slot.kind).0;
+            *hop = process.hop(self.ids[state.from as usize], slot.kind).0;
         }
         let hop = HopIndex(*hop);
         let local = node.clock.local(self.now);
@@ -236,7 +236,7 @@ impl World {
         let received = Received::Split { header: slot.header(), payload };
         // What is refused is counted by the node.
         let _ = process.handle_input(local, Input::Frame { hop, frame: received });
-        self.network.pool.remove(frame);
+        state.pool.remove(frame);
         self.settle(index);
     }
 
@@ -268,29 +268,38 @@ impl World {
         }
     }
 
-    /// Checks that every packet is accounted for, in every node and in the network.
+    /// Checks that every packet is accounted for in every node.
+    ///
+    /// # Errors
+    /// The first sum that does not add up.
+    pub fn check_nodes(&self) -> Result<(), SimError> {
+        for node in &self.nodes {
+            if let Some(Err((made, ended))) = node.process.as_ref().map(|process| process.check_ledger()) {
+                return Err(SimError::NodeLedger { at: self.now.to_string(), node: node.id, made, ended });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that every packet is accounted for, in every node and in the network, where all are counted.
     ///
     /// # Errors
     /// The first sum that does not add up.
     pub fn check_ledger(&self) -> Result<(), SimError> {
+        self.check_nodes()?;
         let at = self.now.to_string();
         let mut sent = 0;
         let mut received = 0;
         for node in &self.nodes {
             let mut stats = node.past;
             if let Some(process) = &node.process {
-                if let Err((made, ended)) = process.check_ledger() {
-                    return Err(SimError::NodeLedger { at, node: node.id, made, ended });
-                }
                 stats.add(process.stats());
             }
             sent += stats.sent_packets - node.unlinked_packets;
             received += stats.received_packets;
         }
         let ledger = self.network.ledger;
-        let mut inside = 0;
-        self.network.for_each_frame(&mut |frame| inside += u64::from(self.network.pool.get(frame).is_packet));
-        let accounted = ledger.delivered + ledger.dropped + inside;
+        let accounted = ledger.delivered + ledger.dropped + self.network.packets_inside();
         if ledger.taken != accounted || sent != ledger.taken || received != ledger.delivered {
             return Err(SimError::NetworkLedger { at, taken: sent.max(ledger.taken), accounted });
         }
@@ -334,14 +343,8 @@ impl Host for SimHost<'_> {
         let link = self.hop_links[hop];
         debug_assert!(frame.kind != HopKind::Stream, "the simulator has no byte streams yet");
         let wire_bytes = (frame.header.len() + frame.payload.len() + UDP_IP_BYTES) as u32;
-        let slot = self.network.pool.insert(
-            frame.header,
-            frame.payload,
-            frame.kind,
-            frame.is_packet,
-            wire_bytes,
-            link,
-        );
+        let pool = &mut self.network.links[link as usize].pool;
+        let slot = pool.insert(frame.header, frame.payload, frame.kind, frame.is_packet, wire_bytes);
         self.network.send(self.now, link, slot);
         Sent::Taken
     }
