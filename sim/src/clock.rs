@@ -37,7 +37,7 @@ impl NodeClock {
     /// Returns the earliest true time at which the clock shows `local` or more.
     #[must_use]
     pub fn true_time(&self, local: Instant) -> Instant {
-        if self.is_true() {
+        if self.is_true() || local == Instant::ZERO {
             return local;
         }
         let target = i128::from(local.as_nanos()) - i128::from(self.offset_ns);
