@@ -137,8 +137,8 @@ fn content(content: &Content) -> Value {
 
 /// An embedded trace is said by its name, frames of the user's own in full.
 fn frame_trace(trace: &Arc<FrameTrace>) -> Value {
-    let same = |name: &&str| traces::frame_trace(name).is_some_and(|known| known == *trace);
-    if let Some(name) = traces::frame_trace_names().into_iter().find(|name| same(&name.as_ref())) {
+    let same = |name: &str| traces::frame_trace(name).is_some_and(|known| known == *trace);
+    if let Some(name) = traces::frame_trace_names().into_iter().find(|name| same(name)) {
         return Value::from(name);
     }
     let mut all = Object::default();
@@ -163,7 +163,7 @@ fn message_size(size: SizeDistribution) -> Value {
     match size {
         SizeDistribution::Fixed(bytes) => {
             all.size("fixed", bytes);
-            return all.done();
+            all.done()
         }
         SizeDistribution::Uniform { min, max } => {
             all.size("min", min);

@@ -125,11 +125,14 @@ fn label(sources: &[Arc<Source>], span: Span, text: String) -> Label {
 /// Returns the name among `known` that is most like `name`, if one is like it at all.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
+    let letters = lower.chars().count();
     let mut best: Option<(f64, &str)> = None;
     for candidate in known {
-        let likeness = strsim::jaro_winkler(&lower, &candidate.to_lowercase());
-        let typo = strsim::osa_distance(&lower, &candidate.to_lowercase()) <= 1 + lower.chars().count() / 4;
-        if (likeness > 0.85 || typo) && best.is_none_or(|(top, _)| likeness > top) {
+        let other = candidate.to_lowercase();
+        let likeness = strsim::jaro_winkler(&lower, &other);
+        // One slip in four letters is a typo; one in two is another word.
+        let typo = strsim::osa_distance(&lower, &other) <= letters.div_ceil(4).min(letters / 2);
+        if (likeness > 0.87 || typo) && best.is_none_or(|(top, _)| likeness > top) {
             best = Some((likeness, candidate));
         }
     }
@@ -138,7 +141,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 
 /// Returns the names for a help line, cut when they are many.
 pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    const SHOWN: usize = 24;
+    const SHOWN: usize = 12;
     let mut names: Vec<&str> = names.into_iter().collect();
     let more = names.len().saturating_sub(SHOWN);
     names.truncate(SHOWN);

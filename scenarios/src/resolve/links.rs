@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 /// Smallest default queue, and the size of queues that are never used: 64 KiB.
 pub(crate) const QUEUE_BYTES_LEAST: u64 = 64 << 10;
 
+/// Largest IP packet on a link that says nothing about it, in bytes.
+const MTU_DEFAULT: u32 = 1_500;
+
 /// Links by their ends.
 #[derive(Default)]
 pub(crate) struct Links {
@@ -59,7 +62,9 @@ pub(crate) fn links(root: &Tree, names: &Names, bottlenecks: &[Bottleneck], sink
         let properties = properties(tree, bottlenecks, sink);
         let delay = time(tree, "delay");
         let provenance = provenance(tree, &mut all, sink);
-        let (Some(ends), Some(properties), Some(delay)) = (ends, properties, delay) else { continue };
+        let Some(ends) = ends else { continue };
+        // A link with a wrong figure is still a link: routes over it are not wrong.
+        let (properties, delay) = (properties.unwrap_or_default(), delay.unwrap_or_default());
         for (from, to) in ends {
             let key = (from, to);
             if let Some(first) = all.spans.get(&key) {
@@ -161,6 +166,19 @@ pub(crate) struct Properties {
     usd_per_gb: Option<f64>,
 }
 
+impl Default for Properties {
+    fn default() -> Self {
+        Self {
+            rate: Rate::Unlimited,
+            queue: None,
+            jitter: None,
+            loss: Loss::None,
+            mtu: MTU_DEFAULT,
+            usd_per_gb: None,
+        }
+    }
+}
+
 impl Properties {
     /// Returns the link with these properties.
     pub(crate) fn link(&self, from: NodeId, to: NodeId, delay: Duration, provenance: Vec<usize>) -> Link {
@@ -213,7 +231,7 @@ pub(crate) fn properties(tree: &Tree, bottlenecks: &[Bottleneck], sink: &mut Sin
         queue: flatten(queue)?,
         jitter: flatten(jitter)?,
         loss: loss?,
-        mtu: u32::try_from(integer_or(tree, "mtu", 1_500)).ok()?,
+        mtu: u32::try_from(integer_or(tree, "mtu", u64::from(MTU_DEFAULT))).ok()?,
         usd_per_gb: tree.get("usd_per_gb").and_then(Tree::number),
     })
 }

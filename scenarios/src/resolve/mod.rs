@@ -1,8 +1,10 @@
 //! From a checked tree to the model: names become ids, defaults become values, and what contradicts itself is
 //! noted.
 
+mod churn;
 mod content;
 mod faults;
+mod flows;
 mod links;
 mod names;
 mod nodes;

@@ -4,7 +4,7 @@ use super::Network;
 use super::content::period;
 use super::policies::Policies;
 use super::reach::Reach;
-use super::sessions::Common;
+use super::sessions::{Common, Draft};
 use super::values::{as_time, integer_or};
 use crate::model::{Assignment, Conference, Routing, Session};
 use crate::parse::sink::Sink;
@@ -94,7 +94,7 @@ impl Population {
         conferences: &[Conference],
         sink: &mut Sink,
     ) -> Option<Self> {
-        let common = Common::read(tree, policies, sink);
+        let common = Draft::read(tree, policies, sink).complete();
         let candidates = candidates(tree, network, sink)?;
         let destinations = usize::try_from(tree.get("destinations")?.integer()?).ok()?;
         if destinations >= candidates.len() {

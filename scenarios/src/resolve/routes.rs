@@ -79,84 +79,93 @@ fn check(root: &Stop, tree: &Tree, setting: &Setting<'_>, sink: &mut Sink) {
         ));
         return;
     }
-    let mut reached = BTreeSet::new();
-    let mut above = vec![root.node];
+    let mut walk = Walk { setting, above: vec![root.node], reached: BTreeSet::new(), cut_short: false };
     for stop in &root.next {
-        let size = walk(root, stop, &mut above, &mut reached, setting, sink);
+        let size = walk.down(root.node, stop, sink);
         if size > ROUTING_INFO_BYTES_MAX {
             let message = format!(
                 "this branch needs {size} bytes of RoutingInfo, {ROUTING_INFO_BYTES_MAX} are the most"
             );
-            sink.error("E0410", stop.span, message, format!("{} nodes from here on", size / PATHLET_BYTES))
+            let from_here = format!("{} nodes from here on", size / PATHLET_BYTES);
+            sink.error("E0410", stop.span, message, from_here)
                 .help("29 nodes fit on one branch; split the session into several");
         }
     }
-    let missed = setting.destinations.iter().filter(|destination| !reached.contains(*destination));
+    let missed = setting.destinations.iter().filter(|destination| !walk.reached.contains(*destination));
     let missed: Vec<&str> = missed.map(|destination| name(*destination)).collect();
-    if !missed.is_empty() {
+    if !missed.is_empty() && !walk.cut_short {
         let message = format!("this flow does not reach {}", listed(missed.iter().copied()));
         sink.error("E0407", tree.span, message, "every flow reaches every destination")
             .help("each packet takes one flow, so that its symbol would never get there");
     }
 }
 
-/// Checks the tree below `from`, and returns its RoutingInfo's bytes.
-fn walk(
-    from: &Stop,
-    stop: &Stop,
-    above: &mut Vec<NodeId>,
-    reached: &mut BTreeSet<NodeId>,
-    setting: &Setting<'_>,
-    sink: &mut Sink,
-) -> usize {
-    let name = |node| setting.names.name(node);
-    if above.contains(&stop.node) {
-        let path: Vec<&str> = above.iter().chain([&stop.node]).map(|node| name(*node)).collect();
-        let message = format!("this route comes back to {}", name(stop.node));
-        sink.error("E0404", stop.span, message, path.join(" > "));
-        return 0;
+/// A walk down the tree of a route.
+struct Walk<'a> {
+    setting: &'a Setting<'a>,
+    /// Nodes from the source to here.
+    above: Vec<NodeId>,
+    /// Destinations passed so far.
+    reached: BTreeSet<NodeId>,
+    /// Whether a branch was left because it goes on in circles or too deep.
+    cut_short: bool,
+}
+
+impl Walk<'_> {
+    /// Checks the tree from `stop` on, and returns its RoutingInfo's bytes.
+    fn down(&mut self, from: NodeId, stop: &Stop, sink: &mut Sink) -> usize {
+        let setting = self.setting;
+        let name = |node| setting.names.name(node);
+        if self.above.contains(&stop.node) {
+            let path: Vec<&str> = self.above.iter().chain([&stop.node]).map(|node| name(*node)).collect();
+            let message = format!("this route comes back to {}", name(stop.node));
+            sink.error("E0404", stop.span, message, path.join(" > "));
+            self.cut_short = true;
+            return 0;
+        }
+        if self.above.len() > DEPTH_MAX {
+            let message = format!("this route is more than {DEPTH_MAX} hops deep");
+            sink.error("E0405", stop.span, message, format!("hop {}", self.above.len()))
+                .help("the routing header nests Pathlets at most 16 deep");
+            self.cut_short = true;
+            return 0;
+        }
+        self.check_stop(from, stop, sink);
+        self.above.push(stop.node);
+        let nested: usize = stop.next.iter().map(|next| self.down(stop.node, next, sink)).sum();
+        self.above.pop();
+        let size = PATHLET_BYTES + nested;
+        let packet = setting.symbol_bytes as usize + OVERHEAD_BYTES + size;
+        if let Some(link) = setting.links.links.get(&(from, stop.node))
+            && size <= ROUTING_INFO_BYTES_MAX
+            && packet > link.mtu as usize
+        {
+            let ends = format!("{} to {}", name(from), name(stop.node));
+            too_large(stop.span, packet, link.mtu, setting.symbol_bytes, &ends, sink);
+        }
+        size
     }
-    if above.len() > DEPTH_MAX {
-        let message = format!("this route is more than {DEPTH_MAX} hops deep");
-        sink.error("E0405", stop.span, message, format!("hop {}", above.len()))
-            .help("the routing header nests Pathlets at most 16 deep");
-        return 0;
+
+    fn check_stop(&mut self, from: NodeId, stop: &Stop, sink: &mut Sink) {
+        let setting = self.setting;
+        let name = |node| setting.names.name(node);
+        if !setting.links.links.contains_key(&(from, stop.node)) {
+            let message = format!("there is no link from {} to {}", name(from), name(stop.node));
+            let hops = setting.links.neighbours(from);
+            let hops = listed(hops.iter().map(|hop| name(*hop)));
+            sink.error("E0402", stop.span, message, "over a missing link")
+                .help(format!("links from {} go to: {hops}", name(from)));
+        }
+        if setting.members.contains(&stop.node) {
+            self.reached.insert(stop.node);
+        } else if stop.flagged {
+            let message = format!("{} is marked `d`, but is no destination of this session", name(stop.node));
+            sink.error("E0408", stop.span, message, "no destination");
+        } else if stop.next.is_empty() {
+            let message = format!("this branch ends at {}, which is no destination", name(stop.node));
+            sink.error("E0406", stop.span, message, "no destination");
+        }
     }
-    let link = setting.links.links.get(&(from.node, stop.node));
-    if link.is_none() {
-        let message = format!("there is no link from {} to {}", name(from.node), name(stop.node));
-        let error = sink.error("E0402", stop.span, message, "over a missing link");
-        let hops = setting.links.neighbours(from.node);
-        error.help(format!(
-            "links from {} go to: {}",
-            name(from.node),
-            listed(hops.iter().map(|hop| name(*hop)))
-        ));
-    }
-    let member = setting.members.contains(&stop.node);
-    if stop.flagged && !member {
-        let message = format!("{} is marked `d`, but is no destination of this session", name(stop.node));
-        sink.error("E0408", stop.span, message, "no destination");
-    }
-    if member {
-        reached.insert(stop.node);
-    } else if stop.next.is_empty() && !stop.flagged {
-        let message = format!("this branch ends at {}, which is no destination", name(stop.node));
-        sink.error("E0406", stop.span, message, "no destination");
-    }
-    above.push(stop.node);
-    let nested: usize = stop.next.iter().map(|next| walk(stop, next, above, reached, setting, sink)).sum();
-    above.pop();
-    let size = PATHLET_BYTES + nested;
-    let packet = setting.symbol_bytes as usize + OVERHEAD_BYTES + size;
-    if let Some(link) = link
-        && size <= ROUTING_INFO_BYTES_MAX
-        && packet > link.mtu as usize
-    {
-        let ends = format!("{} to {}", name(from.node), name(stop.node));
-        too_large(stop.span, packet, link.mtu, setting.symbol_bytes, &ends, sink);
-    }
-    size
 }
 
 /// Notes packets that are larger than the MTU of a link.

@@ -33,7 +33,7 @@ pub(crate) fn fill(
         return;
     }
     let template = template(root, topology);
-    let Some(template) = properties(&template, bottlenecks, sink) else { return };
+    let template = properties(&template, bottlenecks, sink).unwrap_or_default();
     let mut filler = Filler {
         data,
         take_rates: flag_or(topology, "rates", false),

@@ -63,7 +63,7 @@ pub(crate) static SESSION: Object = Object {
             "`best-effort`",
             "What is promised; this version has `best-effort`: symbols may be lost.",
         ),
-        optional("coding", Kind::Reserved("this version does not code packets"), "none", "Reserved."),
+        optional("coding", Kind::Reserved("packets are not coded yet"), "none", "Reserved."),
         required("content", CONTENT, "{\"kind\": \"constant\", \"rate\": \"1 Mbit/s\"}", "What it carries."),
         optional("symbol_bytes", SYMBOL, "`1200 B`", "Largest payload of one symbol."),
         optional("start", TIME, "the conference's", "When its source starts."),
