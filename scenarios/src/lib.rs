@@ -1,9 +1,19 @@
-//! Scenarios: model, parser, topology, policies, records.
+//! Scenarios: the text form and the model it stands for, embedded measurements, policies, run records.
+//!
+//! [`parse::load`] turns a scenario file into a [`model::Scenario`], or into everything that is wrong with it
+//! ([`diagnostic::Diagnostics`]). [`emit::to_text`] writes a scenario out with its defaults filled in.
+
 pub mod data;
+pub mod diagnostic;
+pub mod emit;
 pub mod graph;
 pub mod model;
+pub mod parse;
 pub mod policies;
 pub mod policy;
 pub mod rates;
 pub mod record;
 pub mod registry;
+pub mod resolve;
+pub mod schema;
+pub mod units;

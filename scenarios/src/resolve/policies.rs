@@ -1,0 +1,123 @@
+//! Names of policies, and their parameters.
+
+use crate::model::{Assignment, Routing};
+use crate::parse::sink::{Sink, listed, nearest};
+use crate::parse::tree::Tree;
+use crate::policy::{NetworkView, PolicyError, Reason, Request, RouteChoice, ViewLink, ViewNode};
+use crate::registry::Registry;
+use bellini_core::ids::{NodeId, SessionKey};
+use bellini_core::route::Route;
+use bellini_core::time::Duration;
+use bellini_core::units::BitRate;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A policy as written: its name and its parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PolicyText {
+    pub(crate) policy: String,
+    pub(crate) parameters: BTreeMap<String, Value>,
+}
+
+/// The policies that a scenario may name.
+pub(crate) struct Policies {
+    builtin: Registry,
+    own: Vec<String>,
+    /// Two nodes and a link, on which parameters are tried.
+    probe: NetworkView,
+}
+
+impl Policies {
+    /// `own`: names that the program has besides the built-in ones.
+    pub(crate) fn new(own: &[String]) -> Self {
+        let node = |n: u32| NodeId::new(n).expect("small numbers are node ids");
+        let view_node = |n| ViewNode { id: node(n), name: format!("n{n}"), region: None };
+        let rate = BitRate::from_bps(1_000_000);
+        let link = ViewLink {
+            from: node(1),
+            to: node(2),
+            delay: Duration::from_millis(1),
+            rate,
+            loss: 0.0,
+            usd_per_gb: None,
+        };
+        let probe = NetworkView { nodes: vec![view_node(1), view_node(2)], links: vec![link] };
+        Self { builtin: Registry::builtin(), own: own.to_vec(), probe }
+    }
+
+    /// Reads a routing policy; unknown names and bad parameters are noted.
+    pub(crate) fn routing(&self, tree: &Tree, sink: &mut Sink) -> Option<PolicyText> {
+        let known = self.builtin.routing_names();
+        let read = self.read(tree, "routing policy", &known, sink)?;
+        if read.policy == "static" {
+            if tree.text().is_some() {
+                sink.error("E0202", tree.span, "routing `static` needs its flows", "")
+                    .help("write {\"policy\": \"static\", \"flows\": [{\"route\": \"1>2\"}]}");
+                return None;
+            }
+            return Some(PolicyText { parameters: BTreeMap::new(), ..read });
+        }
+        let spec = Routing { policy: read.policy.clone(), flows: Vec::new(), parameters: BTreeMap::new() };
+        if let Ok(mut policy) = self.builtin.routing_for(&spec) {
+            let answer = self.probe(&read.parameters, |request| policy.routes(request).map(drop));
+            self.judge(answer, tree, sink)?;
+        }
+        Some(read)
+    }
+
+    /// Reads a flow assignment; unknown names and bad parameters are noted.
+    pub(crate) fn assignment(&self, tree: &Tree, sink: &mut Sink) -> Option<PolicyText> {
+        let known = self.builtin.assignment_names();
+        let read = self.read(tree, "flow assignment", &known, sink)?;
+        let spec = Assignment { policy: read.policy.clone(), parameters: BTreeMap::new() };
+        if let Ok(mut policy) = self.builtin.assignment_for(&spec) {
+            let target = NodeId::new(2).expect("2 is a node id");
+            let choices = [RouteChoice::from(Route::path(&[target]))];
+            let answer = self.probe(&read.parameters, |request| policy.shares(request, &choices).map(drop));
+            self.judge(answer, tree, sink)?;
+        }
+        Some(read)
+    }
+
+    fn read(&self, tree: &Tree, what: &str, builtin: &[&str], sink: &mut Sink) -> Option<PolicyText> {
+        let named = tree.get("policy").unwrap_or(tree);
+        let policy = named.text()?;
+        let known = || builtin.iter().copied().chain(self.own.iter().map(String::as_str));
+        if !known().any(|name| name == policy) {
+            let error = sink.error("E0305", named.span, format!("there is no {what} \"{policy}\""), "");
+            if let Some(meant) = nearest(policy, known()) {
+                error.help(format!("did you mean \"{meant}\"?"));
+            }
+            error.help(format!("known: {}", listed(known())));
+            return None;
+        }
+        let parameters = tree.members().iter().filter(|member| !matches!(&*member.key, "policy" | "flows"));
+        let parameters = parameters.map(|member| (member.key.clone(), member.value.to_value())).collect();
+        Some(PolicyText { policy: policy.to_owned(), parameters })
+    }
+
+    fn probe(
+        &self,
+        parameters: &BTreeMap<String, Value>,
+        ask: impl FnOnce(&Request<'_>) -> Result<(), PolicyError>,
+    ) -> Result<(), PolicyError> {
+        let [source, target] = [self.probe.nodes[0].id, self.probe.nodes[1].id];
+        ask(&Request {
+            session: SessionKey::new(1, 1),
+            source,
+            destinations: &[target],
+            rate: BitRate::from_bps(1_000_000),
+            reason: Reason::Start,
+            view: &self.probe,
+            parameters,
+        })
+    }
+
+    /// Only what a policy says about its parameters counts; the probe's network is not the scenario's.
+    fn judge(&self, answer: Result<(), PolicyError>, tree: &Tree, sink: &mut Sink) -> Option<()> {
+        let Err(PolicyError::Parameter { name, problem }) = answer else { return Some(()) };
+        let span = tree.member(&name).map_or(tree.span, |member| member.key_span);
+        sink.error("E0309", span, format!("parameter `{name}`: {problem}"), "");
+        None
+    }
+}

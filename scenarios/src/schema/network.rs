@@ -1,0 +1,367 @@
+//! Keys of the network: nodes, links, bottlenecks, cross traffic, topology from data.
+
+use super::kind::{
+    Kind, Object, PROBABILITY, QUEUE_SIZE, RATE, RATE_OR_ZERO, SIZE, SPAN, TIME, Zero, optional, required,
+};
+use crate::units::Quantity;
+
+const LAT_LON: Kind = Kind::Tuple(&[Kind::Number(-90.0, 90.0), Kind::Number(-180.0, 180.0)]);
+pub(crate) const NODE_PAIR: Kind = Kind::Tuple(&[Kind::Node, Kind::Node]);
+const MTU: Kind = Kind::Integer(128, 65_535);
+const PRICE: Kind = Kind::Number(0.0, 1e6);
+
+pub(crate) static NODE: Object = Object {
+    name: "node",
+    doc: "A relay in a datacenter, or an instance at a user.",
+    keys: &[
+        required(
+            "id",
+            Kind::Integer(1, 0x7FFF_FFFF),
+            "1",
+            "Its id on the wire; the top bit of the field marks destinations.",
+        ),
+        optional(
+            "name",
+            Kind::Name,
+            "`n<ID>`",
+            "Its name; other places may say the name in place of the id.",
+        ),
+        optional("region", Kind::Text, "none", "Cloud region it is in, such as `aws:us-east-1`."),
+        optional("position", LAT_LON, "the region's", "Latitude and longitude in degrees, for the map."),
+        optional("egress", Kind::Object(&SHAPER), "no limit", "Limit on all that it sends together."),
+        optional("ingress", Kind::Object(&SHAPER), "no limit", "Limit on all that it receives together."),
+        optional("processing", TIME, "`0 s`", "Processor time that each received packet costs."),
+        optional(
+            "receive_queue",
+            Kind::Integer(1, 1_000_000_000),
+            "`10000`",
+            "Received packets that may wait for the processor.",
+        ),
+        optional("clock", Kind::Object(&CLOCK), "exact", "How its clock differs from true time."),
+        optional("feeder", Kind::Object(&FEEDER), "as below", "Limits and scheduler of its feeders."),
+        optional(
+            "rates",
+            Kind::Map("next hop (id or name), or `*` for all others", &RATE),
+            "not limited",
+            "Token buckets of its `udp-unpaced` hops.",
+        ),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static SHAPER: Object = Object {
+    name: "shaper",
+    doc: "A rate limit with a drop-tail queue before it.",
+    keys: &[
+        required("rate", RATE, "\"5 Gbit/s\"", "Rate of wire bytes."),
+        optional("queue", QUEUE_SIZE, "rate x 100 ms, at least 64 KiB", "Bytes that may wait."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static CLOCK: Object = Object {
+    name: "clock",
+    doc: "How a node's clock differs from true time.",
+    keys: &[
+        optional("offset", Kind::Signed(Quantity::Time), "`0 s`", "How far it is ahead at the start."),
+        optional("drift", Kind::Signed(Quantity::Drift), "`0 ppb`", "How much it gains."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static FEEDER: Object = Object {
+    name: "feeder",
+    doc: "The queues before each hop of a node: one a conference, with a live and a bulk lane.",
+    keys: &[
+        optional(
+            "live",
+            QUEUE_SIZE,
+            "`256 KiB`",
+            "Most bytes in a conference's live lane; then the oldest go.",
+        ),
+        optional(
+            "bulk",
+            QUEUE_SIZE,
+            "`1 MiB`",
+            "Most bytes in a conference's bulk lane; then new ones are refused.",
+        ),
+        optional(
+            "scheduler",
+            Kind::Words(&["round-robin", "deficit-weighted", "strict-priority", "fifo"]),
+            "`round-robin`",
+            "Which conference's queue is served next; `fifo` isolates nothing and exists for comparison.",
+        ),
+        optional(
+            "quantum",
+            Kind::Quantity {
+                of: Quantity::Size,
+                zero: Zero::Refused("a turn sends at least one byte"),
+                max: 1 << 30,
+            },
+            "`1500 B`",
+            "Bytes that weight 1 may send in one turn of `deficit-weighted`.",
+        ),
+        optional("packets", Kind::Integer(1, 0xFFFF_FFFF), "`1048576`", "Most packets queued in one feeder."),
+        optional(
+            "conferences",
+            Kind::Integer(1, 0xFFFF_FFFF),
+            "`65536`",
+            "Most conferences that one feeder keeps.",
+        ),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static LINK: Object = Object {
+    name: "link",
+    doc: "A link; with `between` the same link in both directions.",
+    keys: &[
+        optional("between", NODE_PAIR, "use `from` and `to`", "Its two ends; makes two links of equal kind."),
+        optional("from", Kind::Node, "use `between`", "Sending end of a link in one direction."),
+        optional("to", Kind::Node, "use `between`", "Receiving end of a link in one direction."),
+        required("delay", TIME, "\"40 ms\"", "Propagation delay, one way."),
+        optional("rate", RATE_CHOICE, "`unlimited`", "Serialisation rate."),
+        optional("queue", QUEUE_CHOICE, "rate x 100 ms, at least 64 KiB", "The queue before serialisation."),
+        optional("jitter", Kind::Object(&JITTER), "none", "Additional delay that varies."),
+        optional(
+            "loss",
+            LOSS_CHOICE,
+            "`0`",
+            "Loss after propagation; a number is the probability of losing each packet.",
+        ),
+        optional("mtu", MTU, "`1500`", "Largest IP packet in bytes; larger ones are dropped."),
+        optional("usd_per_gb", PRICE, "unknown", "Price of traffic in USD per 10^9 bytes."),
+        optional(
+            "bottleneck",
+            Kind::Name,
+            "none",
+            "Name of a bottleneck that queues and serialises its packets, in place of `rate` and `queue`.",
+        ),
+        optional("source", Kind::Text, "none", "Who measured its figures, and where they are published."),
+        optional("date", Kind::Text, "none", "When they were measured."),
+        optional(
+            "provenance",
+            Kind::List(&Kind::Integer(0, 1_000_000), 0),
+            "none",
+            "Positions in the top-level `provenance`; written by `bellini check --resolved`.",
+        ),
+    ],
+    one_of: &[&["between", "from"]],
+};
+
+pub(crate) const RATE_CHOICE: Kind =
+    Kind::Choice(&[Kind::Words(&["unlimited"]), RATE, Kind::Object(&RATE_TRACE)]);
+
+pub(crate) static RATE_TRACE: Object = Object {
+    name: "rate trace",
+    doc: "A rate that changes in time and starts again when it ends.",
+    keys: &[
+        optional("trace", Kind::Text, "use `steps`", "Name of an embedded trace."),
+        optional(
+            "steps",
+            Kind::List(&Kind::Tuple(&[SPAN, RATE_OR_ZERO]), 1),
+            "use `trace`",
+            "Steps: how long, and the rate.",
+        ),
+        optional("name", Kind::Text, "`steps`", "Name of written-out steps, for reports."),
+    ],
+    one_of: &[&["trace", "steps"]],
+};
+
+const QUEUE_CHOICE: Kind = Kind::Choice(&[QUEUE_SIZE, Kind::Object(&QUEUE)]);
+
+pub(crate) static QUEUE: Object = Object {
+    name: "queue",
+    doc: "A queue limited in bytes.",
+    keys: &[
+        optional("bytes", QUEUE_SIZE, "rate x 100 ms, at least 64 KiB", "Bytes that may wait."),
+        optional(
+            "discipline",
+            Kind::Choice(&[Kind::Words(&["drop-tail"]), Kind::Object(&DISCIPLINE)]),
+            "`drop-tail`",
+            "Which packet is dropped, and when.",
+        ),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static DISCIPLINE: Object = Object {
+    name: "discipline",
+    doc: "An active queue discipline.",
+    keys: &[
+        optional("red", Kind::Object(&RED), "use `codel`", "Random Early Detection, gentle variant."),
+        optional("codel", Kind::Object(&CODEL), "use `red`", "Controlled delay (RFC 8289)."),
+    ],
+    one_of: &[&["red", "codel"]],
+};
+
+pub(crate) static RED: Object = Object {
+    name: "red",
+    doc: "Thresholds of Random Early Detection.",
+    keys: &[
+        required("min", SIZE, "\"30 KB\"", "Below this average occupancy nothing is dropped."),
+        required(
+            "max",
+            SIZE,
+            "\"90 KB\"",
+            "At this average occupancy the drop probability is `max_probability`; at twice it, 1.",
+        ),
+        optional("max_probability", PROBABILITY, "`0.1`", "Drop probability at `max`."),
+        optional("weight", PROBABILITY, "`0.002`", "Weight of the moving average."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static CODEL: Object = Object {
+    name: "codel",
+    doc: "Parameters of CoDel.",
+    keys: &[
+        optional("target", SPAN, "`5 ms`", "Acceptable standing delay."),
+        optional("interval", SPAN, "`100 ms`", "Sliding minimum window."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static JITTER: Object = Object {
+    name: "jitter",
+    doc: "Varying additional delay.",
+    keys: &[
+        optional("uniform", SPAN, "-", "Uniform between zero and this."),
+        optional("exponential", SPAN, "-", "Exponential with this mean."),
+        optional("half_normal", SPAN, "-", "Normal with this standard deviation, folded to positive."),
+        optional("reorder", Kind::Bool, "`false`", "Whether packets may overtake each other."),
+    ],
+    one_of: &[&["uniform", "exponential", "half_normal"]],
+};
+
+const LOSS_CHOICE: Kind = Kind::Choice(&[PROBABILITY, Kind::Object(&LOSS)]);
+
+pub(crate) static LOSS: Object = Object {
+    name: "loss",
+    doc: "A loss model.",
+    keys: &[
+        optional("bernoulli", PROBABILITY, "-", "Each packet is lost with this probability, independently."),
+        optional(
+            "gilbert_elliott",
+            Kind::Object(&GILBERT_ELLIOTT),
+            "-",
+            "Two states that change with each packet.",
+        ),
+        optional(
+            "gilbert_elliott_time",
+            Kind::Object(&GILBERT_ELLIOTT_TIME),
+            "-",
+            "Two states with exponential stays.",
+        ),
+        optional("trace", Kind::Text, "-", "Packet by packet, `0` passes and `1` is lost, repeated."),
+    ],
+    one_of: &[&["bernoulli", "gilbert_elliott", "gilbert_elliott_time", "trace"]],
+};
+
+pub(crate) static GILBERT_ELLIOTT: Object = Object {
+    name: "gilbert_elliott",
+    doc: "Gilbert-Elliott loss, stepped by packets.",
+    keys: &[
+        required("good_to_bad", PROBABILITY, "0.01", "Probability of going from good to bad at a packet."),
+        required("bad_to_good", PROBABILITY, "0.3", "Probability of going from bad to good at a packet."),
+        optional("loss_good", PROBABILITY, "`0`", "Loss probability in the good state."),
+        optional("loss_bad", PROBABILITY, "`1`", "Loss probability in the bad state."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static GILBERT_ELLIOTT_TIME: Object = Object {
+    name: "gilbert_elliott_time",
+    doc: "Gilbert-Elliott loss in time.",
+    keys: &[
+        required("mean_good", SPAN, "\"10 s\"", "Mean stay in the good state."),
+        required("mean_bad", SPAN, "\"200 ms\"", "Mean stay in the bad state."),
+        optional("loss_good", PROBABILITY, "`0`", "Loss probability in the good state."),
+        optional("loss_bad", PROBABILITY, "`1`", "Loss probability in the bad state."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static TOPOLOGY: Object = Object {
+    name: "topology",
+    doc: "Fills links between nodes that name regions from measured data; delay = measured round trip / 2.",
+    keys: &[
+        required(
+            "dataset",
+            Kind::Text,
+            "\"aws-2013\"",
+            "The data set: `aws-2013`, `aws-2025`, `clouds-2022`.",
+        ),
+        optional(
+            "mesh",
+            Kind::Bool,
+            "`true`",
+            "A link for every ordered pair of nodes with regions that has none written out.",
+        ),
+        optional("rate", RATE_CHOICE, "`defaults.link.rate`", "Rate of the links where none is measured."),
+        optional("queue", QUEUE_CHOICE, "`defaults.link.queue`", "Their queue."),
+        optional("mtu", MTU, "`defaults.link.mtu`", "Their MTU."),
+        optional("loss", LOSS_CHOICE, "`defaults.link.loss`", "Their loss."),
+        optional("rates", Kind::Bool, "`false`", "Takes measured rates where the data set has them."),
+        optional("prices", Kind::Bool, "`true`", "Takes prices where the data set has them."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static BOTTLENECK: Object = Object {
+    name: "bottleneck",
+    doc: "A serialiser with a queue that several links share.",
+    keys: &[
+        required("name", Kind::Name, "\"backbone\"", "Its name, as links say it."),
+        required("rate", Kind::Choice(&[RATE, Kind::Object(&RATE_TRACE)]), "\"1 Gbit/s\"", "Its rate."),
+        optional("queue", QUEUE_CHOICE, "rate x 100 ms, at least 64 KiB", "The queue before it."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static CROSS_TRAFFIC: Object = Object {
+    name: "cross traffic",
+    doc: "Traffic of others that takes up a link's queue and rate.",
+    keys: &[
+        required("from", Kind::Node, "1", "Sending end of the link."),
+        required("to", Kind::Node, "2", "Receiving end of the link."),
+        required(
+            "pattern",
+            Kind::Choice(&[Kind::Words(&["constant", "poisson"]), Kind::Object(&CROSS_PATTERN)]),
+            "\"poisson\"",
+            "When its packets come.",
+        ),
+        required("rate", RATE, "\"10 Mbit/s\"", "Mean rate of wire bytes."),
+        optional(
+            "packet",
+            Kind::Quantity { of: Quantity::Size, zero: Zero::Refused("a packet has bytes"), max: 65_535 },
+            "`1000 B`",
+            "Size of each IP packet.",
+        ),
+        optional("start", TIME, "`0 s`", "When it starts."),
+        optional("stop", TIME, "the end of the run", "When it stops."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static CROSS_PATTERN: Object = Object {
+    name: "cross pattern",
+    doc: "Bursts: on and off in turn.",
+    keys: &[required(
+        "on_off",
+        Kind::Object(&ON_OFF_MEANS),
+        "{\"on\": \"1 s\", \"off\": \"1 s\"}",
+        "Equal intervals within exponential on periods, silence in exponential off periods.",
+    )],
+    one_of: &[],
+};
+
+pub(crate) static ON_OFF_MEANS: Object = Object {
+    name: "on_off",
+    doc: "Mean periods.",
+    keys: &[
+        required("on", SPAN, "\"1 s\"", "Mean on period."),
+        required("off", SPAN, "\"1 s\"", "Mean off period."),
+    ],
+    one_of: &[],
+};

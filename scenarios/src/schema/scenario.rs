@@ -1,0 +1,169 @@
+//! Keys of the scenario itself, of its defaults, and of faults.
+
+use super::kind::{Kind, Object, PROBABILITY, SPAN, TIME, optional, required};
+use super::network::{BOTTLENECK, CROSS_TRAFFIC, LINK, NODE, NODE_PAIR, TOPOLOGY};
+use super::traffic::{CONFERENCE, POPULATION, SESSION};
+
+pub(crate) static SCENARIO: Object = Object {
+    name: "scenario",
+    doc: "The whole file.",
+    keys: &[
+        optional("$schema", Kind::Text, "none", "For editors; ignored."),
+        required("bellini", Kind::Integer(0, u64::MAX), "1", "Version of this format; always 1."),
+        optional("name", Kind::Name, "the file's name", "Short name; names the run directory."),
+        optional("description", Kind::Text, "empty", "A paragraph for people."),
+        optional("seed", Kind::Integer(0, u64::MAX), "`1`", "Root seed when the command line gives none."),
+        required("duration", SPAN, "\"20 s\"", "How long content is offered."),
+        optional(
+            "settle",
+            TIME,
+            "`1 s`",
+            "Time before scenario time zero in which nodes start and hops open.",
+        ),
+        optional(
+            "drain",
+            TIME,
+            "`1 s`",
+            "Time after `duration` in which packets in flight may still arrive.",
+        ),
+        optional(
+            "measure",
+            Kind::Object(&MEASURE),
+            "the whole run",
+            "Symbols offered in this window are the ones that are judged.",
+        ),
+        optional(
+            "sample_interval",
+            SPAN,
+            "`duration` / 100 in whole ms, 10 ms to 10 s",
+            "Distance of the samples in series.csv.",
+        ),
+        optional("report_interval", SPAN, "`30 s`", "Distance of the reports to conference hooks."),
+        optional(
+            "view",
+            Kind::Text,
+            "`oracle`",
+            "What policies see; `oracle` gives them the scenario's own figures.",
+        ),
+        optional("planner", Kind::Object(&PLANNER), "as below", "Where and how fast policies decide."),
+        optional(
+            "defaults",
+            Kind::Object(&DEFAULTS),
+            "none",
+            "Keys that every node, link or session has unless it gives its own.",
+        ),
+        optional("topology", Kind::Object(&TOPOLOGY), "none", "Fills links from measured data."),
+        required("nodes", Kind::List(&Kind::Object(&NODE), 1), "[{\"id\": 1}, {\"id\": 2}]", "The nodes."),
+        optional("links", Kind::List(&Kind::Object(&LINK), 0), "`[]`", "The links."),
+        optional(
+            "bottlenecks",
+            Kind::List(&Kind::Object(&BOTTLENECK), 0),
+            "`[]`",
+            "Bottlenecks that several links share.",
+        ),
+        optional("cross_traffic", Kind::List(&Kind::Object(&CROSS_TRAFFIC), 0), "`[]`", "Traffic of others."),
+        optional("conferences", Kind::List(&Kind::Object(&CONFERENCE), 0), "`[]`", "The conferences."),
+        optional(
+            "populations",
+            Kind::List(&Kind::Object(&POPULATION), 0),
+            "`[]`",
+            "Generators of further conferences.",
+        ),
+        optional(
+            "faults",
+            Kind::List(&Kind::Object(&FAULT), 0),
+            "`[]`",
+            "What breaks and is mended, and when.",
+        ),
+        optional(
+            "provenance",
+            Kind::List(&Kind::Object(&PROVENANCE), 0),
+            "`[]`",
+            "Where measured numbers come from; written by `bellini check --resolved`.",
+        ),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static MEASURE: Object = Object {
+    name: "measure",
+    doc: "A window of scenario time.",
+    keys: &[
+        optional("from", TIME, "`0 s`", "Its first instant."),
+        optional("to", TIME, "`duration`", "Its end, excluded."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static PLANNER: Object = Object {
+    name: "planner",
+    doc: "Where and how fast policies decide.",
+    keys: &[
+        optional("node", Kind::Node, "each session's source", "The node that decides for all."),
+        optional("time", TIME, "`0 s`", "Time that one decision takes."),
+        optional("period", SPAN, "`30 s`", "Distance of the periodic decisions."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static DEFAULTS: Object = Object {
+    name: "defaults",
+    doc: "Keys merged under every node, link or session. A key that is given there replaces the default's whole value.",
+    keys: &[
+        optional("node", Kind::Object(&NODE), "none", "For every node."),
+        optional("link", Kind::Object(&LINK), "none", "For every link, also those that `topology` fills in."),
+        optional("session", Kind::Object(&SESSION), "none", "For every session and population."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static FAULT: Object = Object {
+    name: "fault",
+    doc: "Something that breaks, or is mended. A link is `[a, b]` (both directions) or `\"a>b\"` (that direction).",
+    keys: &[
+        required("at", TIME, "\"5 s\"", "When."),
+        optional("cut", LINKS, "-", "These links carry nothing any more."),
+        optional("heal", LINKS, "-", "These links work again as described."),
+        optional("degrade", Kind::Object(&DEGRADE), "-", "These links get worse until healed."),
+        optional("crash", Kind::Node, "-", "This node dies with all that it holds in memory."),
+        optional("restart", Kind::Node, "-", "This crashed node starts again."),
+        optional(
+            "partition",
+            Kind::Tuple(&[Kind::List(&Kind::Node, 1), Kind::List(&Kind::Node, 1)]),
+            "-",
+            "Nothing passes between the two groups until the links are healed.",
+        ),
+    ],
+    one_of: &[&["cut", "heal", "degrade", "crash", "restart", "partition"]],
+};
+
+const LINKS: Kind = Kind::List(&Kind::Choice(&[Kind::Text, NODE_PAIR]), 1);
+
+pub(crate) static DEGRADE: Object = Object {
+    name: "degrade",
+    doc: "Links that get worse. At least one of the last three keys.",
+    keys: &[
+        required("links", LINKS, "[[1, 2]]", "Which links."),
+        optional("rate_factor", Kind::Number(1e-6, 1.0), "none", "Their rate is multiplied by this."),
+        optional("extra_delay", TIME, "none", "This much delay is added."),
+        optional("extra_loss", PROBABILITY, "none", "Packets are also lost with this probability."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static PROVENANCE: Object = Object {
+    name: "provenance",
+    doc: "Where measured numbers come from.",
+    keys: &[
+        required(
+            "dataset",
+            Kind::Text,
+            "\"aws-2013\"",
+            "Name of the data set; `scenario` for figures written into links.",
+        ),
+        required("gives", Kind::Text, "\"delays\"", "What it gives."),
+        required("source", Kind::Text, "\"...\"", "Who measured it, and where it is published."),
+        required("date", Kind::Text, "\"2013-05\"", "When it was measured."),
+    ],
+    one_of: &[],
+};

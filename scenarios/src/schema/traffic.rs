@@ -1,0 +1,377 @@
+//! Keys of the traffic: conferences, sessions, content, populations.
+
+use super::kind::{Kind, Object, PROBABILITY, RATE, SIZE, SPAN, TIME, Zero, optional, required};
+use crate::units::Quantity;
+
+const ID: Kind = Kind::Integer(0, 0xFFFF_FFFF);
+const SYMBOL: Kind = Kind::Quantity {
+    of: Quantity::Size,
+    zero: Zero::Refused("a symbol carries at least one byte"),
+    max: 65_000,
+};
+const WEIGHT: Kind = Kind::Integer(1, 1_000_000);
+const PRIORITY: Kind = Kind::Integer(0, 255);
+pub(crate) const POLICY: Kind = Kind::Choice(&[Kind::Text, Kind::Open("policy")]);
+const TRANSPORT_DOC: &str =
+    "How hops carry it; this version has `udp-unpaced`: UDP without congestion control.";
+
+pub(crate) static CONFERENCE: Object = Object {
+    name: "conference",
+    doc: "Nodes that take part in one event.",
+    keys: &[
+        required("id", ID, "1", "Its id."),
+        optional("name", Kind::Name, "`c<ID>`", "Its name in reports."),
+        optional("weight", WEIGHT, "`1`", "Share under the deficit-weighted scheduler."),
+        optional("priority", PRIORITY, "`0`", "Rank under the strict-priority scheduler; higher goes first."),
+        optional("start", TIME, "`0 s`", "When it is created."),
+        optional("end", TIME, "the end of the run", "When it ends; its queues are then removed everywhere."),
+        optional(
+            "churn",
+            Kind::List(&Kind::Object(&CHURN), 0),
+            "`[]`",
+            "Joins and leaves of destinations during the run.",
+        ),
+        required("sessions", Kind::List(&Kind::Object(&SESSION), 0), "[{\"id\": 1, ...}]", "Its sessions."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static CHURN: Object = Object {
+    name: "churn",
+    doc: "A node becomes a destination of a session, or stops being one.",
+    keys: &[
+        required("at", TIME, "\"5 s\"", "When."),
+        required("node", Kind::Node, "3", "Who."),
+        required("session", Kind::Reference, "1", "Id or name of a session of this conference."),
+        required("change", Kind::Words(&["join", "leave"]), "\"join\"", "Joins or leaves."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static SESSION: Object = Object {
+    name: "session",
+    doc: "One source, a set of destinations, one kind of content.",
+    keys: &[
+        required("id", ID, "1", "Its id within the conference."),
+        optional("name", Kind::Name, "`s<ID>`", "Its name in reports."),
+        required("source", Kind::Node, "1", "The node that offers the content."),
+        required("destinations", Kind::List(&Kind::Node, 0), "[2, 4]", "The nodes that want it."),
+        optional("transport", Kind::Text, "`udp-unpaced`", TRANSPORT_DOC),
+        optional(
+            "delivery",
+            Kind::Text,
+            "`best-effort`",
+            "What is promised; this version has `best-effort`: symbols may be lost.",
+        ),
+        optional("coding", Kind::Reserved("packets are not coded yet"), "none", "Reserved."),
+        required("content", CONTENT, "{\"kind\": \"constant\", \"rate\": \"1 Mbit/s\"}", "What it carries."),
+        optional("symbol_bytes", SYMBOL, "`1200 B`", "Largest payload of one symbol."),
+        optional("start", TIME, "the conference's", "When its source starts."),
+        optional("stop", TIME, "the conference's end, or `duration`", "When its source stops."),
+        required(
+            "routing",
+            POLICY,
+            "\"shortest-delay\"",
+            "How its routes are chosen: a policy's name, or `{\"policy\": name, ...}` with its parameters.",
+        ),
+        optional(
+            "assignment",
+            POLICY,
+            "`static` if flows have shares or rates, else `equal`",
+            "How its packets are spread over the routes.",
+        ),
+        optional(
+            "draw",
+            Kind::Words(&["random", "stride"]),
+            "`random`",
+            "Draws each packet's flow at random by the shares, or in a fixed pattern that follows them.",
+        ),
+    ],
+    one_of: &[],
+};
+
+/// The flows of `"routing": {"policy": "static", ...}`, which is otherwise open.
+pub(crate) static STATIC_ROUTING: Object = Object {
+    name: "static routing",
+    doc: "Routes written out.",
+    keys: &[
+        required("policy", Kind::Words(&["static"]), "\"static\"", "The policy's name."),
+        required(
+            "flows",
+            Kind::List(&Kind::Object(&FLOW), 1),
+            "[{\"route\": \"1>2\"}]",
+            "The session's flows.",
+        ),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static FLOW: Object = Object {
+    name: "flow",
+    doc: "One flow. Either all flows of a session give shares, which add up to 1, or all give rates, or none gives either.",
+    keys: &[
+        required(
+            "route",
+            Kind::Text,
+            "\"1>3>{2,4}\"",
+            "Its route, from the source on: `>` goes one hop on, braces branch.",
+        ),
+        optional(
+            "share",
+            Kind::Choice(&[PROBABILITY, Kind::Words(&["rest"])]),
+            "none",
+            "Its share of the session's packets; `rest` once.",
+        ),
+        optional("rate", RATE, "none", "Its rate, in place of a share."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) const CONTENT: Kind = Kind::Tagged {
+    tag: "kind",
+    variants: &[
+        ("constant", &CONSTANT),
+        ("video", &VIDEO),
+        ("adaptive", &ADAPTIVE),
+        ("messages", &MESSAGES),
+        ("file", &FILE),
+        ("on-off", &ON_OFF),
+    ],
+};
+
+pub(crate) static CONSTANT: Object = Object {
+    name: "content: constant",
+    doc: "Symbols of equal size at equal intervals.",
+    keys: &[
+        required("rate", RATE, "\"1 Mbit/s\"", "Payload rate."),
+        optional("phase", TIME, "`0 s`", "When the first symbol is due, after the session's start."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static VIDEO: Object = Object {
+    name: "content: video",
+    doc: "Video frames with the sizes of a recorded trace.",
+    keys: &[
+        required("rate", RATE, "\"4 Mbit/s\"", "Mean payload rate to which the trace is scaled."),
+        optional("trace", FRAME_TRACE, "`envivio-1080p`", "The trace: a name, or frames written out."),
+        optional("playout", Kind::Object(&PLAYOUT), "as below", "How a destination plays it."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static ADAPTIVE: Object = Object {
+    name: "content: adaptive",
+    doc: "Video whose rate follows the network over a ladder of levels.",
+    keys: &[
+        optional(
+            "ladder",
+            Kind::Choice(&[Kind::Text, Kind::List(&RATE, 1)]),
+            "`envivio`",
+            "Mean payload rate of each level, ascending: a name, or rates.",
+        ),
+        optional("initial", Kind::Integer(0, 1_000), "`0`", "Level at the start, from 0."),
+        optional("up_after", SPAN, "`5 s`", "How long no overflow must be heard of before one level up."),
+        optional("trace", FRAME_TRACE, "`envivio-1080p`", "The trace that gives relative frame sizes."),
+        optional("playout", Kind::Object(&PLAYOUT), "as below", "How a destination plays it."),
+    ],
+    one_of: &[],
+};
+
+const FRAME_TRACE: Kind = Kind::Choice(&[Kind::Text, Kind::Object(&INLINE_TRACE)]);
+
+pub(crate) static INLINE_TRACE: Object = Object {
+    name: "frame trace",
+    doc: "Frames written out.",
+    keys: &[
+        optional("name", Kind::Text, "`inline`", "Name for reports."),
+        required("frame_interval", SPAN, "\"40 ms\"", "Time between frames."),
+        required(
+            "frame_bytes",
+            Kind::List(&Kind::Integer(1, 0xFFFF_FFFF), 1),
+            "[9000, 1200, 1100]",
+            "Encoded sizes in bytes, in order of decoding.",
+        ),
+        optional(
+            "key_frames",
+            Kind::List(&Kind::Integer(0, 0xFFFF_FFFF), 0),
+            "`[0]`",
+            "Positions in `frame_bytes` at which decoding can start, ascending.",
+        ),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static PLAYOUT: Object = Object {
+    name: "playout",
+    doc: "How a destination plays frames.",
+    keys: &[
+        optional(
+            "delay",
+            TIME,
+            "`200 ms`",
+            "Time from a frame's creation (live), or from the first frame's arrival (stream), to its display.",
+        ),
+        optional(
+            "mode",
+            Kind::Words(&["live", "stream"]),
+            "`live`",
+            "A late frame is skipped (live), or the player waits (stream).",
+        ),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static MESSAGES: Object = Object {
+    name: "content: messages",
+    doc: "Messages that arrive as a Poisson process.",
+    keys: &[
+        required("mean_interval", SPAN, "\"2 s\"", "Mean time between messages."),
+        required("size", Kind::Object(&MESSAGE_SIZE), "{\"fixed\": \"100 KB\"}", "Size of each message."),
+        required(
+            "deadline",
+            SPAN,
+            "\"1 s\"",
+            "A message is on time when it is complete this long after its creation.",
+        ),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static MESSAGE_SIZE: Object = Object {
+    name: "size",
+    doc: "Distribution of message sizes.",
+    keys: &[
+        optional("fixed", SIZE, "-", "Always this size."),
+        optional("uniform", Kind::Object(&SIZE_UNIFORM), "-", "Any size between two, equally likely."),
+        optional("exponential", Kind::Object(&SIZE_EXPONENTIAL), "-", "Exponential, cut."),
+        optional("log_normal", Kind::Object(&SIZE_LOG_NORMAL), "-", "Log-normal, cut."),
+    ],
+    one_of: &[&["fixed", "uniform", "exponential", "log_normal"]],
+};
+
+pub(crate) static SIZE_UNIFORM: Object = Object {
+    name: "size: uniform",
+    doc: "Both ends included.",
+    keys: &[
+        required("min", SIZE, "\"10 KB\"", "Smallest size."),
+        required("max", SIZE, "\"1 MB\"", "Largest size."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static SIZE_EXPONENTIAL: Object = Object {
+    name: "size: exponential",
+    doc: "Exponential sizes.",
+    keys: &[
+        required("mean", SIZE, "\"100 KB\"", "Mean before the cut."),
+        optional("max", SIZE, "20 x mean", "Largest size."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static SIZE_LOG_NORMAL: Object = Object {
+    name: "size: log_normal",
+    doc: "Log-normal sizes.",
+    keys: &[
+        required("median", SIZE, "\"100 KB\"", "Median."),
+        required("sigma", Kind::Number(0.0, 10.0), "1.0", "Standard deviation of the logarithm."),
+        optional("max", SIZE, "100 x median", "Largest size."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static FILE: Object = Object {
+    name: "content: file",
+    doc: "A file of real bytes, whose hash every destination checks.",
+    keys: &[
+        required("bytes", SIZE, "\"8 MiB\"", "Its length."),
+        optional("rate", RATE, "the rate of the source's hops", "Rate at which the source offers symbols."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static ON_OFF: Object = Object {
+    name: "content: on-off",
+    doc: "Constant rate in alternating on and off periods.",
+    keys: &[
+        required("rate", RATE, "\"1 Mbit/s\"", "Payload rate while on."),
+        required("on", Kind::Object(&PERIOD), "{\"exponential\": \"2 s\"}", "Length of on periods."),
+        required("off", Kind::Object(&PERIOD), "{\"exponential\": \"2 s\"}", "Length of off periods."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static PERIOD: Object = Object {
+    name: "period",
+    doc: "A length of time, fixed or drawn.",
+    keys: &[
+        optional("fixed", SPAN, "-", "Always this long."),
+        optional("exponential", SPAN, "-", "Exponential with this mean."),
+    ],
+    one_of: &[&["fixed", "exponential"]],
+};
+
+pub(crate) static POPULATION: Object = Object {
+    name: "population",
+    doc: "Generates conferences and sessions from the seed (random stream `population:<position>`).",
+    keys: &[
+        required("conferences", Kind::Integer(1, 1_000_000), "100", "How many conferences."),
+        required("sessions", Kind::Integer(1, 1_000_000), "10", "How many sessions in each."),
+        optional(
+            "first_conference_id",
+            ID,
+            "above all ids so far",
+            "Id of the first one; the others follow.",
+        ),
+        optional(
+            "nodes",
+            Kind::List(&Kind::Node, 2),
+            "all nodes",
+            "Candidates for sources and destinations.",
+        ),
+        required("destinations", Kind::Integer(1, 1_000_000), "3", "How many destinations each session has."),
+        optional(
+            "start",
+            Kind::Choice(&[TIME, Kind::Object(&POPULATION_START)]),
+            "`0 s`",
+            "When conferences start.",
+        ),
+        optional(
+            "lifetime",
+            Kind::Object(&PERIOD),
+            "to the end of the run",
+            "How long each conference lasts.",
+        ),
+        required(
+            "content",
+            CONTENT,
+            "{\"kind\": \"constant\", \"rate\": \"100 kbit/s\"}",
+            "What each session carries.",
+        ),
+        required("routing", POLICY, "\"shortest-delay\"", "How routes are chosen; any policy but `static`."),
+        optional("assignment", POLICY, "`equal`", "How packets are spread over the routes."),
+        optional("transport", Kind::Text, "`udp-unpaced`", TRANSPORT_DOC),
+        optional("delivery", Kind::Text, "`best-effort`", "What is promised."),
+        optional(
+            "draw",
+            Kind::Words(&["random", "stride"]),
+            "`random`",
+            "How the flow of each packet is drawn.",
+        ),
+        optional("symbol_bytes", SYMBOL, "`1200 B`", "Largest payload of one symbol."),
+        optional("weight", WEIGHT, "`1`", "Weight of each conference."),
+        optional("priority", PRIORITY, "`0`", "Priority of each conference."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static POPULATION_START: Object = Object {
+    name: "population start",
+    doc: "When generated conferences start.",
+    keys: &[
+        optional("uniform", Kind::Tuple(&[TIME, TIME]), "-", "Uniform between two times."),
+        optional("every", SPAN, "-", "One after the other, this far apart."),
+    ],
+    one_of: &[&["uniform", "every"]],
+};
