@@ -1,0 +1,119 @@
+//! Lines over time or delay, with bands over seeds.
+
+use super::{Axis, Frame, Key, KeyShape, Scale, Size, Style, chart, remark};
+use crate::curves::thin;
+use crate::draw::{Canvas, Svg, escape};
+use crate::error::ReportError;
+
+/// Most points that are drawn of a line.
+const POINTS_MAX: usize = 420;
+/// Most points that are drawn of a band.
+const BAND_POINTS_MAX: usize = 160;
+
+/// One line of a chart.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Line {
+    /// Its name in the legend.
+    pub(crate) name: String,
+    /// How it looks.
+    pub(crate) style: Style,
+    /// Points in order of x.
+    pub(crate) points: Vec<(f64, f64)>,
+    /// 95 % interval over seeds: x, low, high; empty for one seed.
+    pub(crate) interval: Vec<(f64, f64, f64)>,
+    /// Range over seeds: x, low, high; empty for one seed.
+    pub(crate) range: Vec<(f64, f64, f64)>,
+    /// Drawn in steps (a distribution) or straight from point to point.
+    pub(crate) steps: bool,
+    /// A place on the horizontal axis that belongs to the line.
+    pub(crate) reference: Option<Reference>,
+}
+
+/// A marked place on the horizontal axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Reference {
+    /// Where.
+    pub(crate) x: f64,
+}
+
+/// Draws lines.
+///
+/// # Errors
+/// [`ReportError::Draw`].
+pub(crate) fn lines(frame: &Frame<'_>, lines: &[Line]) -> Result<Svg, ReportError> {
+    let keys: Vec<_> = lines
+        .iter()
+        .map(|line| Key { name: line.name.clone(), style: line.style, shape: KeyShape::Line })
+        .collect();
+    chart(frame, &keys, Size::default(), |canvas, scale| {
+        if lines.iter().all(|line| line.points.is_empty()) {
+            return remark(canvas, scale, "nothing was recorded");
+        }
+        for (index, line) in lines.iter().enumerate() {
+            let name = escape(&line.name);
+            canvas.group(&format!("class=\"series\" data-i=\"{index}\" data-n=\"{name}\""), || {
+                band(canvas, scale, line, &line.range, 0.10)?;
+                band(canvas, scale, line, &line.interval, 0.22)?;
+                if let Some(Reference { x }) = line.reference {
+                    let ((x, _), (_, top, _, bottom)) = (scale.at((x, 0.0)), scale.area);
+                    canvas.group("stroke-dasharray=\"8 10\"", || {
+                        canvas.line([(x, top), (x, bottom)], line.style.color, 1.2)
+                    })?;
+                }
+                let points = if line.steps {
+                    stairs(&thin(&line.points, POINTS_MAX))
+                } else {
+                    thin(&line.points, POINTS_MAX)
+                };
+                canvas.group(&format!("class=\"line\" {}", line.style.attributes()), || {
+                    canvas.line(points.into_iter().map(|point| scale.at(point)), line.style.color, 1.8)
+                })
+            })?;
+        }
+        Ok(())
+    })
+}
+
+/// Returns the range of x over all lines.
+pub(crate) fn extent(lines: &[Line]) -> (f64, f64) {
+    let xs = || lines.iter().flat_map(|line| line.points.iter().map(|point| point.0));
+    (xs().fold(f64::INFINITY, f64::min), xs().fold(f64::NEG_INFINITY, f64::max))
+}
+
+/// Returns a vertical axis that holds all lines and bands.
+pub(crate) fn y_axis<'a>(name: &'a str, unit: &'a str, lines: &[Line]) -> Axis<'a> {
+    let tops = lines.iter().flat_map(|line| {
+        line.points.iter().map(|point| point.1).chain(line.range.iter().map(|point| point.2))
+    });
+    Axis::from_zero(name, unit, tops)
+}
+
+fn band(
+    canvas: &Canvas<'_>,
+    scale: &Scale,
+    line: &Line,
+    points: &[(f64, f64, f64)],
+    alpha: f64,
+) -> Result<(), ReportError> {
+    if points.len() < 2 {
+        return Ok(());
+    }
+    let step = points.len().div_ceil(BAND_POINTS_MAX);
+    let kept: Vec<_> =
+        points.iter().enumerate().filter(|(i, _)| i % step == 0 || i + 1 == points.len()).collect();
+    let upper = kept.iter().map(|(_, (x, _, high))| (*x, *high));
+    let lower = kept.iter().rev().map(|(_, (x, low, _))| (*x, *low));
+    canvas.polygon(upper.chain(lower).map(|point| scale.at(point)), line.style.color, alpha)
+}
+
+/// Turns points into a staircase: each value holds until the next point.
+fn stairs(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut out = Vec::with_capacity(points.len() * 2);
+    for (index, point) in points.iter().enumerate() {
+        if let Some(before) = index.checked_sub(1).and_then(|before| points.get(before)) {
+            out.push((point.0, before.1));
+        }
+        out.push(*point);
+    }
+    out
+}
