@@ -11,7 +11,6 @@ pub mod model;
 pub mod parse;
 pub mod policies;
 pub mod policy;
-pub mod rates;
 pub mod record;
 pub mod registry;
 pub mod resolve;

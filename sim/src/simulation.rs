@@ -657,5 +657,5 @@ fn hop_word(kind: HopKind) -> &'static str {
 
 /// Returns the mean payload rate of a session's content, where it has one.
 fn mean_rate(session: &Session) -> Option<BitRate> {
-    bellini_scenarios::rates::mean_rate(&session.content)
+    bellini_scenarios::resolve::mean_rate(&session.content)
 }

@@ -1,0 +1,53 @@
+//! The command line: what was typed ([`args`]), what it means, and one file a subcommand.
+
+mod args;
+mod check;
+mod exit;
+mod interrupt;
+mod progress;
+mod report;
+mod schema;
+mod sim;
+mod usage;
+
+use crate::Registry;
+use args::{Args, Verb};
+use clap::Parser;
+use exit::Failure;
+use std::process::ExitCode;
+
+/// Runs the command line of the process with `registry`'s policies; `main` returns what this returns.
+///
+/// Exit codes: 0 done; 1 failed while running; 2 wrong usage; 3 scenario invalid; 4 an asked-for check did not hold;
+/// 5 finished with partial results; 6 environment; 130 interrupted.
+#[must_use]
+pub fn run(registry: Registry) -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are no errors; clap knows which stream each belongs to.
+            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    if let Err(error) = registry.check() {
+        eprintln!("error: {error}");
+        return ExitCode::from(exit::USAGE);
+    }
+    let result = match args.verb {
+        Verb::Sim(options) => sim::run(&registry, &options),
+        Verb::Check(options) => check::run(&registry, &options),
+        Verb::Report(options) => report::run(&options),
+        Verb::Schema => schema::run(),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(Failure { code, message }) => {
+            if !message.is_empty() {
+                eprintln!("{message}");
+            }
+            ExitCode::from(code)
+        }
+    }
+}
