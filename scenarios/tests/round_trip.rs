@@ -222,6 +222,15 @@ fn populations_follow_the_seed_alone() {
     assert!(conferences(&more, 5).iter().any(|conference| conference.id.0 == 90));
 }
 
+#[test]
+fn conferences_after_the_end_of_the_run_are_left_out() {
+    let year = EVERYTHING.replace("{\"every\": \"1 s\"}", "{\"every\": \"300 h\"}");
+    let year = year
+        .replace("\"conferences\": 3", "\"conferences\": 900000")
+        .replace("\"sessions\": 2,", "\"sessions\": 1,");
+    assert_eq!(read(&year).conferences.len(), 3, "two written out, one generated at 0 s");
+}
+
 proptest! {
     #[test]
     fn drawn_values(
