@@ -56,9 +56,14 @@ fn report(error: &jsonc_parser::errors::ParseError, text: &str, source: usize, s
         ParseErrorKind::UnterminatedArray => sink
             .error("E0106", last, "the file ends before an array is closed", "the file ends here")
             .also(span, "this `[` has no `]`"),
-        _ if start + 1 >= end => sink
-            .error("E0106", last, "the file ends in the middle of a value", "the file ends here")
-            .help(lower_first(&error.kind().to_string())),
+        kind if stop >= end => {
+            let error =
+                sink.error("E0106", last, "the file ends in the middle of a value", "the file ends here");
+            if start + 1 < end {
+                error.also(Span { end: start + 1, ..span }, "this value has no end");
+            }
+            error.help(lower_first(&kind.to_string()))
+        }
         kind => sink.error("E0103", span, format!("not JSON: {}", lower_first(&kind.to_string())), ""),
     };
 }

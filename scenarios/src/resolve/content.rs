@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn mean_rates_by_hand() {
-        let mbit = |n| BitRate::from_bps(n * 1_000_000);
+        let mbit = |n: u64| BitRate::from_bps(n * 1_000_000);
         let second = Duration::from_secs(1);
         let messages = |size| Content::Messages { mean_interval: second, size, deadline: second };
         assert_eq!(mean_rate(&messages(SizeDistribution::Fixed(125_000))), mbit(1));

@@ -31,7 +31,7 @@ impl Names {
         let id = id_tree.and_then(Tree::integer).and_then(|id| u32::try_from(id).ok()).and_then(NodeId::new);
         let (Some(id), Some(id_tree)) = (id, id_tree) else {
             self.broken.extend(named.and_then(Tree::text).map(str::to_owned));
-            if let Some(Json::Number(written)) = id_tree.map(|tree| &tree.value) {
+            if let Some(Json::Number(written) | Json::Text(written)) = id_tree.map(|tree| &tree.value) {
                 self.broken.insert(written.clone());
             }
             return;

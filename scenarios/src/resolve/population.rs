@@ -153,6 +153,9 @@ impl Population {
                 from + Duration::from_nanos(stream.below((to - from).as_nanos().max(1)))
             }
         };
+        if start >= duration {
+            return None;
+        }
         let lifetime = self.lifetime.map(|lifetime| match lifetime {
             Period::Fixed(span) => span,
             Period::Exponential(mean) => stream.exponential_span(mean).max(Duration::from_nanos(1)),
@@ -161,7 +164,7 @@ impl Population {
         let session = |id| self.session(id, stream, (start, end.unwrap_or(duration)));
         let sessions = (1..=self.sessions).map(session).collect();
         let id = self.first_id + u32::try_from(position).ok()?;
-        (start < duration).then(|| Conference {
+        Some(Conference {
             id: ConferenceId(id),
             name: format!("c{id}"),
             weight: self.weight,

@@ -4,19 +4,21 @@ use super::links::Links;
 use super::names::Names;
 use crate::parse::sink::{Sink, listed};
 use crate::parse::tree::{Span, Tree};
+use bellini_core::header::PACKET_HEADER_BYTES_MAX;
 use bellini_core::ids::NodeId;
 use bellini_core::route::{Branch, Route};
+use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, SEAL_BYTES, UDP_IP_BYTES};
+use bellini_core::wire::packet::PACKET_FIXED_BYTES;
 use std::collections::BTreeSet;
 
-/// Most nodes one after the other on a branch (routing header, DESIGN 4.1).
-pub(crate) const DEPTH_MAX: usize = 16;
-/// Bytes of a Pathlet without what is nested in it.
-pub(crate) const PATHLET_BYTES: usize = 6;
+pub(crate) use bellini_core::wire::routing::{DEPTH_MAX, PATHLET_HEADER_BYTES as PATHLET_BYTES};
+
 /// Most bytes of one branch's RoutingInfo: 29 nodes.
-pub(crate) const ROUTING_INFO_BYTES_MAX: usize = 176;
+pub(crate) const ROUTING_INFO_BYTES_MAX: usize = PACKET_HEADER_BYTES_MAX - PACKET_FIXED_BYTES;
 /// Bytes that the worst packet has besides symbol and RoutingInfo: frame 24, chunk 3, packet 49, seal 16, UDP
 /// and IP 28.
-pub(crate) const OVERHEAD_BYTES: usize = 24 + 3 + 49 + 16 + 28;
+pub(crate) const OVERHEAD_BYTES: usize =
+    FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + PACKET_FIXED_BYTES + SEAL_BYTES + UDP_IP_BYTES;
 
 /// What a route is checked against.
 pub(crate) struct Setting<'a> {

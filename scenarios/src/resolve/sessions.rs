@@ -12,7 +12,7 @@ use crate::model::{
     Churn, Conference, Delivery, FlowDraw, Membership, Routing, Session, StaticFlow, Transport,
 };
 use crate::parse::sink::{Sink, nearest};
-use crate::parse::tree::{Span, Tree};
+use crate::parse::tree::{Json, Span, Tree};
 use crate::units::format_time;
 use bellini_core::content::spec::Content;
 use bellini_core::ids::{ConferenceId, NodeId};
@@ -281,7 +281,7 @@ impl Reader<'_, '_> {
         let written = tree.get("destinations")?;
         let names = self.network.names;
         let mut found: Vec<NodeId> = Vec::new();
-        let mut complete = true;
+        let mut complete = matches!(written.value, Json::List(_));
         for item in written.items() {
             let Some(node) = names.find(item, self.sink) else {
                 complete = false;
@@ -305,8 +305,9 @@ impl Reader<'_, '_> {
                 format!("{} is the source, and cannot join as a destination", names.name(join.node));
             self.sink.error("E0409", tree.get("source")?.span, message, "source");
         }
-        if written.items().is_empty() && self.joins.is_empty() {
+        if matches!(&written.value, Json::List(items) if items.is_empty()) && self.joins.is_empty() {
             self.sink.error("E0206", written.span, "a session needs at least one destination", "");
+            return None;
         }
         found.sort_unstable();
         complete.then_some(found)
