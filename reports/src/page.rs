@@ -29,7 +29,8 @@ struct Table {
 
 impl Table {
     fn into_value(self) -> minijinja::Value {
-        let columns = self.columns.into_iter().map(|c| context! { name => c.name, unit => c.unit, number => c.number });
+        let columns =
+            self.columns.into_iter().map(|c| context! { name => c.name, unit => c.unit, number => c.number });
         let cell = |cell: Cell| context! { text => cell.text, key => cell.key };
         let rows = self.rows.into_iter().map(|row| row.into_iter().map(cell).collect::<Vec<_>>());
         context! {

@@ -11,7 +11,7 @@ use plotters::style::RGBColor;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Width of the map, or of the circle's picture.
-const MAP_WIDTH: f64 = WIDTH - 176.0;
+const MAP_WIDTH: f64 = WIDTH - 200.0;
 /// Its height at most.
 const MAP_HEIGHT: f64 = 430.0;
 /// Most links that are drawn.
