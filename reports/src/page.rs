@@ -95,7 +95,7 @@ pub(crate) fn page(
     };
     environment.add_template("report.html", TEMPLATE).map_err(failed)?;
     let template = environment.get_template("report.html").map_err(failed)?;
-    let summary = material.first;
+    let summary = &material.first;
     let run = &material.runs[0];
     let shown: Vec<_> = figures
         .iter()
@@ -157,7 +157,7 @@ fn banner(summary: &Summary) -> &'static str {
 
 /// What was run: name and value.
 fn facts(material: &Material<'_>) -> Vec<(&'static str, String)> {
-    let s = material.first;
+    let s = &material.first;
     let seeds: Vec<_> = material.runs.iter().map(|run| run.summary.seed.to_string()).collect();
     let mode = match s.mode {
         bellini_scenarios::record::Mode::Sim => "sim: the deterministic simulator",
@@ -190,17 +190,12 @@ fn facts(material: &Material<'_>) -> Vec<(&'static str, String)> {
 
 /// Key figures: value, unit or share, what it is.
 fn tiles(material: &Material<'_>) -> Vec<(String, String)> {
-    let s = material.first;
-    let (mut sent, mut delivered, mut lost) = (0, 0, 0);
-    for run in material.runs {
-        for d in run.summary.sessions.iter().flat_map(|session| &session.destinations) {
-            sent += d.sent_packets;
-            delivered += d.delivered_packets;
-            lost += d.lost_packets;
-        }
-    }
-    let rate: f64 =
-        material.mean(|s| Some(s.sessions.iter().filter_map(|x| x.offered_mbps).sum())).unwrap_or(0.0);
+    let s = &material.first;
+    let (sent, delivered, lost) =
+        material.destinations().fold((0, 0, 0), |(sent, delivered, lost), (_, d)| {
+            (sent + d.sent_packets, delivered + d.delivered_packets, lost + d.lost_packets)
+        });
+    let rate: f64 = s.sessions.iter().filter_map(|session| session.offered_mbps).sum();
     let mut tiles = vec![
         (
             plural(s.sessions.len(), "session"),
@@ -241,7 +236,7 @@ fn tiles(material: &Material<'_>) -> Vec<(String, String)> {
 
 /// What a reader must know, from the run and from what is missing.
 fn notes(material: &Material<'_>) -> Vec<String> {
-    let s = material.first;
+    let s = &material.first;
     let mut notes = s.notes.clone();
     for run in material.runs {
         if !run.missing.is_empty() {
@@ -448,7 +443,7 @@ fn destinations(material: &Material<'_>) -> Table {
         ("stalls", "s"),
         ("file complete", ""),
     ];
-    let seed = first_seed(material);
+    let seed = seeds(material);
     Table {
         caption: format!("Sessions and their destinations{seed}"),
         columns: columns(&names, 4),
@@ -475,7 +470,7 @@ fn flows(material: &Material<'_>) -> Table {
     let rest = cut(&mut rows, "the first");
     let names =
         [("session", ""), ("route", ""), ("flow", ""), ("assigned", "%"), ("drawn", ""), ("packets", "")];
-    Table { caption: format!("Flows{}", first_seed(material)), columns: columns(&names, 2), rows, rest }
+    Table { caption: format!("Flows{}", seeds(material)), columns: columns(&names, 2), rows, rest }
 }
 
 fn links(material: &Material<'_>) -> Table {
@@ -517,7 +512,7 @@ fn links(material: &Material<'_>) -> Table {
         ("longest queue", "bytes"),
         ("price", "USD"),
     ];
-    Table { caption: format!("Links{}", first_seed(material)), columns: columns(&names, 2), rows, rest }
+    Table { caption: format!("Links{}", seeds(material)), columns: columns(&names, 2), rows, rest }
 }
 
 fn nodes(material: &Material<'_>) -> Table {
@@ -553,9 +548,13 @@ fn nodes(material: &Material<'_>) -> Table {
         ("processor", "s"),
         ("memory", "MiB"),
     ];
-    Table { caption: format!("Nodes{}", first_seed(material)), columns: columns(&names, 2), rows, rest }
+    Table { caption: format!("Nodes{}", seeds(material)), columns: columns(&names, 2), rows, rest }
 }
 
-fn first_seed(material: &Material<'_>) -> String {
-    if material.runs.len() > 1 { format!(" (seed {})", material.first.seed) } else { String::new() }
+fn seeds(material: &Material<'_>) -> String {
+    if material.runs.len() > 1 {
+        format!(" (means over {} seeds)", material.runs.len())
+    } else {
+        String::new()
+    }
 }
