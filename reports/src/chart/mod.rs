@@ -243,7 +243,7 @@ fn axes(canvas: &Canvas<'_>, frame: &Frame<'_>, scale: &Scale) -> Result<(), Rep
         .set_label_area_size(LabelAreaPosition::Bottom, space(BELOW))
         .build_cartesian_2d(frame.x.range.0..frame.x.range.1, frame.y.range.0..frame.y.range.1)
         .map_err(failed)?;
-    let (x_label, y_label) = (frame.x.label(), frame.y.label());
+    let x_label = frame.x.label();
     let mut mesh = chart.configure_mesh();
     mesh.x_labels(10)
         .y_labels(6)
@@ -256,15 +256,17 @@ fn axes(canvas: &Canvas<'_>, frame: &Frame<'_>, scale: &Scale) -> Result<(), Rep
         .axis_desc_style(font(13.0))
         .x_desc(&x_label)
         .set_all_tick_mark_size(space(4.0));
-    if frame.y.ticks {
-        mesh.y_desc(&y_label);
-    } else {
+    if !frame.y.ticks {
         mesh.disable_y_mesh().y_labels(0);
     }
     if !frame.x.ticks {
         mesh.disable_x_mesh().x_labels(0);
     }
-    mesh.draw().map_err(failed)
+    mesh.draw().map_err(failed)?;
+    if frame.y.ticks {
+        canvas.text_upwards((22.0, (top + bottom) / 2.0), &frame.y.label(), 13.0)?;
+    }
+    Ok(())
 }
 
 fn legend_width(keys: &[Key]) -> f64 {

@@ -1,7 +1,7 @@
 //! The tables of the page.
 
 use crate::figure::Material;
-use crate::format::{count, fixed, number, percent};
+use crate::format::{count, fixed, number, percent, shorten};
 use crate::stats::Interval;
 use bellini_scenarios::record::{DelayMs, DestinationSummary, Summary};
 use minijinja::context;
@@ -50,8 +50,8 @@ struct Cell {
 }
 
 impl Cell {
-    fn text(text: impl Into<String>) -> Cell {
-        Cell { text: text.into(), key: None }
+    fn text(text: impl AsRef<str>) -> Cell {
+        Cell { text: shorten(text.as_ref(), 48), key: None }
     }
 
     fn number(value: Option<f64>, decimals: usize) -> Cell {
