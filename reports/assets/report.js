@@ -42,12 +42,13 @@
         if (event.key === "Enter" || event.key === " ") { event.preventDefault(); toggle(); }
       });
     }
-    const lines = series.filter((one) => one.querySelector(".line polyline")).map((one) => {
-      const flat = numbers(one.querySelector(".line polyline").getAttribute("points"));
+    // A line has a piece for each stretch without a gap.
+    const lines = series.flatMap((one) => [...one.querySelectorAll(".line polyline")].map((piece) => {
+      const flat = numbers(piece.getAttribute("points"));
       const points = [];
       for (let i = 0; i + 1 < flat.length; i += 2) points.push([flat[i], flat[i + 1]]);
       return { one, points };
-    });
+    }));
     if (!plot || !lines.length) continue;
     const [left, top, right, bottom] = numbers(plot.dataset.box);
     const [x0, x1] = numbers(plot.dataset.x);

@@ -174,6 +174,17 @@ impl<'a> Canvas<'a> {
         self.area.draw(&Text::new(clean(text), whole(at), style)).map_err(failed)
     }
 
+    /// Writes text that runs upwards, centred at `at`.
+    pub(crate) fn text_upwards(&self, (x, y): (f64, f64), text: &str, size: f64) -> Result<(), ReportError> {
+        // Not by plotters: viewers disagree on where its shifted and turned text goes.
+        let (x, y, size) = (x * FINE, y * FINE, size * FINE);
+        self.raw(format!(
+            "<text transform=\"translate({x} {y}) rotate(-90)\" text-anchor=\"middle\" font-family=\"{FONT}\" \
+             font-size=\"{size}\" fill=\"#222222\">{}</text>",
+            escape(text)
+        ))
+    }
+
     /// Writes bold text as [`Canvas::text`] does.
     pub(crate) fn heading(&self, at: (f64, f64), text: &str, size: f64) -> Result<(), ReportError> {
         self.group("font-weight=\"bold\"", || self.text(at, text, size, INK, Anchor::Start))
@@ -263,7 +274,8 @@ fn with_raw(text: &str, raw: &[String]) -> String {
         rest = &rest[end..];
     }
     out.push_str(rest);
-    out.replace(" opacity=\"1\"", "").replace(" \"/>", "\"/>")
+    // Viewers differ in what an `ex` is; a third of an em centres text in all of them.
+    out.replace(" opacity=\"1\"", "").replace(" \"/>", "\"/>").replace("dy=\"0.5ex\"", "dy=\"0.35em\"")
 }
 
 fn fine(value: f64) -> i32 {

@@ -20,6 +20,7 @@ mod format;
 mod map;
 mod page;
 mod png;
+mod pool;
 mod stats;
 mod table;
 #[cfg(test)]

@@ -54,16 +54,17 @@ fn destinations(text: &mut String, summary: &Summary) {
         rows.truncate(DESTINATIONS_MAX);
     }
     let cells = rows.iter().map(|(session, d)| {
-        let delay =
-            |of: fn(&bellini_scenarios::record::DelayMs) -> f64| d.delay_ms.as_ref().map_or_else(
-            || "-".to_owned(),
-            |delay| format!("{:.*}", usize::from(of(delay) < 9999.95), of(delay)),
-        );
+        let delay = |of: fn(&bellini_scenarios::record::DelayMs) -> f64| {
+            d.delay_ms.as_ref().map_or_else(
+                || "-".to_owned(),
+                |delay| format!("{:.*}", usize::from(of(delay) < 9999.95), of(delay)),
+            )
+        };
         vec![
-            shorten(&label(session), 19),
-            shorten(&plain(&summary.node_name(d.node)), 14),
-            fixed(session.offered_mbps, 3),
-            fixed(d.goodput_mbps, 3),
+            shorten(&label(session), 16),
+            shorten(&plain(&summary.node_name(d.node)), 12),
+            rate(session.offered_mbps),
+            rate(d.goodput_mbps),
             percent(d.lost_packets, d.sent_packets),
             fixed(d.base_delay_ms, 1),
             delay(|delay| delay.p50),
@@ -72,9 +73,9 @@ fn destinations(text: &mut String, summary: &Summary) {
             outcome(d),
         ]
     });
-    let head = ["session", "to", "offered", "goodput", "lost", "base", "p50", "p95", "max", "content"];
+    let head = ["session", "to", "offered", "goodput", "lost", "base", "p50", "p95", "max", "on time"];
     let units = ["", "", "Mbit/s", "Mbit/s", "", "ms", "ms", "ms", "ms", ""];
-    grid(text, &[&head, &units], cells.collect(), &[0, 1, 9]);
+    grid(text, &[&head, &units], cells.collect(), &[0, 1]);
     if all > DESTINATIONS_MAX {
         line(
             text,
@@ -165,15 +166,21 @@ fn notes(text: &mut String, summary: &Summary) {
     }
 }
 
-/// Says what became of the content, where symbols alone do not tell it.
+/// Says what became of the content, where symbols alone do not tell it: the share of frames or messages on time, or
+/// whether a file is complete.
 fn outcome(d: &DestinationSummary) -> String {
     match (d.complete, d.frames_sent, d.messages_sent) {
         (Some(true), ..) => "complete".to_owned(),
-        (Some(false), ..) => "INCOMPLETE".to_owned(),
-        (None, Some(sent), _) => format!("{} on time", percent(d.frames_on_time.unwrap_or(0), sent)),
-        (None, None, Some(sent)) => format!("{} on time", percent(d.messages_on_time.unwrap_or(0), sent)),
+        (Some(false), ..) => "PARTIAL".to_owned(),
+        (None, Some(sent), _) => percent(d.frames_on_time.unwrap_or(0), sent),
+        (None, None, Some(sent)) => percent(d.messages_on_time.unwrap_or(0), sent),
         _ => "-".to_owned(),
     }
+}
+
+/// A rate that never needs more than seven columns.
+fn rate(mbps: Option<f64>) -> String {
+    fixed(mbps, if mbps.is_some_and(|rate| rate >= 100.0) { 1 } else { 3 })
 }
 
 fn lost_share(d: &DestinationSummary) -> f64 {

@@ -34,8 +34,10 @@ pub(crate) fn in_time(
     marks: &[Mark],
 ) -> Result<Svg, ReportError> {
     let samples = stacks.iter().map(|stack| stack.values.len()).max().unwrap_or(0);
-    let bars = samples.clamp(1, BARS_MAX);
-    let width = (to - from) / bars as f64;
+    // Each bar holds the same number of samples: others would make a pattern that is not in the data.
+    let together = samples.div_ceil(BARS_MAX).max(1);
+    let bars = samples.div_ceil(together).max(1);
+    let width = (to - from) * together as f64 / samples.max(1) as f64;
     let mut heights = vec![vec![0.0; stacks.len()]; bars];
     for (kind, stack) in stacks.iter().enumerate() {
         for (t, value) in &stack.values {
@@ -64,7 +66,7 @@ pub(crate) fn in_time(
                     if parts[kind] <= 0.0 {
                         continue;
                     }
-                    let (start, end) = (from + width * bar as f64, from + width * (bar + 1) as f64);
+                    let (start, end) = (from + width * bar as f64, (from + width * (bar + 1) as f64).min(to));
                     let (x0, y0) = scale.at((start, below));
                     let (x1, y1) = scale.at((end, below + parts[kind]));
                     let words = format!(
@@ -104,7 +106,11 @@ pub(crate) fn across(
     let frame = Frame {
         title,
         description,
-        x: Axis::from_zero(name, unit, (0..things.len()).map(total)),
+        x: if unit == "%" {
+            Axis::new(name, unit, (0.0, 100.0))
+        } else {
+            Axis::from_zero(name, unit, (0..things.len()).map(total))
+        },
         y,
         marks: &[],
     };

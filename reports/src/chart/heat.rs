@@ -69,8 +69,10 @@ pub(crate) fn heat(
             let bottom = (rows.len() - index - 1) as f64;
             let (x, y) = scale.at((from, bottom + 0.5));
             canvas.text((x - 8.0, y), &labels[index], 11.0, INK, Anchor::End)?;
-            let cells = row.values.len().clamp(1, CELLS_MAX);
-            let width = (to - from) / cells as f64;
+            let samples = row.values.len().max(1);
+            let together = samples.div_ceil(CELLS_MAX);
+            let cells = samples.div_ceil(together);
+            let width = (to - from) * together as f64 / samples as f64;
             let mut sums = vec![(0.0, 0_u32); cells];
             for (t, value) in &row.values {
                 let cell = ((t - from) / width - 1e-6).floor().clamp(0.0, (cells - 1) as f64) as usize;

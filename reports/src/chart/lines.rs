@@ -60,13 +60,16 @@ pub(crate) fn lines(frame: &Frame<'_>, lines: &[Line]) -> Result<Svg, ReportErro
                         canvas.line([(x, top), (x, bottom)], line.style.color, 1.2)
                     })?;
                 }
-                let points = if line.steps {
-                    stairs(&thin(&line.points, POINTS_MAX))
-                } else {
-                    thin(&line.points, POINTS_MAX)
-                };
                 canvas.group(&format!("class=\"line\" {}", line.style.attributes()), || {
-                    canvas.line(points.into_iter().map(|point| scale.at(point)), line.style.color, 1.8)
+                    for piece in pieces(line) {
+                        let places = piece.into_iter().map(|point| scale.at(point)).collect::<Vec<_>>();
+                        match places[..] {
+                            // A value with nothing beside it is a dot.
+                            [(x, y)] => canvas.line([(x - 1.2, y), (x + 1.2, y)], line.style.color, 2.4)?,
+                            _ => canvas.line(places, line.style.color, 1.8)?,
+                        }
+                    }
+                    Ok(())
                 })
             })?;
         }
@@ -106,6 +109,20 @@ fn band(
     canvas.polygon(upper.chain(lower).map(|point| scale.at(point)), line.style.color, alpha)
 }
 
+/// Splits a line where samples are missing, and thins it to what can be seen. A distribution has no gaps.
+fn pieces(line: &Line) -> Vec<Vec<(f64, f64)>> {
+    if line.steps {
+        return vec![stairs(&thin(&line.points, POINTS_MAX))];
+    }
+    let steps = line.points.windows(2).map(|pair| pair[1].0 - pair[0].0);
+    let sample = steps.filter(|step| *step > 0.0).fold(f64::INFINITY, f64::min);
+    let whole = line.points.len().max(1);
+    line.points
+        .chunk_by(|a, b| b.0 - a.0 < 1.8 * sample)
+        .map(|piece| thin(piece, (POINTS_MAX * piece.len() / whole).max(4)))
+        .collect()
+}
+
 /// Turns points into a staircase: each value holds until the next point.
 fn stairs(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut out = Vec::with_capacity(points.len() * 2);
@@ -116,4 +133,28 @@ fn stairs(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         out.push(*point);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line breaks where samples are missing, and nowhere else.
+    #[test]
+    fn gaps_stay_gaps() {
+        let mut line = Line {
+            name: String::new(),
+            style: Style::nth(0),
+            points: [1.0, 2.0, 3.0, 7.0, 9.0, 10.0].map(|t| (t, t)).to_vec(),
+            interval: Vec::new(),
+            range: Vec::new(),
+            steps: false,
+            reference: None,
+        };
+        let starts: Vec<_> = pieces(&line).iter().map(|piece| (piece[0].0, piece.len())).collect();
+        assert_eq!(starts, [(1.0, 3), (7.0, 1), (9.0, 2)]);
+        line.points = (0..10_000).map(|t| (f64::from(t) * 0.1, 1.0)).collect();
+        assert_eq!(pieces(&line).len(), 1);
+        assert!(pieces(&line)[0].len() <= POINTS_MAX + 2);
+    }
 }

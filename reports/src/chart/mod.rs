@@ -31,7 +31,7 @@ const ENTRY_CHARS: usize = 30;
 /// Height of one row of fault labels.
 const MARK_ROW: f64 = 15.0;
 /// Most rows of fault labels.
-const MARK_ROWS: usize = 3;
+const MARK_ROWS: usize = 4;
 
 /// How a series looks. Colours repeat after seven series, then with another dash pattern.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -196,7 +196,11 @@ impl Default for Size {
 /// Splits a text into at most three lines that fit.
 pub(crate) fn wrap(text: &str, size: f64, width: f64) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    // A number and its unit stay together.
+    let text = [" %", " ms", " s", " Mbit/s"].iter().fold(format!("{text} "), |text, unit| {
+        text.replace(&format!("{unit} "), &format!("\u{a0}{} ", &unit[1..]))
+    });
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
         let line = lines.last_mut().expect("there is at least one line");
         let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
         // Headings are bold: a tenth wider.
@@ -239,7 +243,7 @@ fn axes(canvas: &Canvas<'_>, frame: &Frame<'_>, scale: &Scale) -> Result<(), Rep
         .set_label_area_size(LabelAreaPosition::Bottom, space(BELOW))
         .build_cartesian_2d(frame.x.range.0..frame.x.range.1, frame.y.range.0..frame.y.range.1)
         .map_err(failed)?;
-    let (x_label, y_label) = (frame.x.label(), frame.y.label());
+    let x_label = frame.x.label();
     let mut mesh = chart.configure_mesh();
     mesh.x_labels(10)
         .y_labels(6)
@@ -252,15 +256,17 @@ fn axes(canvas: &Canvas<'_>, frame: &Frame<'_>, scale: &Scale) -> Result<(), Rep
         .axis_desc_style(font(13.0))
         .x_desc(&x_label)
         .set_all_tick_mark_size(space(4.0));
-    if frame.y.ticks {
-        mesh.y_desc(&y_label);
-    } else {
+    if !frame.y.ticks {
         mesh.disable_y_mesh().y_labels(0);
     }
     if !frame.x.ticks {
         mesh.disable_x_mesh().x_labels(0);
     }
-    mesh.draw().map_err(failed)
+    mesh.draw().map_err(failed)?;
+    if frame.y.ticks {
+        canvas.text_upwards((22.0, (top + bottom) / 2.0), &frame.y.label(), 13.0)?;
+    }
+    Ok(())
 }
 
 fn legend_width(keys: &[Key]) -> f64 {
@@ -296,33 +302,42 @@ struct Placed {
     row: usize,
     text: String,
     anchor: Anchor,
+    /// From where to where the text goes.
+    span: (f64, f64),
 }
 
-/// Finds places for fault labels above the plotting area, so that none covers another: tag and text where they fit,
-/// else the tag alone, else only the line.
+/// Finds places for fault labels above the plotting area, so that none covers another nor is crossed by another's
+/// line: tag and text where they fit, else the tag alone, else only the line.
 fn place_marks(marks: &[Mark], (from, to): (f64, f64), (left, right): (f64, f64)) -> Vec<Placed> {
-    let mut ends = [f64::NEG_INFINITY; MARK_ROWS];
-    let mut placed = Vec::new();
-    for mark in marks.iter().filter(|mark| (from..=to).contains(&mark.t_s)) {
+    let mut placed: Vec<Placed> = Vec::new();
+    // From right to left: a label stands right of its line, above the labels and lines that begin within it.
+    for mark in marks.iter().rev().filter(|mark| (from..=to).contains(&mark.t_s)) {
         let x = left + (mark.t_s - from) / (to - from) * (right - left);
         let full = format!("{} {}", mark.tag, mark.short);
-        let mut found = None;
-        for text in [full.as_str(), mark.tag.as_str()] {
+        let found = [full.as_str(), mark.tag.as_str()].into_iter().find_map(|text| {
             let width = text_width(text, 11.0);
-            let fits = |row: &usize, start: f64| ends[*row] + 5.0 < start && start + width < WIDTH - 4.0;
-            let (start, anchor) = if x + 3.0 + width < WIDTH - 4.0 {
-                (x + 3.0, Anchor::Start)
-            } else {
-                (x - 3.0 - width, Anchor::End)
+            let after = x + 3.0 + width < WIDTH - 4.0;
+            let start = if after { x + 3.0 } else { x - 3.0 - width };
+            let span = (start, start + width);
+            let free = |row: &usize| {
+                placed.iter().all(|other| {
+                    let apart = span.1 + 5.0 < other.span.0 || other.span.1 + 5.0 < span.0;
+                    let crossed = other.row >= *row && (span.0 - 2.0..=span.1 + 2.0).contains(&other.x);
+                    let crosses = *row >= other.row && (other.span.0 - 2.0..=other.span.1 + 2.0).contains(&x);
+                    (other.row != *row || apart) && !crossed && !crosses
+                })
             };
-            if let Some(row) = (0..MARK_ROWS).find(|row| fits(row, start)) {
-                ends[row] = start + width;
-                found = Some((row, text.to_owned(), anchor));
-                break;
-            }
-        }
-        let (row, text, anchor) = found.unwrap_or((0, String::new(), Anchor::Start));
-        placed.push(Placed { x, row, text, anchor });
+            let row = (0..MARK_ROWS).find(free)?;
+            let anchor = if after { Anchor::Start } else { Anchor::End };
+            Some(Placed { x, row, text: text.to_owned(), anchor, span })
+        });
+        placed.push(found.unwrap_or(Placed {
+            x,
+            row: 0,
+            text: String::new(),
+            anchor: Anchor::Start,
+            span: (x, x),
+        }));
     }
     placed
 }

@@ -229,7 +229,7 @@ mod tests {
         let other = vec![(15.0, 0.5), (30.0, 1.0)];
         let curves = over_runs(&[one.clone(), other.clone()]);
         let pooled = pool(&[(&one, 3.0), (&other, 1.0)]);
-        for points in [&over_runs(&[one.clone()]).mean, &curves.mean, &pooled] {
+        for points in [&over_runs(std::slice::from_ref(&one)).mean, &curves.mean, &pooled] {
             assert!(
                 points.windows(2).all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1),
                 "{points:?}"

@@ -13,7 +13,9 @@ use crate::curves::Curves;
 use crate::draw::Svg;
 use crate::error::ReportError;
 use crate::faults::{Mark, marks};
+use crate::pool::pooled;
 use bellini_scenarios::record::{DestinationSummary, Run, SessionSummary, Summary};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most lines of a chart that are shown by name; the rest is gathered in one.
@@ -38,8 +40,8 @@ pub(crate) struct Figure {
 pub(crate) struct Material<'a> {
     /// All runs; the first one gives names and order.
     pub(crate) runs: &'a [Run],
-    /// Figures of the first run.
-    pub(crate) first: &'a Summary,
+    /// Figures of the run, or means over all runs.
+    pub(crate) first: Cow<'a, Summary>,
     /// Faults of the first run.
     pub(crate) marks: Vec<Mark>,
     /// Names of nodes by id.
@@ -58,7 +60,8 @@ impl<'a> Material<'a> {
             let (found, expected) = (kind(&other.summary), kind(first));
             return Err(ReportError::Mixed { path: other.path.clone(), found, expected });
         }
-        let names = first.nodes.iter().map(|node| (node.id, node.name.as_str())).collect();
+        let names = runs[0].summary.nodes.iter().map(|node| (node.id, node.name.as_str())).collect();
+        let first = if runs.len() > 1 { Cow::Owned(pooled(runs)?) } else { Cow::Borrowed(first) };
         Ok(Material { runs, first, marks: marks(&runs[0].events), names })
     }
 
@@ -86,8 +89,8 @@ impl<'a> Material<'a> {
         format!("{own} \u{2192} {}", self.node(node))
     }
 
-    /// Returns every destination of every session of the first run.
-    pub(crate) fn destinations(&self) -> impl Iterator<Item = (&'a SessionSummary, &'a DestinationSummary)> {
+    /// Returns every destination of every session.
+    pub(crate) fn destinations(&self) -> impl Iterator<Item = (&SessionSummary, &DestinationSummary)> {
         self.first.sessions.iter().flat_map(|session| session.destinations.iter().map(move |d| (session, d)))
     }
 
@@ -105,12 +108,6 @@ impl<'a> Material<'a> {
                  spans all seeds."
             ),
         }
-    }
-
-    /// Returns the mean of a figure over the runs that have it. `value`: of one run's summary.
-    pub(crate) fn mean(&self, value: impl Fn(&Summary) -> Option<f64>) -> Option<f64> {
-        let values: Vec<_> = self.runs.iter().filter_map(|run| value(&run.summary)).collect();
-        crate::stats::Interval::of(&values).map(|interval| interval.mean)
     }
 }
 

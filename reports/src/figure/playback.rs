@@ -110,7 +110,7 @@ fn draw(
         } else {
             String::new()
         },
-        if material.runs.len() > 1 { " The first seed." } else { "" }
+        if material.runs.len() > 1 { " Means over all seeds." } else { "" }
     );
     let caption = caption.replacen(noun, &capital(noun), 1);
     let label = format!("{}s", capital(noun));

@@ -5,7 +5,7 @@ use crate::chart::{Axis, Frame, Style, lines, y_axis};
 use crate::curves::Curves;
 use crate::error::ReportError;
 use crate::format::{number, percent, plural};
-use bellini_scenarios::record::Scope;
+use bellini_scenarios::record::{DestinationSummary, Scope, SessionSummary};
 
 /// Sessions whose offered rate is drawn, too: more would hide what was delivered.
 const OFFERED_MAX: usize = 3;
@@ -16,7 +16,7 @@ pub(super) fn figure(material: &Material<'_>) -> Result<Option<Figure>, ReportEr
     // Those that lost the largest share come first: they are what a reader looks for among a thousand.
     let mut ranked: Vec<_> = material.destinations().collect();
     ranked.sort_by(|(_, a), (_, b)| {
-        let kept = |d: &bellini_scenarios::record::DestinationSummary| {
+        let kept = |d: &DestinationSummary| {
             if d.sent_packets == 0 { 1.0 } else { d.delivered_packets as f64 / d.sent_packets as f64 }
         };
         kept(a).total_cmp(&kept(b))
@@ -41,7 +41,10 @@ pub(super) fn figure(material: &Material<'_>) -> Result<Option<Figure>, ReportEr
     if material.first.sessions.len() <= OFFERED_MAX {
         for session in &material.first.sessions {
             let curves = Curves::of(runs, Scope::Session, &session.id(), "offered_mbps");
-            let style = Style { dash: &[2.0, 2.0], ..Style::others() };
+            // The colour of the session's first destination, dotted.
+            let same = |(other, _): &(&SessionSummary, _)| other.id() == session.id();
+            let color = Style::nth(named.iter().position(same).unwrap_or(0)).color;
+            let style = Style { dash: &[2.0, 2.0], color };
             let mut offered = line(format!("{} offered", session.id()), style, curves);
             // The bands of what was offered would hide those of what came.
             (offered.interval, offered.range) = (Vec::new(), Vec::new());

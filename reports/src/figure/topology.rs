@@ -11,7 +11,7 @@ use plotters::style::RGBColor;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Width of the map, or of the circle's picture.
-const MAP_WIDTH: f64 = WIDTH - 176.0;
+const MAP_WIDTH: f64 = WIDTH - 200.0;
 /// Its height at most.
 const MAP_HEIGHT: f64 = 430.0;
 /// Most links that are drawn.
@@ -45,8 +45,6 @@ enum Role {
 struct Drawn<'a> {
     link: &'a LinkSummary,
     path: Vec<(f64, f64)>,
-    mean_mbps: f64,
-    utilisation: Option<f64>,
 }
 
 /// Makes the figure; none without nodes.
@@ -87,7 +85,7 @@ pub(super) fn figure(material: &Material<'_>) -> Result<Option<Figure>, ReportEr
     };
     let radius = if nodes.len() > 100 { 3.0 } else { 6.5 };
     spread(&mut places, radius * 2.6);
-    let drawn = paths(material, &links, &places, &index, known.as_deref().zip(view.as_ref()));
+    let drawn = paths(&links, &places, &index, known.as_deref().zip(view.as_ref()));
     let shown = drawn.len();
     let caption = caption(material, links.len(), shown, view.is_some());
     let height = (area.3 + 26.0).max(top + 19.0 * 14.0 + 40.0);
@@ -101,7 +99,8 @@ pub(super) fn figure(material: &Material<'_>) -> Result<Option<Figure>, ReportEr
             }
             draw_links(canvas, material, &drawn, view.as_ref())
         })?;
-        draw_nodes(canvas, material, &places, radius, area)?;
+        let middle = view.is_none().then_some(((area.0 + area.2) / 2.0, (area.1 + area.3) / 2.0));
+        draw_nodes(canvas, material, &places, radius, area, middle)?;
         draw_legend(canvas, (area.2 + 16.0, top + 6.0))?;
         if view.is_some() {
             canvas.text((area.0, area.3 + 12.0), "Land: Natural Earth", 10.0, FAINT, Anchor::Start)?;
@@ -149,7 +148,6 @@ fn caption(material: &Material<'_>, all: usize, shown: usize, map: bool) -> Stri
 
 /// Returns the links with their paths: busiest first, unused ones only where there are few.
 fn paths<'a>(
-    material: &Material<'_>,
     links: &[&'a LinkSummary],
     places: &[(f64, f64)],
     index: &BTreeMap<u32, usize>,
@@ -176,13 +174,7 @@ fn paths<'a>(
                 }
                 None => straight,
             };
-            // Means over runs, found by the link's ends: runs of one scenario list the same links.
-            let same = |summary: &bellini_scenarios::record::Summary| {
-                summary.links.iter().find(|l| (l.from, l.to) == (link.from, link.to)).cloned()
-            };
-            let mean_mbps = material.mean(|s| same(s)?.mean_mbps).unwrap_or(0.0);
-            let utilisation = material.mean(|s| same(s)?.utilisation);
-            Drawn { link, path: bend(&path), mean_mbps, utilisation }
+            Drawn { link, path: bend(&path) }
         })
         .collect()
 }
@@ -251,24 +243,29 @@ fn draw_links(
     drawn: &[Drawn<'_>],
     view: Option<&View>,
 ) -> Result<(), ReportError> {
-    let most = drawn.iter().map(|d| d.mean_mbps).fold(0.0, f64::max);
+    let most = drawn.iter().map(|d| d.link.mean_mbps.unwrap_or(0.0)).fold(0.0, f64::max);
     // The busiest are drawn last, on top.
     for d in drawn.iter().rev() {
         let used = d.link.sent_packets > 0;
-        let color = match d.utilisation {
+        let color = match d.link.utilisation {
             Some(share) => share_color(share),
             None if used => UNLIMITED,
             None => SHARES[0].2,
         };
         let color = if used { color } else { RGBColor(205, 205, 205) };
-        let width = if used && most > 0.0 { 1.4 + 4.6 * (d.mean_mbps / most).sqrt() } else { 0.8 };
+        let width = if used && most > 0.0 {
+            1.4 + 4.6 * (d.link.mean_mbps.unwrap_or(0.0) / most).sqrt()
+        } else {
+            0.8
+        };
         let busy = d
+            .link
             .utilisation
             .map_or_else(|| "no rate limit".to_owned(), |u| format!("busy {} %", number(u * 100.0)));
         let words = format!(
             "{}: {} Mbit/s, {busy}, {} packets sent, {} dropped",
             material.pair(&d.link.id()),
-            number(d.mean_mbps),
+            number(d.link.mean_mbps.unwrap_or(0.0)),
             d.link.sent_packets,
             d.link.dropped()
         );
@@ -338,6 +335,7 @@ fn draw_nodes(
     places: &[(f64, f64)],
     radius: f64,
     area: (f64, f64, f64, f64),
+    middle: Option<(f64, f64)>,
 ) -> Result<(), ReportError> {
     let nodes = &material.first.nodes;
     let roles = roles(material);
@@ -359,7 +357,7 @@ fn draw_nodes(
         "paint-order=\"stroke\" stroke=\"#ffffff\" stroke-width=\"{}\" stroke-linejoin=\"round\"",
         3.0 * FINE
     );
-    for label in place(places, &names, &order, radius, area) {
+    for label in place(places, &names, &order, radius, area, middle) {
         if label.far {
             canvas.line([places[label.node], label.at], FAINT, 0.6)?;
         }

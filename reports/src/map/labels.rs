@@ -22,12 +22,14 @@ pub(crate) struct Label {
 
 /// Returns a place for the label of each node in `order`, most important first; a node without a free place gets none.
 /// `places`: of all nodes. `radius`: of a node's mark. `area`: what the labels stay within.
+/// `middle`: away from where labels stand when they can; `None`: right of their nodes first.
 pub(crate) fn place(
     places: &[(f64, f64)],
     names: &[String],
     order: &[usize],
     radius: f64,
     area: (f64, f64, f64, f64),
+    middle: Option<(f64, f64)>,
 ) -> Vec<Label> {
     let (left, top, right, bottom) = area;
     let marks = places.iter().map(|(x, y)| (x - radius, y - radius, x + radius, y + radius));
@@ -39,7 +41,7 @@ pub(crate) fn place(
         for ring in 0..4 {
             let gap = radius + 4.0 + 15.0 * f64::from(ring);
             let slant = gap * 0.75 + 3.0;
-            let tries = [
+            let mut tries = [
                 (x + gap, *y, Anchor::Start),
                 (x - gap, *y, Anchor::End),
                 (*x, y - gap - 6.0, Anchor::Middle),
@@ -49,6 +51,10 @@ pub(crate) fn place(
                 (x - slant, y - slant, Anchor::End),
                 (x - slant, y + slant, Anchor::End),
             ];
+            if let Some((mx, my)) = middle {
+                let outward = |(lx, ly, _): &(f64, f64, Anchor)| (lx - x) * (x - mx) + (ly - y) * (y - my);
+                tries.sort_by(|a, b| outward(b).total_cmp(&outward(a)));
+            }
             let free = tries.into_iter().find_map(|(lx, ly, anchor)| {
                 let start = match anchor {
                     Anchor::Start => lx,
@@ -85,7 +91,7 @@ mod tests {
             (0..40).map(|i| (200.0 + f64::from(i % 8) * 22.0, 100.0 + f64::from(i / 8) * 22.0)).collect();
         let names: Vec<_> = (0..40).map(|i| format!("node number {i}")).collect();
         let order: Vec<_> = (0..40).collect();
-        let labels = place(&places, &names, &order, 6.0, (0.0, 0.0, 600.0, 400.0));
+        let labels = place(&places, &names, &order, 6.0, (0.0, 0.0, 600.0, 400.0), None);
         assert!(labels.len() > 10, "{}", labels.len());
         let span = |label: &Label| {
             let width = text_width(&names[label.node], SIZE);

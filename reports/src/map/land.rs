@@ -20,11 +20,19 @@ pub(crate) fn rings() -> impl Iterator<Item = (Kind, Vec<(f64, f64)>)> {
         // The kind's sign is one byte before the first number.
         let points = line[1..].split(' ').map(|pair| {
             let (x, y) = pair.split_once(',').expect("each point has two parts");
-            lon += x.parse::<i32>().expect("the embedded map holds whole numbers");
+            let east: i32 = x.parse().expect("the embedded map holds whole numbers");
+            // A step over the 180th meridian goes on eastwards or westwards, not back around the world.
+            lon += east - 3600 * ((east + 1800).div_euclid(3600));
             lat += y.parse::<i32>().expect("the embedded map holds whole numbers");
             (f64::from(lat) / 10.0, f64::from(lon) / 10.0)
         });
-        (kind, points.collect())
+        let mut ring: Vec<(f64, f64)> = points.collect();
+        // Where a ring starts decides how far round it was followed: its middle belongs within the usual range.
+        let (west, east) =
+            ring.iter().fold((f64::MAX, f64::MIN), |(w, e), (_, lon)| (w.min(*lon), e.max(*lon)));
+        let turns = 360.0 * ((west + east) / 2.0 / 360.0).round();
+        ring.iter_mut().for_each(|point| point.1 -= turns);
+        (kind, ring)
     })
 }
 
@@ -40,7 +48,9 @@ mod tests {
         assert_eq!(rings.iter().filter(|(kind, _)| *kind == Kind::Water).count(), 1);
         for (_, ring) in &rings {
             assert_eq!(ring.first(), ring.last());
-            assert!(ring.iter().all(|(lat, lon)| lat.abs() <= 90.0 && lon.abs() <= 180.0));
+            assert!(ring.iter().all(|(lat, lon)| lat.abs() <= 90.0 && lon.abs() <= 200.0));
+            // No edge may run across the whole picture.
+            assert!(ring.windows(2).all(|pair| (pair[0].1 - pair[1].1).abs() < 60.0));
         }
     }
 }

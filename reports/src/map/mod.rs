@@ -91,7 +91,7 @@ pub(crate) fn great_circle(a: (f64, f64), b: (f64, f64)) -> Vec<(f64, f64)> {
     let chord = sqrt((0..3).map(|i| (p[i] - q[i]) * (p[i] - q[i])).sum());
     let angle = 2.0 * asin((chord / 2.0).min(1.0));
     // Antipodes and equal places have no one great circle: a straight line on the map does for them.
-    if !(1e-6..3.14159).contains(&angle) {
+    if !(1e-6..std::f64::consts::PI - 1e-5).contains(&angle) {
         return vec![a, b];
     }
     (0..=PIECES)
