@@ -35,7 +35,7 @@ impl Instant {
     /// Returns the seconds since the start of the run, for formulas and reports.
     #[must_use]
     pub fn as_secs_f64(self) -> f64 {
-        self.0 as f64 * 1e-9
+        self.0 as f64 / 1e9
     }
 
     /// Returns the time from `earlier` to `self`, or zero when `earlier` is later.
@@ -103,13 +103,13 @@ impl Duration {
     /// Returns the span in seconds, for formulas and reports.
     #[must_use]
     pub fn as_secs_f64(self) -> f64 {
-        self.0 as f64 * 1e-9
+        self.0 as f64 / 1e9
     }
 
     /// Returns the span in milliseconds, for formulas and reports.
     #[must_use]
     pub fn as_millis_f64(self) -> f64 {
-        self.0 as f64 * 1e-6
+        self.0 as f64 / 1e6
     }
 
     /// Whether the span is empty.

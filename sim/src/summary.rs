@@ -159,10 +159,13 @@ pub(crate) fn outcome(simulation: &mut Simulation<'_>, status: Status) -> Outcom
 }
 
 fn notes(simulation: &Simulation<'_>) -> Vec<String> {
-    let mut notes = vec![
-        "Policies saw the scenario's own figures of the network (view: oracle), not measurements.".to_owned(),
-        "Delays are true one-way times: the simulator corrects clock offsets.".to_owned(),
-    ];
+    let mut notes = Vec::new();
+    if simulation.world.nodes.iter().any(|node| !node.clock.is_true()) {
+        notes.push(
+            "Clocks are off; delays are true one-way times all the same, as only a simulator knows them."
+                .to_owned(),
+        );
+    }
     let unrouted: u64 = simulation
         .tallies
         .iter()

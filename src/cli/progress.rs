@@ -37,7 +37,8 @@ impl ProgressLine {
         let now = Instant::now();
         let interval = if self.bar.is_some() { REDRAW_INTERVAL } else { LINE_INTERVAL };
         // The first plain line comes after its interval: short runs are silent.
-        let since = self.shown.unwrap_or(if self.bar.is_some() { self.started - interval } else { self.started });
+        let since =
+            self.shown.unwrap_or(if self.bar.is_some() { self.started - interval } else { self.started });
         if now - since < interval {
             return;
         }
