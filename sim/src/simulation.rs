@@ -414,6 +414,7 @@ impl<'a> Simulation<'a> {
         let fault = &scenario.faults[i];
         let mut node = None;
         let mut word = kind::FAULT;
+        let label = fault_label(&fault.kind, &names);
         let text = match &fault.kind {
             FaultKind::Cut(selector) => {
                 let LinkSelector::Links(links) = selector;
@@ -457,6 +458,7 @@ impl<'a> Simulation<'a> {
         };
         self.view = None;
         let mut row = EventRow::new(self.t_s(), word, text);
+        row.data.insert("fault".into(), label.into());
         row.node = node;
         self.record(observer, row)
     }
@@ -644,6 +646,18 @@ impl<'a> Simulation<'a> {
 
     pub(crate) fn duration_of_run(&self) -> Duration {
         self.world.now.saturating_since(self.zero)
+    }
+}
+
+/// Returns a few words for the mark of a fault in plots.
+fn fault_label(kind: &FaultKind, names: &dyn Fn(&LinkSelector) -> String) -> String {
+    match kind {
+        FaultKind::Cut(links) => format!("cut {}", names(links)),
+        FaultKind::Heal(links) => format!("heal {}", names(links)),
+        FaultKind::Degrade { links, .. } => format!("degrade {}", names(links)),
+        FaultKind::Crash(node) => format!("crash {node}"),
+        FaultKind::Restart(node) => format!("restart {node}"),
+        FaultKind::Partition(..) => "partition".to_owned(),
     }
 }
 

@@ -476,6 +476,10 @@ fn node_summary(scenario: &Scenario, i: usize, from: &Snapshot, to: &Snapshot) -
     let dropped = |cause: Drop| b.dropped_packets[cause as usize] - a.dropped_packets[cause as usize];
     let mut drops: BTreeMap<String, u64> =
         Drop::ALL.into_iter().map(|cause| (cause.name().to_owned(), dropped(cause))).collect();
+    let overflow = dropped(Drop::LiveOverflow) + dropped(Drop::Refused);
+    drops.remove(Drop::LiveOverflow.name());
+    drops.remove(Drop::Refused.name());
+    drops.insert("overflow".to_owned(), overflow);
     drops.insert("crash".to_owned(), crashed_b - crashed_a);
     drops.insert("no_link".to_owned(), unlinked_b - unlinked_a);
     drops.retain(|_, count| *count > 0);
@@ -484,7 +488,7 @@ fn node_summary(scenario: &Scenario, i: usize, from: &Snapshot, to: &Snapshot) -
         name: node.name.clone(),
         forwarded_packets: b.forwarded_packets - a.forwarded_packets,
         delivered_packets: b.delivered_packets - a.delivered_packets,
-        overflow_drops: dropped(Drop::LiveOverflow) + dropped(Drop::Refused),
+        overflow_drops: overflow,
         rejected_packets: dropped(Drop::Rejected),
         drops,
         cpu_s: None,

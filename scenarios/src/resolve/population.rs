@@ -18,6 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Most sessions that all populations of a scenario may generate together.
 const SESSIONS_MAX: u64 = 1_000_000;
 
+/// How long a generated conference outlives its sessions.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// When generated conferences start.
 #[derive(Clone, Copy)]
 enum Start {
@@ -160,8 +163,10 @@ impl Population {
             Period::Fixed(span) => span,
             Period::Exponential(mean) => stream.exponential_span(mean).max(Duration::from_nanos(1)),
         });
-        let end = lifetime.map(|span| start + span).filter(|end| *end < duration);
-        let session = |id| self.session(id, stream, (start, end.unwrap_or(duration)));
+        let stop = lifetime.map(|span| start + span).filter(|stop| *stop < duration);
+        // The conference outlives its content, so that its end does not drop what is on its way.
+        let end = stop.map(|stop| stop + LINGER).filter(|end| *end < duration);
+        let session = |id| self.session(id, stream, (start, stop.unwrap_or(duration)));
         let sessions = (1..=self.sessions).map(session).collect();
         let id = self.first_id + u32::try_from(position).ok()?;
         Some(Conference {
