@@ -16,7 +16,7 @@ fn main() {
         "S", "packet-hops", "delivered", "median ns", "min ns", "max ns"
     );
     for (sessions, rate) in [(10, 10), (100, 5), (1_000, 5)] {
-        let seconds = if sessions == 1_000 { 2 } else { 10 };
+        let seconds = 10;
         let scenario =
             common::overlay(sessions, common::mbps(rate), bellini_core::time::Duration::from_secs(seconds));
         let mut nanos = Vec::new();

@@ -5,7 +5,7 @@ use crate::digest::{Happened, RunningHash, identity};
 use crate::link::{
     Admit, CrossSource, Degrade, DropCause, LinkModel, LinkSpec, LinkStreams, Polled, ReceiveQueue,
 };
-use crate::pool::{Frame, Pool};
+use crate::pool::Pool;
 use bellini_core::ids::NodeId;
 use bellini_core::rng::Seed;
 use bellini_core::time::Instant;
@@ -254,12 +254,11 @@ impl Network {
     #[inline]
     pub fn send(&mut self, now: Instant, link: u32, frame: u32) {
         let state = &mut self.links[link as usize];
-        let slot = state.pool.get(frame);
         state.sent.0 += 1;
-        state.sent.1 += u64::from(slot.wire_bytes);
-        state.kinds |= 1 << slot.kind as u8;
-        state.hash.add(now, Happened::Sent, identity(slot.header()), 0);
-        self.ledger.taken += u64::from(slot.is_packet);
+        state.sent.1 += u64::from(state.pool.wire_bytes(frame));
+        state.kinds |= 1 << state.pool.kind(frame) as u8;
+        state.hash.add(now, Happened::Sent, identity(state.pool.header(frame)), 0);
+        self.ledger.taken += u64::from(state.pool.is_packet(frame));
         let from = state.from;
         if self.egress[from as usize].is_some() {
             self.enter_egress(now, from, link, frame);
@@ -269,7 +268,7 @@ impl Network {
     }
 
     fn wire_bytes(&self, link: u32, frame: u32) -> u32 {
-        self.links[link as usize].pool.get(frame).wire_bytes
+        self.links[link as usize].pool.wire_bytes(frame)
     }
 
     fn enter_egress(&mut self, now: Instant, node: u32, link: u32, frame: u32) {
@@ -315,10 +314,9 @@ impl Network {
 
     fn drop_frame(&mut self, now: Instant, link: u32, frame: u32, cause: DropCause) {
         let link = &mut self.links[link as usize];
-        let slot = link.pool.get(frame);
-        link.hash.add(now, Happened::Dropped, identity(slot.header()), cause as u8);
+        link.hash.add(now, Happened::Dropped, identity(link.pool.header(frame)), cause as u8);
         link.dropped[cause.index()] += 1;
-        self.ledger.dropped += u64::from(slot.is_packet);
+        self.ledger.dropped += u64::from(link.pool.is_packet(frame));
         link.pool.remove(frame);
     }
 
@@ -394,9 +392,8 @@ impl Network {
     #[inline]
     fn end_of_link(&mut self, now: Instant, link: u32, frame: u32, arrived: &mut Vec<Arrival>) {
         let state = &mut self.links[link as usize];
-        let slot = state.pool.get(frame);
-        let bytes = slot.wire_bytes;
-        state.hash.add(now, Happened::Arrived, identity(slot.header()), 0);
+        let bytes = state.pool.wire_bytes(frame);
+        state.hash.add(now, Happened::Arrived, identity(state.pool.header(frame)), 0);
         let node = state.to;
         match &mut self.receive[node as usize] {
             None => arrived.push(Arrival { node, link, frame }),
@@ -480,7 +477,7 @@ impl Network {
     pub fn packets_inside(&self) -> u64 {
         let mut inside = 0;
         let mut count = |link: u32, frame: u32| {
-            inside += u64::from(self.links[link as usize].pool.get(frame).is_packet);
+            inside += u64::from(self.links[link as usize].pool.is_packet(frame));
         };
         for (i, link) in self.links.iter().enumerate() {
             link.model.for_each_packet(&mut |frame| count(i as u32, *frame));
@@ -495,10 +492,14 @@ impl Network {
         inside
     }
 
-    /// Shows every frame inside to `f`.
-    pub fn for_each_frame(&self, f: &mut dyn FnMut(&Frame)) {
+    /// Shows the header of every packet of a session inside to `f`.
+    pub fn for_each_packet(&self, f: &mut dyn FnMut(&[u8])) {
         for link in &self.links {
-            link.pool.for_each(f);
+            link.pool.for_each(&mut |frame| {
+                if link.pool.is_packet(frame) {
+                    f(link.pool.header(frame));
+                }
+            });
         }
     }
 

@@ -205,11 +205,7 @@ fn in_flight(simulation: &Simulation<'_>) -> BTreeMap<(SessionKey, NodeId), u64>
         }
     };
     let world = &simulation.world;
-    world.network.for_each_frame(&mut |frame| {
-        if frame.is_packet {
-            note(&frame.header()[FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES..]);
-        }
-    });
+    world.network.for_each_packet(&mut |header| note(&header[FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES..]));
     for process in world.nodes.iter().filter_map(|node| node.process.as_ref()) {
         for feeder in process.hops().iter().filter_map(|hop| hop.feeder.as_ref()) {
             feeder.for_each_queued(&mut |packet| note(packet.header.packet()));

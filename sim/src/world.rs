@@ -12,7 +12,6 @@ use bellini_core::io::{Command, CommandError, Event, HopKind, Input, InputError,
 use bellini_core::rng::Seed;
 use bellini_core::stats::NodeStats;
 use bellini_core::time::{Duration, Instant};
-use bellini_core::wire::frame::UDP_IP_BYTES;
 use bellini_scenarios::model::{Link, Node as NodeSpec, Scenario};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -224,16 +223,17 @@ impl World {
         };
         let state = &mut self.network.links[link as usize];
         let payload = state.pool.take_payload(frame);
-        let slot = state.pool.get(frame);
-        let hop = &mut self.link_hops[link as usize][slot.kind as usize];
+        let kind = state.pool.kind(frame);
+        let hop = &mut self.link_hops[link as usize][kind as usize];
         if *hop == NONE {
-            *hop = process.hop(self.ids[state.from as usize], slot.kind).0;
+            *hop = process.hop(self.ids[state.from as usize], kind).0;
         }
         let hop = HopIndex(*hop);
         let local = node.clock.local(self.now);
-        node.hash.add(self.now, Happened::Received, identity(slot.header()), 0);
-        self.network.ledger.delivered += u64::from(slot.is_packet);
-        let received = Received::Split { header: slot.header(), payload };
+        let header = state.pool.header(frame);
+        node.hash.add(self.now, Happened::Received, identity(header), 0);
+        self.network.ledger.delivered += u64::from(state.pool.is_packet(frame));
+        let received = Received::Split { header, payload };
         // What is refused is counted by the node.
         let _ = process.handle_input(local, Input::Frame { hop, frame: received });
         state.pool.remove(frame);
@@ -342,9 +342,8 @@ impl Host for SimHost<'_> {
         }
         let link = self.hop_links[hop];
         debug_assert!(frame.kind != HopKind::Stream, "the simulator has no byte streams yet");
-        let wire_bytes = (frame.header.len() + frame.payload.len() + UDP_IP_BYTES) as u32;
         let pool = &mut self.network.links[link as usize].pool;
-        let slot = pool.insert(frame.header, frame.payload, frame.kind, frame.is_packet, wire_bytes);
+        let slot = pool.insert(frame.header, frame.payload, frame.kind, frame.is_packet);
         self.network.send(self.now, link, slot);
         Sent::Taken
     }
