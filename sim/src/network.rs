@@ -7,8 +7,10 @@ use crate::link::{
 };
 use crate::pool::Pool;
 use bellini_core::ids::NodeId;
+use bellini_core::io::Transmit;
 use bellini_core::rng::Seed;
 use bellini_core::time::Instant;
+use bellini_core::wire::frame::UDP_IP_BYTES;
 use bellini_scenarios::model::{Rate, Scenario};
 
 /// Classes of events of the same time, in the order in which they happen.
@@ -252,32 +254,31 @@ impl Network {
 
     /// Takes a frame from a node onto a link.
     #[inline]
-    pub fn send(&mut self, now: Instant, link: u32, frame: u32) {
+    pub fn send(&mut self, now: Instant, link: u32, frame: Transmit<'_>) {
         let state = &mut self.links[link as usize];
+        // Everything is read from the frame itself: its slot is out of the cache, and writing it can go on by itself
+        // while nothing reads it back.
+        let bytes = (frame.header.len() + frame.payload.len() + UDP_IP_BYTES) as u32;
         state.sent.0 += 1;
-        state.sent.1 += u64::from(state.pool.wire_bytes(frame));
-        state.kinds |= 1 << state.pool.kind(frame) as u8;
-        state.hash.add(now, Happened::Sent, identity(state.pool.header(frame)), 0);
-        self.ledger.taken += u64::from(state.pool.is_packet(frame));
+        state.sent.1 += u64::from(bytes);
+        state.kinds |= 1 << frame.kind as u8;
+        state.hash.add(now, Happened::Sent, identity(frame.header), 0);
+        self.ledger.taken += u64::from(frame.is_packet);
         let from = state.from;
+        let slot = state.pool.insert(frame.header, frame.payload, frame.kind, frame.is_packet);
         if self.egress[from as usize].is_some() {
-            self.enter_egress(now, from, link, frame);
+            self.enter_egress(now, from, link, slot, bytes);
         } else {
-            self.enter_link(now, link, frame);
+            self.enter_link(now, link, slot, bytes);
         }
     }
 
-    fn wire_bytes(&self, link: u32, frame: u32) -> u32 {
-        self.links[link as usize].pool.wire_bytes(frame)
-    }
-
-    fn enter_egress(&mut self, now: Instant, node: u32, link: u32, frame: u32) {
-        let bytes = self.wire_bytes(link, frame);
+    fn enter_egress(&mut self, now: Instant, node: u32, link: u32, frame: u32, bytes: u32) {
         let Some(shaper) = &mut self.egress[node as usize] else { return };
         match shaper.admit(now, bytes, (link, frame)) {
             Admit::Accepted => {}
             Admit::Dropped { cause, .. } | Admit::Lost { cause, .. } => {
-                self.drop_frame(now, link, frame, cause)
+                self.drop_frame(now, link, frame, cause);
             }
         }
         self.schedule_egress(node);
@@ -285,31 +286,33 @@ impl Network {
 
     /// Puts a frame into the link's own queue, or into the bottleneck that it shares.
     #[inline]
-    fn enter_link(&mut self, now: Instant, link: u32, frame: u32) {
+    fn enter_link(&mut self, now: Instant, link: u32, frame: u32, bytes: u32) {
         if let Some(bottleneck) = self.links[link as usize].bottleneck {
-            let bytes = self.wire_bytes(link, frame);
             match self.bottlenecks[bottleneck as usize].admit(now, bytes, (link, frame)) {
                 Admit::Accepted => {}
                 Admit::Dropped { cause, .. } | Admit::Lost { cause, .. } => {
-                    self.drop_frame(now, link, frame, cause)
+                    self.drop_frame(now, link, frame, cause);
                 }
             }
             self.schedule_bottleneck(bottleneck);
         } else {
-            self.enter_wire(now, link, frame);
+            self.enter_wire(now, link, frame, bytes);
         }
     }
 
     #[inline]
-    fn enter_wire(&mut self, now: Instant, link: u32, frame: u32) {
-        let bytes = self.wire_bytes(link, frame);
+    fn enter_wire(&mut self, now: Instant, link: u32, frame: u32, bytes: u32) {
         match self.links[link as usize].model.admit(now, bytes, frame) {
             Admit::Accepted => {}
             Admit::Dropped { cause, .. } | Admit::Lost { cause, .. } => {
-                self.drop_frame(now, link, frame, cause)
+                self.drop_frame(now, link, frame, cause);
             }
         }
         self.schedule_link(link);
+    }
+
+    fn wire_bytes(&self, link: u32, frame: u32) -> u32 {
+        self.links[link as usize].pool.wire_bytes(frame)
     }
 
     fn drop_frame(&mut self, now: Instant, link: u32, frame: u32, cause: DropCause) {
@@ -337,7 +340,10 @@ impl Network {
             Entity::Bottleneck(index) => {
                 while let Some(polled) = self.bottlenecks[index as usize].poll(now) {
                     match polled {
-                        Polled::Arrived((link, frame)) => self.enter_wire(now, link, frame),
+                        Polled::Arrived((link, frame)) => {
+                            let bytes = self.wire_bytes(link, frame);
+                            self.enter_wire(now, link, frame, bytes);
+                        }
                         Polled::Dropped { packet: (link, frame), cause } => {
                             self.drop_frame(now, link, frame, cause)
                         }
@@ -349,7 +355,10 @@ impl Network {
                 while let Some(polled) = self.egress[node as usize].as_mut().and_then(|stage| stage.poll(now))
                 {
                     match polled {
-                        Polled::Arrived((link, frame)) => self.enter_link(now, link, frame),
+                        Polled::Arrived((link, frame)) => {
+                            let bytes = self.wire_bytes(link, frame);
+                            self.enter_link(now, link, frame, bytes);
+                        }
                         Polled::Dropped { packet: (link, frame), cause } => {
                             self.drop_frame(now, link, frame, cause)
                         }
@@ -392,12 +401,12 @@ impl Network {
     #[inline]
     fn end_of_link(&mut self, now: Instant, link: u32, frame: u32, arrived: &mut Vec<Arrival>) {
         let state = &mut self.links[link as usize];
-        let bytes = state.pool.wire_bytes(frame);
         state.hash.add(now, Happened::Arrived, identity(state.pool.header(frame)), 0);
         let node = state.to;
         match &mut self.receive[node as usize] {
             None => arrived.push(Arrival { node, link, frame }),
             Some(queue) => {
+                let bytes = state.pool.wire_bytes(frame);
                 match queue.admit(now, bytes, (link, frame)) {
                     Admit::Accepted => {}
                     Admit::Dropped { cause, .. } | Admit::Lost { cause, .. } => {

@@ -342,9 +342,7 @@ impl Host for SimHost<'_> {
         }
         let link = self.hop_links[hop];
         debug_assert!(frame.kind != HopKind::Stream, "the simulator has no byte streams yet");
-        let pool = &mut self.network.links[link as usize].pool;
-        let slot = pool.insert(frame.header, frame.payload, frame.kind, frame.is_packet);
-        self.network.send(self.now, link, slot);
+        self.network.send(self.now, link, frame);
         Sent::Taken
     }
 
