@@ -40,11 +40,15 @@ pub struct PacingConfig {
 /// Bounds of what a node keeps. Each has a counter for what it cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Hops that packets and messages of others may bring into being (about 1 KiB each, without queues). Hops that
+    /// the driver asks for are made beyond it.
+    pub hops_max: usize,
     /// Sessions known at a time (as source, destination or relay). About 200 bytes each as a relay.
     pub sessions_max: usize,
     /// Copies that one RoutingInfo may ask for.
     pub copies_max: usize,
-    /// Bytes of one RoutingInfo.
+    /// Bytes of one RoutingInfo at its source; the Pathlet of a packet has at most
+    /// [`PATHLET_BYTES_MAX`](crate::header::PATHLET_BYTES_MAX) of them.
     pub routing_bytes_max: usize,
     /// Symbols behind the newest whose arrival a sink still tells from a duplicate. One bit each.
     pub dedup_symbols_max: usize,
@@ -65,9 +69,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            hops_max: 16_384,
             sessions_max: 65_536,
             copies_max: 64,
-            routing_bytes_max: 512,
+            routing_bytes_max: 4_096,
             dedup_symbols_max: 16_384,
             relay_flows_max: 16,
             relay_idle: Duration::from_secs(30),

@@ -3,14 +3,20 @@
 //! A packet is written once into the slot of a feeder, with room left before it for what the hop adds when it is
 //! sent (length prefix of stream hops, frame header, chunk header). Sending fills that room in place.
 
+use crate::hop::STREAM_FRAME_BYTES_MAX;
 use crate::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES};
+use crate::wire::packet::PACKET_FIXED_BYTES;
+use crate::wire::stream::STREAM_PREFIX_BYTES;
 
-/// Bytes of the length prefix that stream hops put before each frame.
-pub const STREAM_PREFIX_BYTES: usize = 4;
 /// Room before the packet for prefix, frame header and chunk header.
 pub const HEADROOM: usize = STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES;
 /// Most bytes of packet header, Pathlet and coding header together.
 pub const PACKET_HEADER_BYTES_MAX: usize = 225;
+/// Most bytes of one Pathlet and the coding header behind it.
+pub const PATHLET_BYTES_MAX: usize = PACKET_HEADER_BYTES_MAX - PACKET_FIXED_BYTES;
+/// Largest payload of a symbol, so that the largest packet fits a frame on any hop.
+pub const SYMBOL_BYTES_MAX: u32 =
+    (STREAM_FRAME_BYTES_MAX - FRAME_HEADER_BYTES - CHUNK_HEADER_BYTES - PACKET_HEADER_BYTES_MAX) as u32;
 /// Size of the inline buffer.
 pub const HEADER_BYTES_MAX: usize = HEADROOM + PACKET_HEADER_BYTES_MAX;
 

@@ -365,7 +365,7 @@ pub enum InputError {
 pub enum FrameFault {
     /// It cannot be parsed.
     #[error("{0}")]
-    Wire(#[from] crate::wire::error::WireError),
+    Wire(#[from] crate::wire::WireError),
     /// It names a connection that is not open.
     #[error("unknown connection {0:#x}")]
     UnknownConnection(u32),
@@ -397,7 +397,7 @@ pub enum CommandError {
     TooManySessions(usize),
     /// A route breaks a rule of the wire format.
     #[error("route refused: {0:?}")]
-    BadRoute(crate::wire::error::RouteFault),
+    BadRoute(crate::wire::RouteFault),
     /// Shares are negative, not finite, or add up to zero.
     #[error("shares must be finite, not negative, and have a positive sum")]
     BadShares,
@@ -410,4 +410,18 @@ pub enum CommandError {
     /// The control hop's queue is full.
     #[error("more than {0} control messages are waiting")]
     ControlFull(usize),
+    /// The control message does not fit a frame.
+    #[error("a control message of {length} bytes, where {max} fit a frame")]
+    ControlTooLong {
+        /// Bytes of the message with its route.
+        length: usize,
+        /// Bytes that fit.
+        max: usize,
+    },
+    /// The table of hops is full.
+    #[error("more than {0} hops")]
+    TooManyHops(usize),
+    /// Symbols are empty or do not fit a frame.
+    #[error("symbols of {0} bytes: a symbol has 1 to {max} bytes", max = crate::header::SYMBOL_BYTES_MAX)]
+    BadSymbolSize(u32),
 }

@@ -5,7 +5,7 @@
 //! make them real with [`fill`] and check them with [`matches()`].
 
 use crate::ids::SessionKey;
-use crate::rng::Seed;
+use crate::rng::{Seed, Stream};
 use bytes::Bytes;
 
 /// The payload of one packet: described, or real.
@@ -53,35 +53,26 @@ impl Payload {
 /// If `out` has another length than `what.len`.
 pub fn fill(seed: Seed, what: Synthetic, out: &mut [u8]) {
     assert_eq!(out.len(), what.len as usize, "the buffer has the described length");
-    let mut name = *b"content:................";
-    name[8..12].copy_from_slice(&what.key.conference.0.to_be_bytes());
-    name[12..16].copy_from_slice(&what.key.session.0.to_be_bytes());
-    name[16..24].copy_from_slice(&what.symbol.to_be_bytes());
-    let mut stream = seed.stream_of(&name);
-    if what.offset == 0 {
-        stream.fill_bytes(out);
-        return;
-    }
-    // Offsets inside a symbol are rare (whole symbols travel): blocks are drawn from its start on.
-    let (mut at, offset) = (0, what.offset as usize);
-    let mut block = [0; 64];
-    while at < offset + out.len() {
-        stream.fill_bytes(&mut block);
-        let from = offset.max(at);
-        let to = (offset + out.len()).min(at + block.len());
-        if from < to {
-            out[from - offset..to - offset].copy_from_slice(&block[from - at..to - at]);
-        }
-        at += block.len();
-    }
+    content(seed, what.key, what.symbol).bytes_at(u64::from(what.offset), out);
 }
 
 /// Whether `bytes` are the symbol's content from `offset` on.
 #[must_use]
 pub fn matches(seed: Seed, key: SessionKey, symbol: u64, offset: u32, bytes: &[u8]) -> bool {
-    let mut expected = vec![0; bytes.len()];
-    fill(seed, Synthetic { key, symbol, offset, len: bytes.len() as u32 }, &mut expected);
-    expected == bytes
+    let mut content = content(seed, key, symbol);
+    let mut expected = [0; 1024];
+    let mut position = u64::from(offset);
+    bytes.chunks(expected.len()).all(|part| {
+        content.bytes_at(position, &mut expected[..part.len()]);
+        position += part.len() as u64;
+        expected[..part.len()] == *part
+    })
+}
+
+/// The session's family of streams, turned to the symbol: no name to build for each symbol, and any part of
+/// it can be read directly.
+fn content(seed: Seed, key: SessionKey, symbol: u64) -> Stream {
+    seed.stream_of(format_args!("content:{key}")).member(symbol)
 }
 
 #[cfg(test)]
@@ -99,7 +90,7 @@ mod tests {
     #[test]
     fn any_part_of_a_symbol_is_the_same_bytes() {
         let whole = bytes(5, 0, 1200);
-        for (offset, len) in [(0, 1), (1, 8), (7, 9), (1199, 1), (3, 1000)] {
+        for (offset, len) in [(0, 1), (1, 8), (7, 9), (1199, 1), (3, 1000), (1199, 0), (600, 600)] {
             assert_eq!(bytes(5, offset, len), whole[offset as usize..(offset + len) as usize]);
         }
         assert_ne!(bytes(6, 0, 1200), whole);
@@ -107,10 +98,27 @@ mod tests {
 
     #[test]
     fn a_flipped_bit_is_seen() {
-        let mut whole = bytes(5, 0, 100);
-        assert!(matches(Seed(9), KEY, 5, 0, &whole));
-        whole[50] ^= 1;
-        assert!(!matches(Seed(9), KEY, 5, 0, &whole));
+        // Longer than the block that is compared at once, and from the middle of the symbol.
+        let mut part = bytes(5, 3, 3000);
+        assert!(matches(Seed(9), KEY, 5, 3, &part));
+        for position in [0, 50, 1023, 1024, 2999] {
+            part[position] ^= 1;
+            assert!(!matches(Seed(9), KEY, 5, 3, &part), "flipped at {position}");
+            part[position] ^= 1;
+        }
+    }
+
+    #[test]
+    fn sessions_seeds_and_symbols_have_contents_of_their_own() {
+        let of = |seed, key, symbol| {
+            let mut out = [0; 16];
+            fill(Seed(seed), Synthetic { key, symbol, offset: 0, len: 16 }, &mut out);
+            out
+        };
+        let here = of(1, KEY, 0);
+        assert_ne!(here, of(2, KEY, 0));
+        assert_ne!(here, of(1, SessionKey::new(1, 3), 0));
+        assert_ne!(here, of(1, KEY, 1));
     }
 
     #[test]

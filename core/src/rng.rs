@@ -5,6 +5,7 @@
 //! draws of another, and the same name gives the same draws on every machine.
 
 use crate::time::Duration;
+use core::fmt;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -22,25 +23,37 @@ impl Seed {
     /// Returns the stream of that name.
     #[must_use]
     pub fn stream(self, name: &str) -> Stream {
-        self.stream_of(name.as_bytes())
+        self.stream_of(format_args!("{name}"))
     }
 
-    /// Returns the stream named by bytes, for names that are made without allocating.
+    /// Returns the stream of that name, which is given in parts so that nothing has to be allocated:
+    /// `seed.stream_of(format_args!("session:{key}:arrivals"))`.
     #[must_use]
-    pub fn stream_of(self, name: &[u8]) -> Stream {
+    pub fn stream_of(self, name: fmt::Arguments<'_>) -> Stream {
+        let mut folded = Folded(0xCBF2_9CE4_8422_2325);
+        fmt::write(&mut folded, name).expect("folding a name into a number cannot fail");
         // FNV-1a folds the name; SplitMix64 spreads (seed, name) over the 256-bit key. Neither is
         // cryptographic: the key only has to differ, ChaCha does the mixing.
-        let folded = name.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
-        });
         let mut key = [0; 32];
         let mut state = self.0;
         for (i, word) in key.chunks_exact_mut(8).enumerate() {
             state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let salt = if i % 2 == 0 { folded } else { folded.rotate_left(32) };
+            let salt = if i % 2 == 0 { folded.0 } else { folded.0.rotate_left(32) };
             word.copy_from_slice(&splitmix(state ^ salt).to_le_bytes());
         }
         Stream { rng: ChaCha8Rng::from_seed(key) }
+    }
+}
+
+/// A name folded to 64 bits by FNV-1a as it is written.
+struct Folded(u64);
+
+impl fmt::Write for Folded {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.0 = part
+            .bytes()
+            .fold(self.0, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3));
+        Ok(())
     }
 }
 
@@ -51,14 +64,35 @@ const fn splitmix(mut z: u64) -> u64 {
 }
 
 impl Stream {
+    /// Turns to the member `index` of the 2^64 independent streams that share this stream's name: cheap
+    /// random access where every item of a long series needs draws of its own (ChaCha's stream identifier).
+    #[must_use]
+    pub fn member(mut self, index: u64) -> Self {
+        self.rng.set_stream(index);
+        self.rng.set_word_pos(0);
+        self
+    }
+
+    /// Writes the `out.len()` bytes of this stream that begin at byte `offset`; what was drawn before does not
+    /// matter, and the next draw follows the written bytes, rounded up to a whole 32-bit word.
+    pub fn bytes_at(&mut self, offset: u64, out: &mut [u8]) {
+        self.rng.set_word_pos(u128::from(offset / 4));
+        let skip = (offset % 4) as usize;
+        if skip == 0 {
+            self.rng.fill_bytes(out);
+            return;
+        }
+        // The generator only seeks to whole words: the first one is cut by hand.
+        let word = self.rng.next_u32().to_le_bytes();
+        let head = out.len().min(4 - skip);
+        let (first, rest) = out.split_at_mut(head);
+        first.copy_from_slice(&word[skip..skip + head]);
+        self.rng.fill_bytes(rest);
+    }
+
     /// Draws 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.rng.next_u64()
-    }
-
-    /// Fills `out` with random bytes.
-    pub fn fill_bytes(&mut self, out: &mut [u8]) {
-        self.rng.fill_bytes(out);
     }
 
     /// Draws from [0, 1), on the grid of 2^-53.
@@ -98,8 +132,8 @@ impl Stream {
     }
 }
 
-impl core::fmt::Debug for Stream {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Stream")
     }
 }
@@ -122,6 +156,33 @@ mod tests {
         assert_ne!(first(1, "a"), first(1, "b"));
         assert_ne!(first(1, "a"), first(2, "a"));
         assert_eq!(first(7, "a"), first(7, "a"));
+    }
+
+    #[test]
+    fn a_name_in_parts_is_the_same_name() {
+        let (a, b) = (1, "x");
+        assert_eq!(
+            Seed(4).stream("n:1:x").next_u64(),
+            Seed(4).stream_of(format_args!("n:{a}:{b}")).next_u64()
+        );
+    }
+
+    #[test]
+    fn members_differ_and_can_be_read_anywhere() {
+        let member = |index| Seed(4).stream("series").member(index);
+        assert_ne!(member(0).next_u64(), member(1).next_u64());
+        let mut whole = [0; 400];
+        member(7).bytes_at(0, &mut whole);
+        let mut drawn = member(7);
+        assert_eq!(drawn.next_u64().to_le_bytes(), whole[..8]);
+        // Any offset and length, on a stream that has been used already.
+        for offset in 0..70 {
+            for len in [0, 1, 2, 3, 4, 5, 63, 300] {
+                let mut part = [0; 300];
+                drawn.bytes_at(offset as u64, &mut part[..len]);
+                assert_eq!(part[..len], whole[offset..offset + len]);
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,10 @@
 use crate::ids::NodeId;
 use core::fmt;
 
+mod text;
+
+pub use text::{RouteTextError, RouteTextFault};
+
 /// The tree from a session's source (which is not part of it) to destinations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {

@@ -1,8 +1,8 @@
 //! The digest of a run: a running hash for each node and link, and one over all of them.
 
-use bellini_core::header::STREAM_PREFIX_BYTES;
 use bellini_core::time::Instant;
 use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES};
+use bellini_core::wire::stream::STREAM_PREFIX_BYTES;
 use sha2::{Digest as _, Sha256};
 
 /// What happened to a packet, as far as the digest is concerned.

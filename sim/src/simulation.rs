@@ -19,7 +19,7 @@ use bellini_core::rng::Seed;
 use bellini_core::route::{Branch, Route};
 use bellini_core::time::{Duration, Instant};
 use bellini_core::units::BitRate;
-use bellini_core::wire::control::ControlBody;
+use bellini_core::wire::control::{ControlBody, InstallFlow};
 use bellini_core::wire::routing;
 use bellini_scenarios::graph::Graph;
 use bellini_scenarios::model::{FaultKind, FlowDraw, LinkSelector, Membership, Scenario, Session};
@@ -541,10 +541,14 @@ impl<'a> Simulation<'a> {
         match self.scenario.planner.node {
             Some(planner) if planner != source => {
                 let Install { key, planner: incarnation, version, flows } = install;
-                let encoded: Result<Vec<_>, _> =
-                    flows.iter().map(|(route, share)| Ok((*share, routing::encode(route)?))).collect();
-                if let Ok::<_, bellini_core::wire::error::RouteFault>(flows) = encoded {
-                    let body = ControlBody::Install { key, planner: incarnation, version, flows };
+                let encoded: Result<Vec<_>, _> = flows
+                    .iter()
+                    .map(|(route, share)| {
+                        Ok(InstallFlow { share: *share, routing_info: routing::encode(route)? })
+                    })
+                    .collect();
+                if let Ok::<_, bellini_core::wire::RouteFault>(flows) = encoded {
+                    let body = ControlBody::Install { key, planner_incarnation: incarnation, version, flows };
                     self.send_control(planner, source, body);
                 }
             }

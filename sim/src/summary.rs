@@ -320,7 +320,10 @@ fn destination_summary(
     let content = sink.content.unwrap_or_default();
     let stats = &sink.stats;
     let objects = source.content.measured_objects;
-    let (is_frames, is_messages) = (content.frames_complete.is_some(), content.messages_complete.is_some());
+    let is_frames = matches!(session.content, Content::Video { .. } | Content::Adaptive { .. });
+    let is_messages = matches!(session.content, Content::Messages { .. });
+    // A file is there when every symbol came as it should be, and both ends have the same bytes.
+    let is_same_file = content.file_digest.is_some() && content.file_digest == source.content.file_digest;
     let zero = simulation.zero + session.start;
     DestinationSummary {
         node: node.get(),
@@ -335,21 +338,18 @@ fn destination_summary(
         delay_ms: delay_figures(sink),
         base_delay_ms: base_delay(simulation.scenario, session, node, source).map(Duration::as_millis_f64),
         frames_sent: is_frames.then_some(objects),
-        frames_complete: content.frames_complete,
-        frames_on_time: content.frames_on_time,
-        stall_s: content.stall.map(Duration::as_secs_f64),
+        frames_complete: is_frames.then_some(content.frames_complete),
+        frames_on_time: is_frames.then_some(content.frames_on_time),
+        stall_s: is_frames.then(|| content.stall.as_secs_f64()),
         startup_ms: content.startup.map(Duration::as_millis_f64),
         messages_sent: is_messages.then_some(objects),
-        messages_complete: content.messages_complete,
-        messages_on_time: content.messages_on_time,
+        messages_complete: is_messages.then_some(content.messages_complete),
+        messages_on_time: is_messages.then_some(content.messages_on_time),
         bytes_complete: content.file_complete.map(|_| stats.delivered_bytes),
-        sha256: content
-            .file_digest
-            .filter(|_| content.file_completed_at.is_some())
-            .map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect()),
+        sha256: content.file_digest.map(|digest| digest.to_string()),
         complete_s: content.file_completed_at.map(|at| at.saturating_since(zero).as_secs_f64()),
         gaps: None,
-        complete: content.file_complete,
+        complete: content.file_complete.map(|is_complete| is_complete && is_same_file),
     }
 }
 

@@ -58,6 +58,7 @@ impl SourceTally {
         own.measured_objects += stats.measured_objects;
         own.level = stats.level;
         own.level_changes += stats.level_changes;
+        own.file_digest = own.file_digest.or(stats.file_digest);
         self.packets += source.stats.packets;
         self.bytes += source.stats.bytes;
         self.unrouted += source.stats.unrouted_symbols;
@@ -98,27 +99,9 @@ impl SinkTally {
         if let Some(stats) = sink.content_stats() {
             self.content = Some(match self.content {
                 None => stats,
-                Some(known) => merge_content(&known, &stats),
+                Some(known) => known.merge(&stats),
             });
         }
-    }
-}
-
-fn merge_content(a: &SinkStats, b: &SinkStats) -> SinkStats {
-    let sum = |a: Option<u64>, b: Option<u64>| a.map(|a| a + b.unwrap_or(0)).or(b);
-    SinkStats {
-        frames_complete: sum(a.frames_complete, b.frames_complete),
-        frames_on_time: sum(a.frames_on_time, b.frames_on_time),
-        // Each process judged the whole window for what it saw: live freezes are counted again from what came.
-        stall: b.stall.or(a.stall),
-        startup: a.startup.or(b.startup),
-        messages_complete: sum(a.messages_complete, b.messages_complete),
-        messages_on_time: sum(a.messages_on_time, b.messages_on_time),
-        file_complete: a.file_complete.filter(|complete| *complete).or(b.file_complete),
-        file_completed_at: a.file_completed_at.or(b.file_completed_at),
-        file_digest: if a.file_complete == Some(true) { a.file_digest } else { b.file_digest },
-        corrupt_symbols: a.corrupt_symbols + b.corrupt_symbols,
-        abandoned_objects: a.abandoned_objects + b.abandoned_objects,
     }
 }
 

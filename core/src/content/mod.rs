@@ -1,16 +1,23 @@
-//! Content: what sessions carry. Sources make symbols, sinks judge what arrives; both are usable in every mode.
+//! Content: what sessions carry. Sources make symbols, sinks judge what arrives. Usable in every mode.
 //!
-//! A source turns its content into *objects* (a video frame, a message, a file, or a single packet of a stream of
-//! constant rate) and cuts each object into *symbols* of the session's symbol size, the last one shorter. All
-//! symbols of an object carry its creation time, its number, their index in it, and how many it has, so that a
-//! destination can put it together and judge it without having heard of it before.
+//! A [`Source`] is polled with the time and yields one [`Symbol`] a call; a [`Sink`] is told of each symbol
+//! that reached one destination. Neither reads a clock, sets a timer or needs one: sources say when they want
+//! to be polled again, sinks judge from the times of the arrivals. `docs/content.md` has the formulas.
 
+mod adaptive;
+mod digest;
 mod file;
-mod objects;
+mod messages;
+mod onoff;
+mod pacing;
 mod player;
 mod sink;
 mod source;
 pub mod spec;
+mod tracker;
+mod video;
 
+pub use digest::FileDigest;
 pub use sink::{Arrival, Sink, SinkContext, SinkStats};
 pub use source::{Source, SourceContext, SourcePoll, SourceStats, Symbol};
+pub use spec::Content;

@@ -1,378 +1,508 @@
-//! The judge of what arrives at one destination.
+//! The sink of a session at one destination: judges what arrives.
 
-use crate::content::file::{FileDigest, symbols_of};
-use crate::content::player::Player;
-use crate::content::spec::Content;
+use super::digest::FileDigest;
+use super::file::{FileSink, Placed};
+use super::player::{LivePlayer, StreamPlayer};
+use super::source::Symbol;
+use super::spec::{Content, FrameTrace, Playout, PlayoutMode};
+use super::tracker::{Tracked, Tracker};
 use crate::ids::SessionKey;
 use crate::payload::{self, Payload};
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
-use std::collections::VecDeque;
 
-/// Objects that may be open at a time; the oldest is then given up.
-const OPEN_OBJECTS_MAX: usize = 256;
-
-/// What a sink needs to know besides the content. All times are the source's.
+/// What a sink has to know about its session.
 #[derive(Clone, Copy, Debug)]
 pub struct SinkContext {
     /// The session.
     pub key: SessionKey,
-    /// Root seed.
+    /// Root seed of the run.
     pub seed: Seed,
-    /// Largest payload of a symbol, in bytes.
+    /// Largest payload of one symbol in bytes, as at the source.
     pub symbol_bytes: u32,
-    /// When content starts.
+    /// When the content begins.
     pub start: Instant,
-    /// When it stops.
+    /// When it ends: no object has this timestamp or a later one.
     pub stop: Instant,
-    /// Start of the measuring window; objects created in it are judged.
+    /// Objects created from here on are judged.
     pub measure_from: Instant,
-    /// End of the measuring window (excluded).
+    /// Objects created at this time or later are not judged.
     pub measure_to: Instant,
-    /// Whether real bytes are compared with what the content is known to be.
+    /// Whether real bytes of content other than files are compared with what they should be (those of files
+    /// always are).
     pub verify: bool,
 }
 
-/// A symbol that arrived, the first time.
+/// A symbol as it came to a destination, without its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// The symbol.
+    /// The symbol's id.
     pub symbol: u64,
-    /// Its object.
+    /// The object that it is a part of.
     pub object: u32,
-    /// Which symbol of the object.
+    /// Its place within the object.
     pub index: u32,
     /// How many symbols the object has.
     pub count: u32,
-    /// Payload bytes.
+    /// Length of the payload in bytes.
     pub len: u32,
-    /// When its content was created.
+    /// When the source created it, on this node's clock.
     pub timestamp: Instant,
 }
 
-/// How the content did at a destination; `None` where the kind of content has no such thing.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+impl Arrival {
+    /// Returns what arrives when nothing happens to the symbol on the way and both clocks agree.
+    #[must_use]
+    pub fn of(symbol: &Symbol) -> Self {
+        let &Symbol { id, object, index, count, len, timestamp, .. } = symbol;
+        Self { symbol: id, object, index, count, len, timestamp }
+    }
+}
+
+/// What a sink has found so far.
+///
+/// Frames and messages count if their timestamp lies in the measuring window. Compare them with
+/// [`SourceStats::measured_objects`](super::SourceStats::measured_objects): a sink does not know what never
+/// came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SinkStats {
-    /// Video frames that came whole.
-    pub frames_complete: Option<u64>,
-    /// Video frames that were shown when they were due.
-    pub frames_on_time: Option<u64>,
-    /// Time in which the picture stood still.
-    pub stall: Option<Duration>,
-    /// From the session's start to the first picture.
+    /// Frames all of whose symbols came.
+    pub frames_complete: u64,
+    /// Frames shown when they were due.
+    pub frames_on_time: u64,
+    /// How long the picture stood still because frames were not there.
+    pub stall: Duration,
+    /// From the creation of the first frame that anything came of to the display of the first frame shown.
     pub startup: Option<Duration>,
-    /// Messages that came whole.
-    pub messages_complete: Option<u64>,
-    /// Messages that came whole before their deadline.
-    pub messages_on_time: Option<u64>,
-    /// Whether the file came whole and its digest is right.
+    /// Messages all of whose symbols came.
+    pub messages_complete: u64,
+    /// Messages complete before their deadline.
+    pub messages_on_time: u64,
+    /// Whether the file is there, every byte as it should be; `None` for other content.
     pub file_complete: Option<bool>,
-    /// When it had.
+    /// When its last symbol came.
     pub file_completed_at: Option<Instant>,
-    /// Digest over what came of the file.
-    pub file_digest: Option<[u8; 32]>,
-    /// Symbols whose bytes, or whose place in their object, are wrong.
+    /// What identifies the file that came, once complete; equal to the source's.
+    pub file_digest: Option<FileDigest>,
+    /// Symbols whose description contradicts the content, or whose bytes are not the content's.
     pub corrupt_symbols: u64,
-    /// Objects given up because too many were open.
-    pub abandoned_objects: u64,
+    /// Frames and messages of which something came, but not all before they were given up.
+    pub incomplete_objects: u64,
+}
+
+impl SinkStats {
+    /// Returns what both found together: `self` by the earlier of two judges of one destination, `later` by the one
+    /// that took over when the source or the destination started again.
+    ///
+    /// Counts and the time that the picture stood still add up, each judge counting from its own first picture. The
+    /// start-up is that of the first picture at all, and a file is there if either has all of it.
+    #[must_use]
+    pub fn merge(&self, later: &Self) -> Self {
+        let is_file_earlier = self.file_completed_at.is_some();
+        let file = if is_file_earlier { self } else { later };
+        Self {
+            frames_complete: self.frames_complete + later.frames_complete,
+            frames_on_time: self.frames_on_time + later.frames_on_time,
+            stall: self.stall + later.stall,
+            startup: self.startup.or(later.startup),
+            messages_complete: self.messages_complete + later.messages_complete,
+            messages_on_time: self.messages_on_time + later.messages_on_time,
+            file_complete: match (self.file_complete, later.file_complete) {
+                (Some(a), Some(b)) => Some(a || b),
+                (a, b) => a.or(b),
+            },
+            file_completed_at: file.file_completed_at,
+            file_digest: file.file_digest,
+            corrupt_symbols: self.corrupt_symbols + later.corrupt_symbols,
+            incomplete_objects: self.incomplete_objects + later.incomplete_objects,
+        }
+    }
 }
 
 /// Judges what arrives at one destination of a session.
+///
+/// It needs no timers: all verdicts follow from the times of the arrivals and of [`finish`](Self::finish).
 #[derive(Debug)]
 pub struct Sink {
     context: SinkContext,
-    judge: Judge,
-    open: VecDeque<OpenObject>,
-    corrupt_symbols: u64,
-    abandoned_objects: u64,
+    tracker: Tracker,
+    kind: Kind,
+    stats: SinkStats,
 }
 
 #[derive(Debug)]
-enum Judge {
-    Nothing,
-    Frames(Player),
-    Messages { deadline: Duration, complete: u64, on_time: u64 },
-    File(FileJudge),
-}
-
-#[derive(Debug)]
-struct FileJudge {
-    bytes: u64,
-    symbols: u32,
-    received: u32,
-    digest: FileDigest,
-    completed_at: Option<Instant>,
-    is_right: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct OpenObject {
-    object: u32,
-    count: u32,
-    received: u32,
+enum Kind {
+    /// Symbols that are objects of their own: there is nothing to put together.
+    Symbols,
+    Live(Box<LivePlayer>),
+    Stream(Box<StreamPlayer>),
+    Messages {
+        deadline: Duration,
+    },
+    File(Box<FileSink>),
 }
 
 impl Sink {
-    /// Returns the judge of `content`.
+    /// Creates the sink of a session with that content.
     #[must_use]
     pub fn new(content: &Content, context: SinkContext) -> Self {
-        let judge = match content {
-            Content::Constant { .. } | Content::OnOff { .. } => Judge::Nothing,
+        let kind = match content {
+            Content::Constant { .. } | Content::OnOff { .. } => Kind::Symbols,
             Content::Video { trace, playout, .. } | Content::Adaptive { trace, playout, .. } => {
-                Judge::Frames(Player::new(*playout, trace.frame_interval, &context))
+                Kind::video(trace, *playout, &context)
             }
-            Content::Messages { deadline, .. } => {
-                Judge::Messages { deadline: *deadline, complete: 0, on_time: 0 }
-            }
-            Content::File { bytes, .. } => Judge::File(FileJudge {
-                bytes: *bytes,
-                symbols: symbols_of(*bytes, context.symbol_bytes),
-                received: 0,
-                digest: FileDigest::default(),
-                completed_at: None,
-                is_right: false,
-            }),
+            &Content::Messages { deadline, .. } => Kind::Messages { deadline },
+            &Content::File { bytes, .. } => Kind::File(Box::new(FileSink::new(bytes, context.symbol_bytes))),
         };
-        Self { context, judge, open: VecDeque::new(), corrupt_symbols: 0, abandoned_objects: 0 }
+        Self { context, tracker: Tracker::default(), kind, stats: SinkStats::default() }
     }
 
-    /// Takes a symbol in, each once, in any order.
-    #[inline]
+    /// Takes a symbol that arrived at `now`; each is given once, in any order.
     pub fn on_symbol(&mut self, now: Instant, arrival: &Arrival, payload: &Payload) {
-        if matches!(self.judge, Judge::Nothing) && matches!(payload, Payload::Synthetic(_)) {
+        if let Kind::File(file) = &mut self.kind {
+            if file.place(now, self.context.seed, self.context.key, arrival, payload) == Placed::Corrupt {
+                self.stats.corrupt_symbols += 1;
+            }
             return;
         }
-        if arrival.index >= arrival.count || !self.is_intact(arrival, payload) {
-            self.corrupt_symbols += 1;
+        if !self.is_content(arrival, payload) {
+            self.stats.corrupt_symbols += 1;
             return;
         }
-        match &mut self.judge {
-            Judge::Nothing => {}
-            Judge::File(file) => {
-                if let Payload::Bytes(bytes) = payload {
-                    file.on_symbol(now, arrival, bytes, &self.context);
-                }
-            }
-            Judge::Frames(_) | Judge::Messages { .. } => self.on_part(now, arrival),
+        if let Kind::Symbols = self.kind {
+            return;
         }
-    }
-
-    fn is_intact(&self, arrival: &Arrival, payload: &Payload) -> bool {
-        match payload {
-            Payload::Synthetic(what) => {
-                what.key == self.context.key && what.symbol == arrival.symbol && what.len == arrival.len
-            }
-            // The digest of a file says it all at the end; other content is compared as it comes.
-            Payload::Bytes(_) if matches!(self.judge, Judge::File(_)) => true,
-            Payload::Bytes(bytes) => {
-                let Self { context, .. } = self;
-                !context.verify || payload::matches(context.seed, context.key, arrival.symbol, 0, bytes)
-            }
-        }
-    }
-
-    /// Counts a symbol of a frame or message; judges the object once it is whole.
-    fn on_part(&mut self, now: Instant, arrival: &Arrival) {
-        if arrival.count > 1 {
-            let known = self.open.iter().rposition(|open| open.object == arrival.object);
-            let at = known.unwrap_or_else(|| {
-                if self.open.len() == OPEN_OBJECTS_MAX {
-                    self.open.pop_front();
-                    self.abandoned_objects += 1;
-                }
-                self.open.push_back(OpenObject { object: arrival.object, count: arrival.count, received: 0 });
-                self.open.len() - 1
-            });
-            let open = &mut self.open[at];
-            if open.count != arrival.count {
-                self.corrupt_symbols += 1;
-                return;
-            }
-            open.received += 1;
-            if open.received < open.count {
-                return;
-            }
-            self.open.remove(at);
-        }
-        let created = arrival.timestamp;
-        let measured = self.context.measure_from <= created && created < self.context.measure_to;
-        match &mut self.judge {
-            Judge::Frames(player) => player.on_frame(now, arrival.object, created, measured),
-            Judge::Messages { deadline, complete, on_time } if measured => {
-                *complete += 1;
-                *on_time += u64::from(now <= created + *deadline);
-            }
+        match &mut self.kind {
+            Kind::Live(player) => player.on_seen(now, arrival),
+            Kind::Stream(player) => player.on_seen(arrival),
             _ => {}
         }
-    }
-
-    /// Judges what is still open, at the end.
-    pub fn finish(&mut self, now: Instant) {
-        if let Judge::Frames(player) = &mut self.judge {
-            player.finish(now);
+        match self.tracker.on_symbol(now, arrival) {
+            Tracked::Partial => {}
+            Tracked::Complete(timestamp) => self.on_complete(now, arrival.object, timestamp),
+            Tracked::Corrupt => self.stats.corrupt_symbols += 1,
         }
     }
 
-    /// Returns how the content did.
+    /// Ends the run at `now`: judges what is still open.
+    pub fn finish(&mut self, now: Instant) {
+        self.tracker.finish();
+        match &mut self.kind {
+            Kind::Live(player) => player.finish(now),
+            Kind::Stream(player) => player.finish(now),
+            Kind::Symbols | Kind::Messages { .. } | Kind::File(_) => {}
+        }
+    }
+
+    /// Returns the verdicts so far.
     #[must_use]
     pub fn stats(&self) -> SinkStats {
-        let mut stats = SinkStats {
-            corrupt_symbols: self.corrupt_symbols,
-            abandoned_objects: self.abandoned_objects,
-            ..SinkStats::default()
-        };
-        match &self.judge {
-            Judge::Nothing => {}
-            Judge::Frames(player) => {
-                stats.frames_complete = Some(player.complete);
-                stats.frames_on_time = Some(player.on_time);
-                stats.stall = Some(player.stall);
-                stats.startup = player.startup;
+        let mut stats = SinkStats { incomplete_objects: self.tracker.given_up(), ..self.stats };
+        match &self.kind {
+            Kind::Symbols | Kind::Messages { .. } => {}
+            Kind::Live(player) => {
+                (stats.frames_on_time, stats.stall, stats.startup) =
+                    (player.on_time(), player.stall(), player.startup());
             }
-            Judge::Messages { complete, on_time, .. } => {
-                stats.messages_complete = Some(*complete);
-                stats.messages_on_time = Some(*on_time);
+            Kind::Stream(player) => {
+                (stats.frames_on_time, stats.stall, stats.startup) =
+                    (player.on_time(), player.stall(), player.startup());
             }
-            Judge::File(file) => {
-                stats.file_complete = Some(file.is_right);
-                stats.file_completed_at = file.completed_at;
-                stats.file_digest = Some(file.digest.bytes());
+            Kind::File(file) => {
+                stats.file_complete = Some(file.is_complete());
+                stats.file_completed_at = file.completed_at();
+                stats.file_digest = file.digest();
             }
         }
         stats
     }
+
+    /// Whether the symbol describes itself consistently, and carries what it should.
+    fn is_content(&self, arrival: &Arrival, payload: &Payload) -> bool {
+        let SinkContext { key, seed, symbol_bytes, verify, .. } = self.context;
+        let &Arrival { symbol, index, count, len, .. } = arrival;
+        if index >= count || len == 0 || len > symbol_bytes || payload.len() != len as usize {
+            return false;
+        }
+        match payload {
+            Payload::Synthetic(what) => what.key == key && what.symbol == symbol && what.offset == 0,
+            Payload::Bytes(bytes) => !verify || payload::matches(seed, key, symbol, 0, bytes),
+        }
+    }
+
+    fn on_complete(&mut self, now: Instant, object: u32, timestamp: Instant) {
+        let measured = timestamp >= self.context.measure_from && timestamp < self.context.measure_to;
+        match &mut self.kind {
+            Kind::Live(player) => {
+                self.stats.frames_complete += u64::from(measured);
+                player.on_complete(now, object, timestamp);
+            }
+            Kind::Stream(player) => {
+                self.stats.frames_complete += u64::from(measured);
+                player.on_complete(now, object, timestamp);
+            }
+            Kind::Messages { deadline } => {
+                let on_time = now.saturating_since(timestamp) <= *deadline;
+                self.stats.messages_complete += u64::from(measured);
+                self.stats.messages_on_time += u64::from(measured && on_time);
+            }
+            Kind::Symbols | Kind::File(_) => {}
+        }
+    }
 }
 
-impl FileJudge {
-    fn on_symbol(&mut self, now: Instant, arrival: &Arrival, bytes: &[u8], context: &SinkContext) {
-        self.digest.add(arrival.index, bytes);
-        self.received = self.received.saturating_add(1);
-        if self.received == self.symbols {
-            self.completed_at = Some(now);
-            let expected = FileDigest::of_file(context.seed, context.key, self.bytes, context.symbol_bytes);
-            self.is_right = expected == self.digest;
+impl Kind {
+    fn video(trace: &FrameTrace, playout: Playout, context: &SinkContext) -> Self {
+        let interval = trace.frame_interval;
+        match playout.mode {
+            PlayoutMode::Live => Self::Live(Box::new(LivePlayer::new(interval, playout.delay, context))),
+            PlayoutMode::Stream => {
+                Self::Stream(Box::new(StreamPlayer::new(interval, playout.delay, context)))
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::source::tests::{collect, context, kinds};
+    use super::super::source::{Source, SourcePoll};
+    use super::super::spec::SizeDistribution;
+    use super::super::video::tests::trace;
     use super::*;
-    use crate::content::source::{Source, SourceContext, SourcePoll, Symbol};
-    use crate::content::spec::SizeDistribution;
+    use crate::payload::Synthetic;
+    use crate::rng::Seed;
     use crate::units::BitRate;
     use bytes::Bytes;
 
-    const KEY: SessionKey = SessionKey::new(1, 1);
-
-    fn context() -> SinkContext {
+    fn sink_context() -> SinkContext {
+        let context = context();
         SinkContext {
-            key: KEY,
-            seed: Seed(3),
-            symbol_bytes: 1_000,
-            start: Instant::ZERO,
-            stop: Instant::from_nanos(u64::MAX / 2),
-            measure_from: Instant::ZERO,
-            measure_to: Instant::from_nanos(u64::MAX),
+            key: context.key,
+            seed: context.seed,
+            symbol_bytes: context.symbol_bytes,
+            start: context.start,
+            stop: context.stop,
+            measure_from: context.measure_from,
+            measure_to: context.measure_to,
             verify: true,
         }
     }
 
-    fn file_symbols(bytes: u64) -> (Content, Vec<Symbol>) {
-        let content = Content::File { bytes, rate: BitRate::from_bps(8_000_000) };
-        let SinkContext { key, seed, symbol_bytes, start, stop, measure_from, measure_to, .. } = context();
-        let source_context =
-            SourceContext { key, epoch: 0, seed, symbol_bytes, start, stop, measure_from, measure_to };
-        let mut source = Source::new(&content, source_context);
-        let mut symbols = Vec::new();
-        while let SourcePoll::Symbol(symbol) = source.poll(Instant::from_nanos(1 << 50)) {
-            symbols.push(symbol);
+    /// Sends all symbols with the delay (ms) that `delay` gives, `None` for loss, in the order of their
+    /// arrival.
+    fn carry(content: &Content, mut delay: impl FnMut(&Symbol) -> Option<u64>) -> SinkStats {
+        let symbols = collect(content, context());
+        let mut arrivals: Vec<_> = symbols
+            .iter()
+            .filter_map(|symbol| {
+                Some((symbol.timestamp + Duration::from_millis(delay(symbol)?), symbol.id, symbol))
+            })
+            .collect();
+        arrivals.sort_by_key(|&(at, id, _)| (at, id));
+        let mut sink = Sink::new(content, sink_context());
+        for (now, _, symbol) in arrivals {
+            sink.on_symbol(now, &Arrival::of(symbol), &symbol.payload);
         }
-        (content, symbols)
+        sink.finish(context().stop + Duration::from_secs(30));
+        sink.stats()
     }
 
-    fn deliver(sink: &mut Sink, symbol: &Symbol) {
-        let Symbol { id, object, index, count, len, timestamp, .. } = *symbol;
-        let arrival = Arrival { symbol: id, object, index, count, len, timestamp };
-        sink.on_symbol(timestamp + Duration::from_millis(50), &arrival, &symbol.payload);
+    /// What the source counted in the measuring window.
+    fn measured(content: &Content) -> u64 {
+        let mut source = Source::new(content, context());
+        while let SourcePoll::Symbol(_) = source.poll(context().stop) {}
+        source.stats().measured_objects
     }
 
     #[test]
-    fn a_file_is_complete_in_any_order() {
-        let (content, mut symbols) = file_symbols(10_500);
-        assert_eq!(symbols.len(), 11);
-        assert_eq!(symbols[10].len, 500);
-        symbols.reverse();
-        symbols.swap(2, 7);
-        let mut sink = Sink::new(&content, context());
-        for symbol in &symbols {
-            assert_eq!(sink.stats().file_complete, Some(false));
-            deliver(&mut sink, symbol);
-        }
-        assert_eq!(sink.stats().file_complete, Some(true));
-    }
-
-    #[test]
-    fn a_flipped_bit_or_a_swapped_symbol_is_seen() {
-        for fault in 0..2 {
-            let (content, mut symbols) = file_symbols(10_000);
-            if fault == 0 {
-                let Payload::Bytes(bytes) = &symbols[4].payload else { panic!("files are real bytes") };
-                let mut flipped = bytes.to_vec();
-                flipped[17] ^= 1;
-                symbols[4].payload = Payload::Bytes(Bytes::from(flipped));
-            } else {
-                (symbols[1].index, symbols[2].index) = (2, 1);
+    fn whatever_arrives_in_time_and_any_order_is_judged_well() {
+        // Every symbol takes a way of its own, 1 to 150 ms: symbols of many frames interleave.
+        for content in kinds() {
+            let mut stream = Seed(8).stream("ways");
+            let stats = carry(&content, |_| Some(1 + stream.below(150)));
+            assert_eq!((stats.corrupt_symbols, stats.incomplete_objects), (0, 0), "{content:?}");
+            assert_eq!(stats.stall, Duration::ZERO);
+            let count = measured(&content);
+            match content {
+                Content::Video { .. } | Content::Adaptive { .. } => {
+                    assert_eq!((stats.frames_complete, stats.frames_on_time), (count, count));
+                    assert_eq!(stats.startup, Some(Duration::from_millis(200)));
+                }
+                Content::Messages { .. } => {
+                    assert_eq!((stats.messages_complete, stats.messages_on_time), (count, count));
+                    assert!(count > 100);
+                }
+                Content::File { .. } => {
+                    assert_eq!(stats.file_complete, Some(true));
+                    let mut source = Source::new(&content, context());
+                    while let SourcePoll::Symbol(_) = source.poll(context().stop) {}
+                    assert_eq!(stats.file_digest, source.stats().file_digest);
+                    assert!(stats.file_digest.is_some());
+                }
+                Content::Constant { .. } | Content::OnOff { .. } => {
+                    assert_eq!(stats, SinkStats::default());
+                }
             }
-            let mut sink = Sink::new(&content, context());
-            symbols.iter().for_each(|symbol| deliver(&mut sink, symbol));
-            assert!(sink.stats().file_completed_at.is_some());
-            assert_eq!(sink.stats().file_complete, Some(false));
         }
     }
 
-    fn arrival(object: u32, index: u32, count: u32) -> (Arrival, Payload) {
-        let symbol = u64::from(object * 100 + index);
-        let timestamp = Instant::from_nanos(u64::from(object) * 1_000_000_000);
-        let payload = Payload::Synthetic(payload::Synthetic { key: KEY, symbol, offset: 0, len: 10 });
-        (Arrival { symbol, object, index, count, len: 10, timestamp }, payload)
+    #[test]
+    fn one_lost_symbol_costs_its_frame_and_one_late_symbol_its_time() {
+        let content = &kinds()[1];
+        let frames = measured(content);
+        // Frames 80 and 90 lie in the measured seconds (frames 75 to 149).
+        let lost = carry(content, |s| ((s.object, s.index) != (80, 0)).then_some(20));
+        assert_eq!((lost.frames_complete, lost.frames_on_time), (frames - 1, frames - 1));
+        assert_eq!(lost.stall, Duration::from_millis(40));
+        let late = carry(content, |s| Some(if s.object == 90 && s.index + 1 == s.count { 201 } else { 20 }));
+        assert_eq!((late.frames_complete, late.frames_on_time), (frames, frames - 1));
+        assert_eq!(late.stall, Duration::from_millis(40));
+        let outside = carry(content, |s| (s.object != 10).then_some(20));
+        assert_eq!((outside.frames_complete, outside.stall), (frames, Duration::ZERO));
     }
 
     #[test]
-    fn messages_count_when_whole_and_on_time_by_their_deadline() {
-        let content = Content::Messages {
-            mean_interval: Duration::from_secs(1),
-            size: SizeDistribution::Fixed(30),
-            deadline: Duration::from_millis(300),
-        };
-        let mut sink = Sink::new(&content, context());
-        for (object, index, delay_ms) in
-            [(0, 0, 10), (1, 2, 10), (0, 2, 20), (1, 0, 100), (0, 1, 300), (1, 1, 301)]
+    fn a_message_is_on_time_up_to_its_deadline() {
+        let content = &kinds()[3];
+        let messages = measured(content);
+        let exactly = carry(content, |_| Some(1_000));
+        assert_eq!((exactly.messages_complete, exactly.messages_on_time), (messages, messages));
+        let after = carry(content, |_| Some(1_001));
+        assert_eq!((after.messages_complete, after.messages_on_time), (messages, 0));
+        let lost = carry(content, |s| (s.index + 1 != s.count).then_some(1));
+        assert_eq!(lost.messages_complete, 0);
+        assert!(lost.incomplete_objects > 0, "those of several symbols were seen in part");
+    }
+
+    #[test]
+    fn a_file_with_a_missing_symbol_is_not_complete() {
+        let stats = carry(&kinds()[4], |s| (s.id != 17).then_some(1));
+        assert_eq!((stats.file_complete, stats.file_digest), (Some(false), None));
+    }
+
+    #[test]
+    fn descriptions_that_contradict_the_content_are_corrupt() {
+        let content = &kinds()[1];
+        let symbols = collect(content, context());
+        let right = &symbols[0];
+        let arrival = Arrival::of(right);
+        let what = Synthetic { key: context().key, symbol: 0, offset: 0, len: right.len };
+        let other = crate::ids::SessionKey::new(3, 8);
+        for (wrong, payload) in [
+            (Arrival { index: arrival.count, ..arrival }, what),
+            (Arrival { index: u32::MAX, count: 0, ..arrival }, what),
+            (Arrival { len: right.len - 1, ..arrival }, what),
+            (Arrival { len: 0, ..arrival }, Synthetic { len: 0, ..what }),
+            (Arrival { len: 1_201, ..arrival }, Synthetic { len: 1_201, ..what }),
+            (Arrival { symbol: 1, ..arrival }, what),
+            (arrival, Synthetic { key: other, ..what }),
+            (arrival, Synthetic { offset: 1, ..what }),
+        ] {
+            let mut sink = Sink::new(content, sink_context());
+            sink.on_symbol(context().start, &wrong, &Payload::Synthetic(payload));
+            assert_eq!(sink.stats().corrupt_symbols, 1, "{wrong:?} {payload:?}");
+        }
+    }
+
+    #[test]
+    fn real_bytes_are_compared_when_asked_for() {
+        let content = &kinds()[0];
+        let symbol = &collect(content, context())[5];
+        let Payload::Synthetic(what) = symbol.payload else { panic!("constant content is described") };
+        let mut bytes = vec![0; what.len as usize];
+        payload::fill(context().seed, what, &mut bytes);
+        let mut flipped = bytes.clone();
+        flipped[1_000] ^= 1;
+        for (verify, bytes, corrupt) in
+            [(true, bytes.clone(), 0), (true, flipped.clone(), 1), (false, bytes, 0), (false, flipped, 0)]
         {
-            let (arrival, payload) = arrival(object, index, 3);
-            sink.on_symbol(arrival.timestamp + Duration::from_millis(delay_ms), &arrival, &payload);
+            let mut sink = Sink::new(content, SinkContext { verify, ..sink_context() });
+            let payload = Payload::Bytes(Bytes::from(bytes));
+            sink.on_symbol(symbol.timestamp, &Arrival::of(symbol), &payload);
+            assert_eq!(sink.stats().corrupt_symbols, corrupt);
         }
-        assert_eq!((sink.stats().messages_complete, sink.stats().messages_on_time), (Some(2), Some(1)));
     }
 
     #[test]
-    fn hostile_places_are_counted_and_bounded() {
-        let content = Content::Messages {
-            mean_interval: Duration::from_secs(1),
-            size: SizeDistribution::Fixed(30),
-            deadline: Duration::from_millis(300),
-        };
-        let mut sink = Sink::new(&content, context());
-        for object in 0..10_000 {
-            let (arrival, payload) = arrival(object % 40_000, 0, u32::MAX);
-            sink.on_symbol(arrival.timestamp, &arrival, &payload);
+    fn arbitrary_arrivals_neither_panic_nor_count_as_more_than_they_are() {
+        let playout = |mode| Playout { delay: Duration::from_millis(100), mode };
+        let rate = BitRate::from_bps(1_000_000).unwrap();
+        let video = |mode| Content::Video { trace: trace(9, 3), rate, playout: playout(mode) };
+        let size = SizeDistribution::Fixed(9_000);
+        let (mean_interval, deadline) = (Duration::from_millis(1), Duration::from_secs(1));
+        let contents = [
+            video(PlayoutMode::Live),
+            video(PlayoutMode::Stream),
+            Content::Messages { mean_interval, size, deadline },
+            Content::File { bytes: 100_000, rate: None },
+        ];
+        for content in &contents {
+            let mut stream = Seed(13).stream("hostile");
+            let mut sink = Sink::new(content, SinkContext { measure_to: context().stop, ..sink_context() });
+            let mut now = context().start;
+            for symbol in 0..50_000 {
+                // Small numbers, numbers around the largest, and anything between.
+                let mut number = || match stream.below(3) {
+                    0 => stream.below(5) as u32,
+                    1 => u32::MAX - stream.below(5) as u32,
+                    _ => stream.next_u64() as u32,
+                };
+                let (object, index, count) = (number(), number(), number());
+                let len = number() % 1_300;
+                let timestamp = Instant::from_nanos(stream.next_u64() >> stream.below(64));
+                let arrival = Arrival { symbol, object, index, count, len, timestamp };
+                let what = Synthetic { key: context().key, symbol, offset: 0, len };
+                sink.on_symbol(now, &arrival, &Payload::Synthetic(what));
+                now += Duration::from_nanos(stream.below(1_000_000));
+            }
+            sink.finish(now);
+            let stats = sink.stats();
+            assert!(stats.corrupt_symbols > 10_000, "{content:?}");
+            assert!(stats.frames_on_time <= stats.frames_complete);
+            assert!(stats.messages_on_time <= stats.messages_complete);
+            assert_ne!(stats.file_complete, Some(true));
         }
-        assert_eq!(sink.open.len(), OPEN_OBJECTS_MAX);
-        assert_eq!(sink.stats().abandoned_objects, 10_000 - OPEN_OBJECTS_MAX as u64);
-        let (wrong, payload) = arrival(9_999, 1, 7);
-        sink.on_symbol(wrong.timestamp, &wrong, &payload);
-        let (beyond, payload) = arrival(1, 3, 3);
-        sink.on_symbol(beyond.timestamp, &beyond, &payload);
-        assert_eq!(sink.stats().corrupt_symbols, 2);
+    }
+
+    #[test]
+    fn an_idle_sink_is_small() {
+        assert!(size_of::<Sink>() <= 256, "{}", size_of::<Sink>());
+        assert!(size_of::<LivePlayer>() <= 160, "{}", size_of::<LivePlayer>());
+        assert!(size_of::<StreamPlayer>() <= 192, "{}", size_of::<StreamPlayer>());
+    }
+
+    /// Two judges count together what one of each kind found; a file that the earlier had stays complete.
+    #[test]
+    fn verdicts_of_two_starts_add_up() {
+        let second = Duration::from_secs(1);
+        let earlier = SinkStats {
+            frames_on_time: 3,
+            stall: second,
+            startup: Some(second),
+            file_complete: Some(true),
+            file_completed_at: Some(Instant::from_nanos(5)),
+            file_digest: Some(FileDigest([1; 32])),
+            corrupt_symbols: 1,
+            ..SinkStats::default()
+        };
+        let later = SinkStats {
+            frames_on_time: 4,
+            stall: second,
+            startup: Some(second + second),
+            file_complete: Some(false),
+            incomplete_objects: 2,
+            ..SinkStats::default()
+        };
+        let merged = earlier.merge(&later);
+        assert_eq!((merged.frames_on_time, merged.stall), (7, second + second));
+        assert_eq!((merged.startup, merged.file_complete), (Some(second), Some(true)));
+        assert_eq!(merged.file_digest, Some(FileDigest([1; 32])));
+        assert_eq!((merged.corrupt_symbols, merged.incomplete_objects), (1, 2));
+        let merged = later.merge(&earlier);
+        assert_eq!(
+            (merged.file_complete, merged.file_completed_at),
+            (Some(true), Some(Instant::from_nanos(5)))
+        );
     }
 }

@@ -1,428 +1,471 @@
-//! The source of a session's content: symbols, each when it is due.
+//! The source of a session: makes its symbols, each at its due time.
 
-use crate::content::file::FileSource;
-use crate::content::objects::{Object, Objects};
-use crate::content::spec::Content;
+use super::adaptive::Adaptive;
+use super::digest::FileDigest;
+use super::file::FileSource;
+use super::messages::Messages;
+use super::onoff::OnOff;
+use super::pacing::Pacer;
+use super::spec::Content;
+use super::video::Video;
 use crate::feeder::Lane;
 use crate::ids::SessionKey;
 use crate::payload::{Payload, Synthetic};
 use crate::rng::Seed;
 use crate::time::Instant;
 
-/// What a source needs to know besides its content.
+/// One unit of content, as its source makes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Symbol {
+    /// Counts the symbols of this session epoch: 0, 1, 2, ...
+    pub id: u64,
+    /// The frame, message or file that it is a part of (modulo 2^32 where a symbol is an object of its own).
+    pub object: u32,
+    /// Its place within the object.
+    pub index: u32,
+    /// How many symbols the object has, at least 1.
+    pub count: u32,
+    /// Length of the payload in bytes, at least 1.
+    pub len: u32,
+    /// When the content came into being: its due time, however late the source was polled.
+    pub timestamp: Instant,
+    /// Real bytes for files, a description for everything else.
+    pub payload: Payload,
+}
+
+/// What a source has to say when it is polled.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourcePoll {
+    /// A symbol that was due; there may be more.
+    Symbol(Symbol),
+    /// Nothing is due before this instant, which lies after the time of the poll.
+    WaitUntil(Instant),
+    /// There will be no more.
+    Finished,
+}
+
+/// What a source has to know about its session.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceContext {
     /// The session.
     pub key: SessionKey,
-    /// The session's epoch; it names the random streams.
+    /// How often the source was restarted; names the random streams.
     pub epoch: u16,
-    /// Root seed.
+    /// Root seed of the run.
     pub seed: Seed,
-    /// Largest payload of a symbol, in bytes, at least 1.
+    /// Largest payload of one symbol in bytes, at least 1.
     pub symbol_bytes: u32,
-    /// When content starts.
+    /// When the content begins, on the source's clock.
     pub start: Instant,
-    /// When it stops: nothing is created at or after it.
+    /// Symbols whose timestamp would be this or later are never made.
     pub stop: Instant,
-    /// Start of the measuring window.
+    /// Symbols with a timestamp from here on are counted as measured.
     pub measure_from: Instant,
-    /// End of the measuring window (excluded).
+    /// Symbols with this timestamp or a later one are not counted as measured.
     pub measure_to: Instant,
 }
 
-/// One symbol: the unit of content that a destination wants.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Symbol {
-    /// Its number in the session's epoch, from 0.
-    pub id: u64,
-    /// The object that it is part of.
-    pub object: u32,
-    /// Which symbol of the object, from 0.
-    pub index: u32,
-    /// How many symbols the object has.
-    pub count: u32,
-    /// Payload bytes.
-    pub len: u32,
-    /// When its content was created.
-    pub timestamp: Instant,
-    /// Its payload.
-    pub payload: Payload,
-}
-
-/// What a source has to say now.
-#[derive(Clone, Debug, PartialEq)]
-pub enum SourcePoll {
-    /// A symbol that is due.
-    Symbol(Symbol),
-    /// Nothing before this time.
-    WaitUntil(Instant),
-    /// Nothing any more.
-    Finished,
-}
-
-/// What a source counted.
+/// Counts of what a source made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SourceStats {
-    /// Symbols made.
+    /// Symbols yielded.
     pub symbols: u64,
-    /// Their payload bytes.
+    /// Payload bytes yielded.
     pub bytes: u64,
-    /// Objects begun.
+    /// Objects begun: frames, messages, files; for constant and on-off content symbols.
     pub objects: u64,
-    /// Symbols created in the measuring window.
+    /// Symbols whose timestamp lies in the measuring window.
     pub measured_symbols: u64,
-    /// Their payload bytes.
+    /// Payload bytes of those.
     pub measured_bytes: u64,
-    /// Objects created in the measuring window.
+    /// Objects whose timestamp lies in the measuring window (a file's is that of its first symbol).
     pub measured_objects: u64,
-    /// The ladder's level now, for adaptive content.
+    /// Current level of the ladder; `None` for content without one.
     pub level: Option<usize>,
     /// How often the level changed.
     pub level_changes: u64,
+    /// What identifies the bytes of the file, once all of it was yielded.
+    pub file_digest: Option<FileDigest>,
 }
 
-/// Makes the symbols of a session.
+/// Makes the symbols of one session.
+///
+/// The node polls it when the session may send. A source that is polled late yields what was due, in order,
+/// with the timestamps of timely polls; only a file without a rate takes the time of the poll as its
+/// timestamp.
 #[derive(Debug)]
 pub struct Source {
     context: SourceContext,
-    maker: Maker,
+    kind: Kind,
     lane: Lane,
-    next_symbol: u64,
-    next_object: u32,
-    /// The object being cut up: (object, its symbols, symbols made, bytes left).
-    current: Option<(Object, u32, u32, u64)>,
+    /// The object that is being cut into symbols.
+    open: Cut,
+    objects_begun: u32,
     stats: SourceStats,
 }
 
 #[derive(Debug)]
-enum Maker {
-    Objects(Objects),
-    File(Box<FileSource>),
+enum Kind {
+    Constant(Pacer),
+    Video(Video),
+    Adaptive(Adaptive),
+    Messages(Messages),
+    File(FileSource),
+    OnOff(OnOff),
+}
+
+/// When the next object of a generator is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// At this instant, in the past or the future.
+    At(Instant),
+    /// Not before this instant; ask again then.
+    NotBefore(Instant),
+    /// There is no further one within representable time.
+    Never,
+}
+
+/// An object of which some symbols were yielded.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cut {
+    index: u32,
+    count: u32,
+    bytes_left: u64,
+    timestamp: Instant,
 }
 
 impl Source {
-    /// Returns the source of `content`.
+    /// Creates the source of a session with that content; the first symbol has id 0.
     ///
     /// # Panics
     /// If `context.symbol_bytes` is zero.
     #[must_use]
     pub fn new(content: &Content, context: SourceContext) -> Self {
-        assert!(context.symbol_bytes > 0, "symbols have at least one byte");
-        let maker = match (Objects::new(content, &context), content) {
-            (None, Content::File { bytes, rate }) => {
-                Maker::File(Box::new(FileSource::new(*bytes, *rate, &context)))
+        assert!(context.symbol_bytes > 0, "a symbol has at least one byte");
+        let SourceContext { start, symbol_bytes, .. } = context;
+        let kind = match content {
+            Content::Constant { rate, phase } => {
+                Kind::Constant(Pacer::new(*rate, symbol_bytes).after(start).after_span(*phase))
             }
-            (Some(objects), _) => Maker::Objects(objects),
-            (None, _) => unreachable!("only files are not made of objects"),
+            Content::Video { trace, rate, .. } => Kind::Video(Video::new(trace, *rate, start)),
+            Content::Adaptive { trace, ladder, initial, up_after, .. } => {
+                Kind::Adaptive(Adaptive::new(trace, ladder, *initial, *up_after, start))
+            }
+            Content::Messages { mean_interval, size, .. } => {
+                Kind::Messages(Messages::new(*mean_interval, *size, &context))
+            }
+            Content::File { bytes, rate } => Kind::File(FileSource::new(*bytes, *rate, &context)),
+            Content::OnOff { rate, on, off } => Kind::OnOff(OnOff::new(*rate, *on, *off, &context)),
         };
-        let lane = match content {
-            Content::Messages { .. } | Content::File { .. } => Lane::Bulk,
-            _ => Lane::Live,
-        };
-        Self {
-            context,
-            maker,
-            lane,
-            next_symbol: 0,
-            next_object: 0,
-            current: None,
-            stats: SourceStats::default(),
-        }
+        let stats = SourceStats { level: kind.level(), ..SourceStats::default() };
+        Self { context, kind, lane: content.lane(), open: Cut::default(), objects_begun: 0, stats }
     }
 
-    /// Returns the next symbol if it was created at or before `now`, else when to ask again. A source that is
-    /// asked late gives the same symbols, with the same timestamps, as one that is asked in time.
-    #[inline]
+    /// Returns the next symbol if it was due at or before `now`, or says when to ask again.
     pub fn poll(&mut self, now: Instant) -> SourcePoll {
-        let symbol = match &mut self.maker {
-            Maker::File(file) => match file.poll(now) {
-                SourcePoll::Symbol(symbol) => symbol,
-                other => return other,
-            },
-            Maker::Objects(objects) => {
-                let (object, count, made, left) = match self.current {
-                    Some(current) => current,
-                    None => {
-                        let object = objects.next();
-                        let count = object.bytes.div_ceil(u64::from(self.context.symbol_bytes));
-                        let count = u32::try_from(count).unwrap_or(u32::MAX);
-                        *self.current.insert((object, count, 0, object.bytes))
-                    }
-                };
-                if object.created >= self.context.stop {
-                    return SourcePoll::Finished;
-                }
-                if object.created > now {
-                    return SourcePoll::WaitUntil(object.created);
-                }
-                let len = left.min(u64::from(self.context.symbol_bytes)) as u32;
-                let symbol = Symbol {
-                    id: self.next_symbol,
-                    object: self.next_object,
-                    index: made,
-                    count,
-                    len,
-                    timestamp: object.created,
-                    payload: Payload::Synthetic(Synthetic {
-                        key: self.context.key,
-                        symbol: self.next_symbol,
-                        offset: 0,
-                        len,
-                    }),
-                };
-                if made + 1 == count {
-                    self.current = None;
-                    self.next_object = self.next_object.wrapping_add(1);
-                } else {
-                    self.current = Some((object, count, made + 1, left - u64::from(len)));
-                }
-                symbol
+        if let Kind::File(file) = &mut self.kind {
+            let polled = file.poll(now, &self.context);
+            if let SourcePoll::Symbol(symbol) = &polled {
+                self.stats.count(symbol, &self.context);
             }
-        };
-        self.next_symbol += 1;
-        self.count(&symbol);
+            return polled;
+        }
+        if self.open.bytes_left == 0 {
+            let at = match self.kind.due(now) {
+                Due::At(at) | Due::NotBefore(at) if at >= self.context.stop => return SourcePoll::Finished,
+                Due::At(at) if at <= now => at,
+                Due::At(at) | Due::NotBefore(at) => return SourcePoll::WaitUntil(at),
+                Due::Never => return SourcePoll::Finished,
+            };
+            let symbol_bytes = u64::from(self.context.symbol_bytes);
+            let bytes = self.kind.take(at, symbol_bytes);
+            self.open = Cut {
+                index: 0,
+                count: u32::try_from(bytes.div_ceil(symbol_bytes)).expect("generators bound their objects"),
+                bytes_left: bytes,
+                timestamp: at,
+            };
+            self.objects_begun = self.objects_begun.wrapping_add(1);
+        }
+        let symbol = self.cut();
+        self.stats.count(&symbol, &self.context);
         SourcePoll::Symbol(symbol)
     }
 
-    /// Returns the lane that the content travels in.
+    /// Returns the feeder lane for the symbols.
     #[must_use]
     pub fn lane(&self) -> Lane {
         self.lane
     }
 
-    /// Whether there is always a next symbol: the node asks only while the feeders have room.
+    /// Whether there is always a next symbol (a file without a rate): the node then polls only while the
+    /// feeder has room.
     #[must_use]
     pub fn is_greedy(&self) -> bool {
-        matches!(&self.maker, Maker::File(file) if file.is_greedy())
+        matches!(&self.kind, Kind::File(file) if file.is_greedy())
     }
 
-    /// Notes that an overflow notice reached the source: adaptive content steps a level down.
+    /// Tells the source that some feeder on the way dropped packets of the session. Adaptive content goes one
+    /// level down at the next key frame, one level a second at most; other kinds do nothing.
     pub fn on_overflow(&mut self, now: Instant) {
-        if let Maker::Objects(objects) = &mut self.maker {
-            objects.on_overflow(now);
+        if let Kind::Adaptive(adaptive) = &mut self.kind {
+            adaptive.on_overflow(now);
         }
     }
 
-    /// Returns what was counted.
+    /// Returns the counts so far.
     #[must_use]
     pub fn stats(&self) -> SourceStats {
-        let level = match &self.maker {
-            Maker::Objects(objects) => objects.level(),
-            Maker::File(_) => None,
-        };
-        SourceStats {
-            level: level.map(|(level, _)| level),
-            level_changes: level.map_or(0, |(_, changes)| changes),
-            ..self.stats
+        let file_digest = if let Kind::File(file) = &self.kind { file.digest() } else { None };
+        let (level, level_changes) = (self.kind.level(), self.kind.level_changes());
+        SourceStats { level, level_changes, file_digest, ..self.stats }
+    }
+
+    /// Takes the next symbol from the open object, which has bytes left.
+    fn cut(&mut self) -> Symbol {
+        let open = &mut self.open;
+        let len = open.bytes_left.min(u64::from(self.context.symbol_bytes)) as u32;
+        let id = self.stats.symbols;
+        let payload = Payload::Synthetic(Synthetic { key: self.context.key, symbol: id, offset: 0, len });
+        let (index, count, timestamp) = (open.index, open.count, open.timestamp);
+        open.index += 1;
+        open.bytes_left -= u64::from(len);
+        Symbol { id, object: self.objects_begun.wrapping_sub(1), index, count, len, timestamp, payload }
+    }
+}
+
+impl Kind {
+    fn due(&mut self, now: Instant) -> Due {
+        match self {
+            Self::Constant(pacer) => pacer.due(),
+            Self::Video(video) => video.due(),
+            Self::Adaptive(adaptive) => adaptive.due(),
+            Self::Messages(messages) => messages.due(),
+            Self::OnOff(onoff) => onoff.due(now),
+            Self::File(_) => Due::Never,
         }
     }
 
-    #[inline]
-    fn count(&mut self, symbol: &Symbol) {
-        let begins = u64::from(symbol.index == 0);
-        self.stats.symbols += 1;
-        self.stats.bytes += u64::from(symbol.len);
-        self.stats.objects += begins;
-        if self.context.measure_from <= symbol.timestamp && symbol.timestamp < self.context.measure_to {
-            self.stats.measured_symbols += 1;
-            self.stats.measured_bytes += u64::from(symbol.len);
-            self.stats.measured_objects += begins;
+    /// Moves past the object that is due at `at` and returns its bytes, at least 1.
+    fn take(&mut self, at: Instant, symbol_bytes: u64) -> u64 {
+        match self {
+            Self::Constant(pacer) => {
+                pacer.advance();
+                symbol_bytes
+            }
+            Self::Video(video) => video.take(),
+            Self::Adaptive(adaptive) => adaptive.take(at),
+            Self::Messages(messages) => messages.take(symbol_bytes),
+            Self::OnOff(onoff) => {
+                onoff.take();
+                symbol_bytes
+            }
+            Self::File(_) => unreachable!("files cut their own symbols"),
+        }
+    }
+
+    fn level(&self) -> Option<usize> {
+        if let Self::Adaptive(adaptive) = self { Some(adaptive.level()) } else { None }
+    }
+
+    fn level_changes(&self) -> u64 {
+        if let Self::Adaptive(adaptive) = self { adaptive.level_changes() } else { 0 }
+    }
+}
+
+impl SourceStats {
+    fn count(&mut self, symbol: &Symbol, context: &SourceContext) {
+        let measured = symbol.timestamp >= context.measure_from && symbol.timestamp < context.measure_to;
+        let (len, begins) = (u64::from(symbol.len), u64::from(symbol.index == 0));
+        self.symbols += 1;
+        self.bytes += len;
+        self.objects += begins;
+        if measured {
+            self.measured_symbols += 1;
+            self.measured_bytes += len;
+            self.measured_objects += begins;
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::spec::{Period, Playout, PlayoutMode, SizeDistribution};
+    use super::super::video::tests::trace;
     use super::*;
-    use crate::content::spec::{FrameTrace, Period, Playout, PlayoutMode, SizeDistribution, TraceFrame};
     use crate::time::Duration;
     use crate::units::BitRate;
-    use std::sync::Arc;
 
-    fn context() -> SourceContext {
+    /// A session of ten seconds from second 2 on, measured in its seconds 3 to 6.
+    pub(in crate::content) fn context() -> SourceContext {
+        let at = |secs| Instant::ZERO + Duration::from_secs(secs);
         SourceContext {
-            key: SessionKey::new(1, 1),
+            key: SessionKey::new(3, 7),
             epoch: 0,
-            seed: Seed(3),
-            symbol_bytes: 1_000,
-            start: Instant::from_nanos(500),
-            stop: Instant::from_nanos(u64::MAX / 2),
-            measure_from: Instant::ZERO,
-            measure_to: Instant::from_nanos(u64::MAX),
+            seed: Seed(42),
+            symbol_bytes: 1_200,
+            start: at(2),
+            stop: at(12),
+            measure_from: at(5),
+            measure_to: at(8),
         }
     }
 
-    fn mbps(n: u64) -> BitRate {
-        BitRate::from_bps(n * 1_000_000).unwrap()
-    }
-
-    /// Polls in time: returns the first `n` symbols.
-    fn symbols(source: &mut Source, n: usize) -> Vec<Symbol> {
+    /// Polls a new source exactly when it asks for it, to its end.
+    pub(in crate::content) fn collect(content: &Content, context: SourceContext) -> Vec<Symbol> {
+        let mut source = Source::new(content, context);
         let mut now = Instant::ZERO;
         let mut symbols = Vec::new();
-        while symbols.len() < n {
+        loop {
             match source.poll(now) {
                 SourcePoll::Symbol(symbol) => symbols.push(symbol),
-                SourcePoll::WaitUntil(at) => now = at,
-                SourcePoll::Finished => break,
+                SourcePoll::WaitUntil(at) => {
+                    assert!(at > now, "a source that waits for the past would be polled for ever");
+                    now = at;
+                }
+                SourcePoll::Finished => return symbols,
             }
         }
-        symbols
     }
 
-    fn trace(sizes: &[u32]) -> Arc<FrameTrace> {
-        let frames = sizes.iter().enumerate().map(|(i, bytes)| TraceFrame { bytes: *bytes, key: i % 2 == 0 });
-        let frame_interval = Duration::from_millis(40);
-        Arc::new(FrameTrace { name: "test".into(), frame_interval, frames: frames.collect() })
-    }
-
-    const PLAYOUT: Playout = Playout { delay: Duration::from_millis(200), mode: PlayoutMode::Live };
-
-    #[test]
-    fn constant_rate_never_drifts() {
-        // The i-th symbol is due at floor(i * 8,000 bit / 7 Mbit/s), over a million symbols.
-        let content = Content::Constant { rate: mbps(7), phase: Duration::from_nanos(11) };
-        let mut source = Source::new(&content, context());
-        for (i, symbol) in symbols(&mut source, 1_000_000).iter().enumerate() {
-            assert_eq!(symbol.timestamp.as_nanos(), 511 + i as u64 * 8_000_000 / 7);
-        }
-    }
-
-    #[test]
-    fn video_has_the_asked_mean_and_whole_frames() {
-        let content = Content::Video { trace: trace(&[3_000, 100, 900, 1]), rate: mbps(3), playout: PLAYOUT };
-        let mut source = Source::new(&content, context());
-        let symbols = symbols(&mut source, 60_000);
-        let whole = symbols.iter().rposition(|symbol| symbol.index + 1 == symbol.count).unwrap();
-        let bytes: u64 = symbols[..=whole].iter().map(|symbol| u64::from(symbol.len)).sum();
-        let frames = u64::from(symbols[whole].object + 1);
-        // 3 Mbit/s and 40 ms: 15,000 bytes a frame in the mean over each four.
-        let mean = (bytes as f64) / (frames / 4 * 4) as f64;
-        assert!((mean / 15_000.0 - 1.0).abs() < 1e-3, "{mean}");
-        for pair in symbols.windows(2) {
-            let next_index = if pair[0].index + 1 == pair[0].count { 0 } else { pair[0].index + 1 };
-            assert_eq!(pair[1].index, next_index);
-            assert!(pair[0].len == 1_000 || pair[0].index + 1 == pair[0].count);
-        }
+    /// One content of each kind with a time base.
+    pub(in crate::content) fn kinds() -> Vec<Content> {
+        let rate = |bps| BitRate::from_bps(bps).unwrap();
+        let playout = Playout { delay: Duration::from_millis(200), mode: PlayoutMode::Live };
+        let deadline = Duration::from_secs(1);
+        vec![
+            Content::Constant { rate: rate(3_333_333), phase: Duration::from_micros(77) },
+            Content::Video { trace: trace(97, 12), rate: rate(2_000_000), playout },
+            Content::Adaptive {
+                trace: trace(97, 12),
+                ladder: vec![rate(300_000), rate(750_000), rate(1_200_000)],
+                initial: 0,
+                up_after: Duration::from_secs(2),
+                playout,
+            },
+            Content::Messages {
+                mean_interval: Duration::from_millis(20),
+                size: SizeDistribution::LogNormal { median: 4_000, sigma: 1.0, max: 100_000 },
+                deadline,
+            },
+            Content::File { bytes: 1_000_000, rate: Some(rate(1_000_000)) },
+            Content::OnOff {
+                rate: rate(5_000_000),
+                on: Period::Exponential(Duration::from_millis(100)),
+                off: Period::Fixed(Duration::from_millis(55)),
+            },
+        ]
     }
 
     #[test]
-    fn adaptive_video_steps_down_on_overflow_and_up_when_quiet() {
-        let content = Content::Adaptive {
-            trace: trace(&[1_000, 1_000]),
-            ladder: vec![mbps(1), mbps(2), mbps(4)],
-            initial: 2,
-            up_after: Duration::from_secs(5),
-            playout: PLAYOUT,
-        };
-        let mut source = Source::new(&content, context());
-        source.on_overflow(Instant::from_nanos(1_000));
-        source.on_overflow(Instant::from_nanos(2_000));
-        let mut levels = Vec::new();
-        for symbol in symbols(&mut source, 20_000) {
-            let second = symbol.timestamp.as_nanos() / 1_000_000_000;
-            if levels.len() as u64 == second && symbol.index == 0 {
-                levels.push(u64::from(symbol.count));
+    fn objects_are_cut_into_consecutive_symbols() {
+        for content in kinds() {
+            let symbols = collect(&content, context());
+            assert!(symbols.len() > 100, "{content:?}");
+            let mut last: Option<&Symbol> = None;
+            for (i, symbol) in symbols.iter().enumerate() {
+                assert_eq!(symbol.id, i as u64);
+                assert_eq!(symbol.payload.len(), symbol.len as usize);
+                assert!((1..=1_200).contains(&symbol.len));
+                assert!(symbol.index < symbol.count);
+                match last {
+                    Some(last) if last.index + 1 < last.count => {
+                        assert_eq!((symbol.object, symbol.index), (last.object, last.index + 1));
+                        assert_eq!((symbol.count, last.len), (last.count, 1_200));
+                        if !matches!(content, Content::File { .. }) {
+                            assert_eq!(symbol.timestamp, last.timestamp);
+                        }
+                    }
+                    Some(last) => assert_eq!((symbol.object, symbol.index), (last.object + 1, 0)),
+                    None => assert_eq!((symbol.object, symbol.index), (0, 0)),
+                }
+                last = Some(symbol);
             }
         }
-        // 2 Mbit/s is 10 symbols a frame; after five quiet seconds 4 Mbit/s, 20 symbols.
-        assert_eq!(&levels[..8], &[10, 10, 10, 10, 10, 10, 20, 20]);
     }
 
     #[test]
-    fn messages_arrive_as_a_poisson_process_with_the_asked_sizes() {
-        // 10^6 messages; z = 4.5. Exponential sizes cut at `max` have mean m (1 - exp(-max / m)).
-        let n = 1_000_000;
-        let (mean, max) = (20_000.0_f64, 40_000.0_f64);
-        let content = Content::Messages {
-            mean_interval: Duration::from_millis(10),
-            size: SizeDistribution::Exponential { mean: 20_000, max: 40_000 },
-            deadline: Duration::from_secs(1),
-        };
-        let mut objects = Objects::new(&content, &context()).unwrap();
-        let (mut last, mut gaps, mut squares, mut bytes) = (500.0, 0.0, 0.0, 0.0);
-        for _ in 0..n {
-            let object = objects.next();
-            let gap = object.created.as_nanos() as f64 - last;
-            last = object.created.as_nanos() as f64;
-            gaps += gap / 1e7;
-            squares += gap * gap / 1e14;
-            bytes += object.bytes as f64;
+    fn a_late_poll_yields_what_timely_polls_would_have() {
+        // Polled at random times, sometimes seconds late, sometimes too early: the same symbols.
+        let mut stream = Seed(5).stream("late");
+        for content in kinds() {
+            let timely = collect(&content, context());
+            for mean_ms in [1, 40, 3_000] {
+                let mut source = Source::new(&content, context());
+                let (mut now, mut late) = (Instant::ZERO, Vec::new());
+                while late.len() < timely.len() {
+                    now += stream.exponential_span(Duration::from_millis(mean_ms));
+                    while let SourcePoll::Symbol(symbol) = source.poll(now) {
+                        assert!(symbol.timestamp <= now);
+                        late.push(symbol);
+                    }
+                }
+                assert_eq!(timely, late);
+            }
         }
-        let n = f64::from(n);
-        assert!((gaps / n - 1.0).abs() < 4.5 / n.sqrt());
-        assert!((squares / n - 2.0).abs() < 4.5 * 20_f64.sqrt() / n.sqrt());
-        let expected = mean * (1.0 - (-max / mean).exp());
-        assert!((bytes / n - expected).abs() < 4.5 * mean / n.sqrt() + 1.0, "{} {expected}", bytes / n);
     }
 
     #[test]
-    fn log_normal_and_uniform_sizes() {
-        let mut stream = Seed(1).stream("sizes");
-        let mut draws = |size: SizeDistribution| {
-            let content =
-                Content::Messages { mean_interval: Duration::from_millis(1), size, deadline: Duration::ZERO };
-            let seed = Seed(stream.next_u64());
-            let mut objects = Objects::new(&content, &SourceContext { seed, ..context() }).unwrap();
-            let mut sizes: Vec<u64> = (0..1_000_000).map(|_| objects.next().bytes).collect();
-            sizes.sort_unstable();
-            sizes
-        };
-        let uniform = draws(SizeDistribution::Uniform { min: 10, max: 19 });
-        assert_eq!((uniform[0], uniform[999_999]), (10, 19));
-        let log_normal = draws(SizeDistribution::LogNormal { median: 50_000, sigma: 1.0, max: 10_000_000 });
-        // Half lie below the median: z = 4.5 of a binomial. One sigma up is e times the median.
-        let below = log_normal.partition_point(|size| *size <= 50_000) as f64;
-        assert!((below - 500_000.0).abs() < 4.5 * 500.0);
-        let within =
-            log_normal.partition_point(|size| *size as f64 <= 50_000.0 * core::f64::consts::E) as f64;
-        assert!((within - 841_345.0).abs() < 4.5 * 400.0);
-    }
-
-    #[test]
-    fn on_off_is_exact_within_fixed_periods() {
-        // 8 Mbit/s and 1,000 bytes: one each millisecond; 3 ms on, 7 ms off.
-        let content = Content::OnOff {
-            rate: mbps(8),
-            on: Period::Fixed(Duration::from_millis(3)),
-            off: Period::Fixed(Duration::from_millis(7)),
-        };
-        let mut source = Source::new(&content, context());
-        let times: Vec<u64> = symbols(&mut source, 7)
-            .iter()
-            .map(|symbol| (symbol.timestamp.as_nanos() - 500) / 1_000_000)
-            .collect();
-        assert_eq!(times, [0, 1, 2, 10, 11, 12, 20]);
-    }
-
-    #[test]
-    fn late_polls_give_the_same_symbols_and_nothing_after_the_stop() {
-        let content = Content::Messages {
-            mean_interval: Duration::from_millis(10),
-            size: SizeDistribution::Uniform { min: 1, max: 9_000 },
-            deadline: Duration::ZERO,
-        };
-        let stop = Instant::from_nanos(2_000_000_000);
-        let timely = symbols(&mut Source::new(&content, SourceContext { stop, ..context() }), 10_000);
-        assert!(timely.len() < 10_000 && timely.iter().all(|symbol| symbol.timestamp < stop));
-        let mut late = Source::new(&content, SourceContext { stop, ..context() });
-        let later = Instant::from_nanos(3_000_000_000);
-        for symbol in &timely {
-            assert_eq!(late.poll(later), SourcePoll::Symbol(symbol.clone()));
+    fn nothing_is_made_at_or_after_the_stop_nor_before_the_start() {
+        for content in kinds() {
+            let symbols = collect(&content, context());
+            let (first, last) = (&symbols[0], &symbols[symbols.len() - 1]);
+            assert!(first.timestamp >= context().start && last.timestamp < context().stop);
+            // A stop exactly at a due time excludes it.
+            let stop = symbols[symbols.len() / 2].timestamp;
+            let cut = collect(&content, SourceContext { stop, ..context() });
+            assert_eq!(cut.len(), symbols.iter().filter(|symbol| symbol.timestamp < stop).count());
+            assert_eq!(cut, symbols[..cut.len()]);
         }
-        assert_eq!(late.poll(later), SourcePoll::Finished);
-        assert_eq!(late.stats().measured_symbols, timely.len() as u64);
     }
 
     #[test]
-    fn epochs_draw_anew() {
-        let content = Content::Messages {
-            mean_interval: Duration::from_millis(10),
-            size: SizeDistribution::Fixed(10),
-            deadline: Duration::ZERO,
-        };
-        let first = |epoch| symbols(&mut Source::new(&content, SourceContext { epoch, ..context() }), 1);
-        assert_ne!(first(0), first(1));
-        assert_eq!(first(1), first(1));
+    fn the_measuring_window_includes_its_start_and_excludes_its_end() {
+        for content in kinds() {
+            let symbols = collect(&content, context());
+            let middle = symbols[symbols.len() / 3].timestamp;
+            let end = symbols[symbols.len() / 2].timestamp;
+            let context = SourceContext { measure_from: middle, measure_to: end, ..context() };
+            let mut source = Source::new(&content, context);
+            while let SourcePoll::Symbol(_) = source.poll(context.stop) {}
+            let inside: Vec<_> = symbols.iter().filter(|s| (middle..end).contains(&s.timestamp)).collect();
+            let stats = source.stats();
+            assert_eq!(stats.symbols, symbols.len() as u64);
+            assert_eq!(stats.bytes, symbols.iter().map(|s| u64::from(s.len)).sum::<u64>());
+            assert_eq!(stats.objects, symbols.iter().filter(|s| s.index == 0).count() as u64);
+            assert_eq!(stats.measured_symbols, inside.len() as u64);
+            assert_eq!(stats.measured_bytes, inside.iter().map(|s| u64::from(s.len)).sum::<u64>());
+            assert_eq!(stats.measured_objects, inside.iter().filter(|s| s.index == 0).count() as u64);
+        }
+    }
+
+    #[test]
+    fn an_epoch_repeats_its_draws_and_shares_them_with_no_other() {
+        for content in kinds() {
+            let of = |context| collect(&content, context);
+            let drawn = matches!(content, Content::Messages { .. } | Content::OnOff { .. });
+            let times = |symbols: Vec<Symbol>| symbols.iter().map(|s| s.timestamp).collect::<Vec<_>>();
+            assert_eq!(of(context()), of(context()));
+            let epoch = times(of(SourceContext { epoch: 1, ..context() }));
+            assert_eq!(times(of(context())) != epoch, drawn, "{content:?}");
+            let key = times(of(SourceContext { key: SessionKey::new(3, 8), ..context() }));
+            assert_eq!(times(of(context())) != key, drawn, "{content:?}");
+        }
+    }
+
+    #[test]
+    fn video_makes_its_rate_and_its_frames() {
+        // Ten seconds at 25 frames a second; the trace (97 frames, 3.88 s) loops.
+        let mut source = Source::new(&kinds()[1], context());
+        while let SourcePoll::Symbol(_) = source.poll(context().stop) {}
+        let stats = source.stats();
+        assert_eq!((stats.objects, stats.measured_objects), (250, 75));
+        let rate = stats.bytes as f64 * 8.0 / 10.0;
+        assert!((rate / 2e6 - 1.0).abs() < 0.05, "{rate}: the last loop is cut");
+    }
+
+    #[test]
+    fn an_idle_source_is_small() {
+        assert!(size_of::<Source>() <= 400, "{}", size_of::<Source>());
     }
 }

@@ -1,5 +1,6 @@
 //! What a session carries, as resolved from the scenario: plain data, no behaviour.
 
+use crate::feeder::Lane;
 use crate::time::Duration;
 use crate::units::BitRate;
 use std::sync::Arc;
@@ -61,6 +62,19 @@ pub enum Content {
         /// Length of off periods.
         off: Period,
     },
+}
+
+impl Content {
+    /// Returns the lane for this kind: bulk for messages and files, live for all else.
+    #[must_use]
+    pub const fn lane(&self) -> Lane {
+        match self {
+            Self::Messages { .. } | Self::File { .. } => Lane::Bulk,
+            Self::Constant { .. } | Self::Video { .. } | Self::Adaptive { .. } | Self::OnOff { .. } => {
+                Lane::Live
+            }
+        }
+    }
 }
 
 /// Length of the periods of an on-off source.

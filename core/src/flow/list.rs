@@ -1,11 +1,12 @@
 //! A session's flow list at its source: per flow the route's routing header, encoded once.
 
 use crate::flow::draw::FlowDraw;
+use crate::header::PATHLET_BYTES_MAX;
 use crate::ids::{HopIndex, NodeId};
 use crate::io::{CommandError, DrawMode};
 use crate::rng::Stream;
 use crate::route::Route;
-use crate::wire::routing;
+use crate::wire::{RouteFault, routing};
 
 /// The flows of one session, and the draw between them.
 #[derive(Clone, Debug)]
@@ -61,16 +62,11 @@ impl FlowList {
             let info = routing::encode(route).map_err(CommandError::BadRoute)?;
             routing::validate(&info, source, limits).map_err(CommandError::BadRoute)?;
             let mut branches = Vec::with_capacity(route.branches.len());
-            let mut rest = info.as_slice();
-            for branch in &route.branches {
-                let length = usize::from(u16::from_be_bytes([rest[0], rest[1]]));
-                let (pathlet, after) = rest.split_at(length);
-                branches.push(FlowBranch {
-                    node: branch.node,
-                    hop: hop(branch.node),
-                    pathlet: pathlet.into(),
-                });
-                rest = after;
+            for (pathlet, node) in routing::branches(&info).map_err(CommandError::BadRoute)? {
+                if pathlet.len() > PATHLET_BYTES_MAX {
+                    return Err(CommandError::BadRoute(RouteFault::TooLarge));
+                }
+                branches.push(FlowBranch { node, hop: hop(node), pathlet: pathlet.into() });
             }
             list.push(Flow { route: route.clone(), share: share / sum, branches, packets: 0 });
         }

@@ -7,8 +7,8 @@
 
 use crate::ids::{Incarnation, NodeId};
 use crate::time::{Duration, Instant};
-use crate::wire::frame::FrameKind;
-use crate::wire::hello::Hello;
+use crate::wire::frame::{FrameKind, VERSION};
+use crate::wire::hello::{Echo, Hello};
 
 /// First distance of repeated hellos; it doubles with each.
 const REPEAT_FIRST: Duration = Duration::from_millis(500);
@@ -16,8 +16,6 @@ const REPEAT_FIRST: Duration = Duration::from_millis(500);
 const REPEAT_MAX: Duration = Duration::from_secs(4);
 /// Least distance of hellos that answer frames of an unknown connection.
 const NUDGE_INTERVAL: Duration = Duration::from_millis(100);
-/// Wire version that this implementation speaks.
-pub(crate) const VERSION: u8 = 1;
 
 /// What is known of the peer once it has been heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,20 +123,13 @@ impl Handshake {
 
     /// Takes a hello message of `kind` in.
     pub fn on_hello(&mut self, now: Instant, kind: FrameKind, hello: &Hello) -> HelloOutcome {
-        let heard = Peer {
-            connection: hello.connection,
-            incarnation: Incarnation(hello.incarnation),
-            mtu: hello.mtu,
-        };
+        let heard = Peer { connection: hello.connection, incarnation: hello.incarnation, mtu: hello.mtu };
         if self.peer.is_some_and(|peer| heard.incarnation < peer.incarnation) {
             return HelloOutcome::Stale;
         }
-        if let Some(echo) = hello.echo_us {
-            let elapsed = micros(now).wrapping_sub(echo).wrapping_sub(hello.hold_us);
-            // Half the clock's range is a negative span: a replayed or made-up echo.
-            if elapsed < u32::MAX / 2 {
-                self.rtt = Some(Duration::from_micros(u64::from(elapsed)));
-            }
+        // Half the clock's range is a negative span: a replayed or made-up echo.
+        if let Some(rtt) = hello.rtt_us(micros(now)).filter(|rtt| *rtt < u32::MAX / 2) {
+            self.rtt = Some(Duration::from_micros(u64::from(rtt)));
         }
         let outcome = match self.peer {
             None => HelloOutcome::Opened,
@@ -190,15 +181,17 @@ impl Handshake {
             }
         };
         let hello = Hello {
-            node: node.get(),
-            incarnation: own.0,
+            node,
+            incarnation: own,
             connection: self.connection,
             mtu,
             version_min: VERSION,
             version_max: VERSION,
             timestamp_us: micros(now),
-            echo_us: echo.map(|(stamp, _)| stamp),
-            hold_us: echo.map_or(0, |(_, at)| micros(now).wrapping_sub(micros(at))),
+            echo: echo.map(|(timestamp_us, at)| Echo {
+                timestamp_us,
+                hold_us: micros(now).wrapping_sub(micros(at)),
+            }),
         };
         Some((kind, hello))
     }

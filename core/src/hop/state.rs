@@ -164,8 +164,9 @@ impl Hop {
     #[inline]
     pub fn on_number(&mut self, number: u64) {
         if number >= self.received_number {
-            self.stats.missing_frames += number - self.received_number;
-            self.received_number = number + 1;
+            let missing = self.stats.missing_frames.saturating_add(number - self.received_number);
+            self.stats.missing_frames = missing;
+            self.received_number = number.saturating_add(1);
         } else {
             // It had been counted as missing when a later one overtook it.
             self.stats.missing_frames = self.stats.missing_frames.saturating_sub(1);

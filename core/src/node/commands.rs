@@ -1,6 +1,7 @@
 //! Commands of the application and the planner.
 
 use crate::flow::FlowList;
+use crate::header::SYMBOL_BYTES_MAX;
 use crate::ids::{HopIndex, NodeId, SessionKey};
 use crate::io::{Command, CommandError, Event, HopKind, Install, PolicyReason, SessionSpec, SinkSpec};
 use crate::node::Node;
@@ -52,14 +53,14 @@ impl Node {
                 let info = routing::encode(&route).map_err(CommandError::BadRoute)?;
                 routing::validate(&info, self.config.id, self.route_limits)
                     .map_err(CommandError::BadRoute)?;
-                let mut taken = true;
+                let mut sent = Ok(());
                 for branch in &route.branches {
                     let single = crate::route::Route { branches: vec![branch.clone()] };
                     let pathlet = routing::encode(&single).map_err(CommandError::BadRoute)?;
-                    taken &= self.send_along(now, &pathlet, &body);
+                    let branch = self.send_along(now, &pathlet, &body);
+                    sent = sent.and(branch);
                 }
-                let limit = self.config.limits.control_messages_max;
-                if taken { Ok(()) } else { Err(CommandError::ControlFull(limit)) }
+                sent
             }
             Command::ClockCorrection { session, ahead_ns } => {
                 let index = self.known_session(session)?;
@@ -91,6 +92,9 @@ impl Node {
     }
 
     fn start_session(&mut self, now: Instant, spec: &SessionSpec) -> Result<(), CommandError> {
+        if !(1..=SYMBOL_BYTES_MAX).contains(&spec.symbol_bytes) {
+            return Err(CommandError::BadSymbolSize(spec.symbol_bytes));
+        }
         let index = self.own_session(spec.key)?;
         if self.sessions.get(index).source.is_some() {
             return Err(CommandError::DuplicateSession(spec.key));
@@ -120,7 +124,7 @@ impl Node {
         let node = self.config.id;
         if let Some(back) = back {
             let peer = self.hops[back.0 as usize].peer;
-            self.send_control(now, peer, Vec::new(), ControlBody::Leave { key, node });
+            return self.send_control(now, peer, Vec::new(), ControlBody::Leave { key, node });
         }
         Ok(())
     }
@@ -195,7 +199,9 @@ impl Node {
         for flow in list.flows() {
             for branch in &flow.branches {
                 self.open_hop(now, branch.hop);
-                self.send_along(now, &branch.pathlet, &ControlBody::Setup { key, kind: wire_kind(kind) });
+                // Without it the first packet opens the hops, a hello exchange later.
+                let setup = ControlBody::Setup { key, kind: wire_kind(kind) };
+                let _ = self.send_along(now, &branch.pathlet, &setup);
                 used.push(branch.hop);
             }
         }

@@ -50,6 +50,9 @@ impl Node {
         for hop in &mut self.hops {
             if let Some(feeder) = &mut hop.feeder {
                 dropped += feeder.remove_conference(conference).packets;
+                // Sessions of other conferences may have waited for that room, and no packet may be left that
+                // would wake them.
+                self.kicked.append(&mut hop.waiting);
             }
         }
         self.stats.drop_packets(Drop::ConferenceEnded, dropped);
@@ -62,7 +65,9 @@ impl Node {
             peers.dedup();
             for peer in peers {
                 if Some(peer) != told_by {
-                    self.send_control(now, peer, Vec::new(), ControlBody::ConferenceEnd { conference });
+                    // What cannot be told is counted as dropped; the peer's relay state goes by its age.
+                    let _ =
+                        self.send_control(now, peer, Vec::new(), ControlBody::ConferenceEnd { conference });
                 }
             }
             for session in sessions {
@@ -77,6 +82,7 @@ impl Node {
     pub(super) fn end_session(&mut self, now: Instant, index: u32) {
         self.stop_source(index);
         let entry = self.sessions.get_mut(index);
+        entry.is_over = true;
         if let Some(sink) = &mut entry.sink {
             sink.finish(now);
         }

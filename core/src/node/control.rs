@@ -1,43 +1,89 @@
 //! Control messages: sending them, along a route or to a neighbour, and acting on them.
 
 use crate::ids::{HopIndex, Incarnation, NodeId};
-use crate::io::{Event, HopKind, Install, PolicyReason};
+use crate::io::{CommandError, Event, HopKind, Install, PolicyReason};
 use crate::node::Node;
 use crate::time::Instant;
-use crate::wire::control::{ControlBody, ControlMessage};
-use crate::wire::routing::{self, Pathlet};
+use crate::wire::RouteFault;
+use crate::wire::control::{
+    CONTROL_HEADER_BYTES, CONTROL_ROUTE_LIMITS, ControlBody, ControlMessage, InstallFlow,
+};
+use crate::wire::frame::{FRAME_HEADER_BYTES, SEAL_BYTES, UDP_IP_BYTES};
+use crate::wire::routing::{self, split_first, validate_pathlet};
+
+/// Messages passed on by what nodes know of ways back that are remembered, so that none goes in circles.
+const PASSED_BACK_MAX: usize = 128;
 
 impl Node {
     /// Sends a message to a neighbour; `route` is the neighbour's Pathlet, or empty.
+    ///
+    /// # Errors
+    /// When the message is too long, its queue full, or there are too many hops; counted as dropped.
     pub(super) fn send_control(
         &mut self,
         now: Instant,
         peer: NodeId,
         route: Vec<u8>,
         body: ControlBody,
-    ) -> bool {
+    ) -> Result<(), CommandError> {
         let id = self.next_control_id;
         self.next_control_id += 1;
         self.push_control(now, peer, &ControlMessage { id, origin: self.config.id, route, body })
     }
 
     /// Sends a message to the node that a Pathlet names, and on along it.
-    pub(super) fn send_along(&mut self, now: Instant, pathlet: &[u8], body: &ControlBody) -> bool {
-        let Ok((parsed, _)) = Pathlet::parse(pathlet, self.route_limits) else { return false };
-        let Some(peer) = NodeId::new(parsed.node) else { return false };
+    ///
+    /// # Errors
+    /// As for [`Self::send_control`], or the rule of the format that the Pathlet breaks.
+    pub(super) fn send_along(
+        &mut self,
+        now: Instant,
+        pathlet: &[u8],
+        body: &ControlBody,
+    ) -> Result<(), CommandError> {
+        let length = validate_pathlet(pathlet, CONTROL_ROUTE_LIMITS).map_err(CommandError::BadRoute)?;
+        let peer = match split_first(&pathlet[..length]) {
+            Ok((parsed, _)) => parsed.node,
+            Err(_) => return Err(CommandError::BadRoute(RouteFault::BeyondEnd)),
+        };
         self.send_control(now, peer, pathlet.to_vec(), body.clone())
     }
 
-    fn push_control(&mut self, now: Instant, peer: NodeId, message: &ControlMessage) -> bool {
-        let index = self.hop(peer, HopKind::Control);
-        let limit = self.config.limits.control_messages_max;
-        let hop = &mut self.hops[index.0 as usize];
-        let Some(control) = &mut hop.control else { return false };
-        let taken = control.push(message.emit().into_boxed_slice(), limit);
-        self.stats.dropped_control += u64::from(!taken);
+    fn push_control(
+        &mut self,
+        now: Instant,
+        peer: NodeId,
+        message: &ControlMessage,
+    ) -> Result<(), CommandError> {
+        let pushed = self.try_push_control(now, peer, message);
+        self.stats.dropped_control += u64::from(pushed.is_err());
+        pushed
+    }
+
+    fn try_push_control(
+        &mut self,
+        now: Instant,
+        peer: NodeId,
+        message: &ControlMessage,
+    ) -> Result<(), CommandError> {
+        // A message travels in one frame, which has to fit the links.
+        let around = UDP_IP_BYTES + FRAME_HEADER_BYTES + CONTROL_HEADER_BYTES + SEAL_BYTES;
+        let longest = usize::from(self.config.mtu) - around;
+        if message.wire_len() > longest || message.check().is_err() {
+            return Err(CommandError::ControlTooLong { length: message.wire_len(), max: longest });
+        }
+        let limits = self.config.limits;
+        let index = self.try_hop(peer, HopKind::Control).ok_or(CommandError::TooManyHops(limits.hops_max))?;
+        let limit = limits.control_messages_max;
+        let mut bytes = Vec::with_capacity(message.wire_len());
+        message.emit_into(&mut bytes);
+        let control = self.hop_mut(index).control.as_mut().expect("a control hop has a control link");
+        if !control.push(bytes.into_boxed_slice(), limit) {
+            return Err(CommandError::ControlFull(limit));
+        }
         self.open_hop(now, index);
         self.mark_ready(index);
-        taken
+        Ok(())
     }
 
     /// Acts on a message that came in order, and passes it on.
@@ -47,22 +93,25 @@ impl Node {
             return;
         }
         let route = message.route.clone();
-        let pathlet = match Pathlet::parse(&route, self.route_limits) {
-            Ok((pathlet, [])) if pathlet.node == self.config.id.get() => pathlet,
+        let pathlet = match split_first(&route) {
+            Ok((pathlet, [])) if pathlet.node == self.config.id => pathlet,
             _ => {
                 self.stats.dropped_control += 1;
                 return;
             }
         };
         if let ControlBody::Setup { kind, .. } = message.body {
-            for child in pathlet.children() {
-                let hop = self.hop(child.node, kind);
-                self.open_hop(now, hop);
+            for (_, node) in pathlet.children() {
+                match self.try_hop(node, kind) {
+                    Some(hop) => self.open_hop(now, hop),
+                    None => self.stats.dropped_control += 1,
+                }
             }
         }
-        for child in pathlet.children() {
-            let onward = ControlMessage { route: child.bytes.to_vec(), ..message.clone() };
-            self.push_control(now, child.node, &onward);
+        for (nested, node) in pathlet.children() {
+            let onward = ControlMessage { route: nested.to_vec(), ..message.clone() };
+            // What cannot go on is counted as dropped.
+            let _ = self.push_control(now, node, &onward);
         }
         if pathlet.deliver {
             self.act(now, message.body);
@@ -101,10 +150,25 @@ impl Node {
         let sender = self.hops[from.0 as usize].peer;
         if let Some(back) = back {
             let peer = self.hops[back.0 as usize].peer;
-            if peer != sender {
-                self.push_control(now, peer, message);
+            if peer != sender && self.is_first_pass(message) {
+                // What cannot go on is counted as dropped.
+                let _ = self.push_control(now, peer, message);
             }
         }
+    }
+
+    /// Whether the message passes here for the first time. What nodes know of ways back comes from the packets of
+    /// different moments, so that it may lead in a circle for a while; a message must not.
+    fn is_first_pass(&mut self, message: &ControlMessage) -> bool {
+        let name = (message.origin, message.id);
+        if self.passed_back.contains(&name) {
+            return false;
+        }
+        if self.passed_back.len() == PASSED_BACK_MAX {
+            self.passed_back.pop_front();
+        }
+        self.passed_back.push_back(name);
+        true
     }
 
     /// Does what a message says that reached its destination.
@@ -119,11 +183,12 @@ impl Node {
             }
             ControlBody::Join { key, node } => self.change_membership(now, key, node, PolicyReason::Joined),
             ControlBody::Leave { key, node } => self.change_membership(now, key, node, PolicyReason::Left),
-            ControlBody::Install { key, planner, version, flows } => {
-                self.install_encoded(now, key, planner, version, &flows);
+            ControlBody::Install { key, planner_incarnation, version, flows } => {
+                self.install_encoded(now, key, planner_incarnation, version, &flows);
             }
             ControlBody::ConferenceEnd { conference } => self.end_conference(now, conference, None),
             ControlBody::Setup { .. } => {}
+            ControlBody::Unknown { .. } => self.stats.dropped_control += 1,
         }
     }
 
@@ -133,13 +198,13 @@ impl Node {
         key: crate::ids::SessionKey,
         planner: Incarnation,
         version: u32,
-        flows: &[(f64, Vec<u8>)],
+        flows: &[InstallFlow],
     ) {
         let decoded: Result<Vec<_>, _> =
-            flows.iter().map(|(share, info)| Ok((routing::decode(info)?, *share))).collect();
+            flows.iter().map(|flow| Ok((routing::decode(&flow.routing_info)?, flow.share))).collect();
         let installed = match decoded {
             Ok(flows) => self.install(now, Install { key, planner, version, flows }).is_ok(),
-            Err::<_, crate::wire::error::RouteFault>(_) => false,
+            Err::<_, RouteFault>(_) => false,
         };
         self.stats.dropped_control += u64::from(!installed);
     }

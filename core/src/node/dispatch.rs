@@ -2,6 +2,7 @@
 
 use crate::feeder::Lane;
 use crate::flow::FlowBranch;
+use crate::header::PACKET_HEADER_BYTES_MAX;
 use crate::ids::{HopIndex, SessionKey};
 use crate::io::Event;
 use crate::node::{DroppedPacket, Node};
@@ -11,7 +12,7 @@ use crate::stats::Drop;
 use crate::time::Instant;
 use crate::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
 use crate::wire::packet::{PacketFlags, PacketHeader};
-use crate::wire::routing::Pathlet;
+use crate::wire::routing::PathletView;
 
 /// What a packet's copies have in common.
 pub(super) struct Copies<'a> {
@@ -37,7 +38,7 @@ impl Node {
         hop: HopIndex,
         fixed: &[u8],
         header: &PacketHeader,
-        pathlet: Pathlet<'_>,
+        pathlet: PathletView<'_>,
         coding: &[u8],
         payload: Payload,
     ) {
@@ -45,10 +46,17 @@ impl Node {
         let mut copies = 0_u64;
         let kind = self.hops[hop.0 as usize].kind;
         let parts = Copies { fixed, header, coding, payload: &payload, previous: Some(hop) };
-        for child in pathlet.children() {
-            let next = self.hop(child.node, kind);
-            self.push_copy(now, next, child.bytes, &parts);
+        for (nested, node) in pathlet.children() {
             copies += 1;
+            // A Pathlet alone fits the header buffer, but a coding header comes on top.
+            if fixed.len() + nested.len() + coding.len() > PACKET_HEADER_BYTES_MAX {
+                self.stats.drop_packets(Drop::TooLarge, 1);
+                continue;
+            }
+            match self.try_hop(node, kind) {
+                Some(next) => self.push_copy(now, next, nested, &parts),
+                None => self.stats.drop_packets(Drop::TableFull, 1),
+            }
         }
         if copies > 0 {
             self.stats.forwarded_packets += 1;
@@ -72,7 +80,7 @@ impl Node {
         now: Instant,
         hop: HopIndex,
         header: &PacketHeader,
-        pathlet: &Pathlet<'_>,
+        pathlet: &PathletView<'_>,
     ) -> Option<u32> {
         let index = match self.sessions.find(header.key) {
             Some(index) => index,
@@ -80,6 +88,10 @@ impl Node {
         };
         let flows_max = self.config.limits.relay_flows_max;
         let entry = self.sessions.get_mut(index);
+        if entry.is_over {
+            self.stats.drop_packets(Drop::ConferenceEnded, 1);
+            return None;
+        }
         if entry.relay.learn(now, header.flow, hop, flows_max) == crate::session::Learnt::New {
             self.note_conference_hops(index, hop, pathlet);
         }
@@ -101,10 +113,10 @@ impl Node {
 
     /// Remembers which hops a conference uses, to tell them when it ends.
     #[cold]
-    fn note_conference_hops(&mut self, index: u32, previous: HopIndex, pathlet: &Pathlet<'_>) {
+    fn note_conference_hops(&mut self, index: u32, previous: HopIndex, pathlet: &PathletView<'_>) {
         let kind = self.hops[previous.0 as usize].kind;
         let mut used = vec![previous];
-        used.extend(pathlet.children().map(|child| self.hop(child.node, kind)));
+        used.extend(pathlet.children().filter_map(|(_, node)| self.try_hop(node, kind)));
         self.add_conference_hops(index, &used);
     }
 

@@ -19,6 +19,11 @@ impl Node {
     /// Emits what is due of a session, and sets the timer for what is not.
     pub(super) fn run_source(&mut self, now: Instant, index: u32) {
         let Some(mut source) = self.sessions.get_mut(index).source.take() else { return };
+        if source.finished {
+            // It was stopped while it waited for room or a route.
+            self.sessions.get_mut(index).source = Some(source);
+            return;
+        }
         let mut wake = Some(now);
         for _ in 0..SYMBOLS_PER_CALL {
             let (symbol, flow) = match source.pending.take() {

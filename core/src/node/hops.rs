@@ -31,6 +31,18 @@ impl Node {
         index
     }
 
+    /// As [`Node::hop`], but makes no more hops than [`Limits::hops_max`](crate::config::Limits::hops_max): for
+    /// those that bytes from the network ask for.
+    #[inline]
+    pub(super) fn try_hop(&mut self, peer: NodeId, kind: HopKind) -> Option<HopIndex> {
+        let name = u64::from(peer.get()) << 2 | kind as u64;
+        match self.hop_index.get(&name) {
+            Some(index) => Some(HopIndex(*index)),
+            None if self.hops.len() >= self.config.limits.hops_max => None,
+            None => Some(self.hop(peer, kind)),
+        }
+    }
+
     /// Connection ids differ between starts of the node, hops, and renewals of a hop; they are never zero.
     fn connection_id(&self, index: HopIndex, renewals: u16) -> u32 {
         let incarnation = self.config.incarnation.0 & 0xFF;
@@ -70,7 +82,12 @@ impl Node {
     pub(super) fn arm_hop(&mut self, index: HopIndex, pace: Option<Instant>) {
         let hop = &mut self.hops[index.0 as usize];
         let control = hop.control.as_ref().and_then(|control| control.deadline());
-        let wanted = [pace, hop.handshake.deadline(), control].into_iter().flatten().min();
+        // While there is no room nothing can be repeated: whoever grants room wakes the hop.
+        let wanted = if hop.room.allows() {
+            [pace, hop.handshake.deadline(), control].into_iter().flatten().min()
+        } else {
+            None
+        };
         if hop.timer.map(|(_, at)| at) == wanted {
             return;
         }

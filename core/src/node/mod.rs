@@ -43,7 +43,10 @@ pub struct Node {
     config: NodeConfig,
     seed: Seed,
     now: Instant,
+    /// Bounds of the RoutingInfo of a flow.
     route_limits: RouteLimits,
+    /// Bounds of the one Pathlet of a packet.
+    pathlet_limits: RouteLimits,
     hops: Vec<Hop>,
     hop_index: FxHashMap<u64, u32>,
     /// Hops that may have something to send.
@@ -58,6 +61,8 @@ pub struct Node {
     kicked: Vec<u32>,
     stats: NodeStats,
     next_control_id: u64,
+    /// Origin and id of the messages that were passed on over a way back, the newest last.
+    passed_back: VecDeque<(NodeId, u64)>,
     reported_at: Instant,
     /// Frames without packets are built here.
     scratch: Vec<u8>,
@@ -82,14 +87,15 @@ impl Node {
     /// When the configuration cannot work.
     pub fn new(config: NodeConfig, seed: Seed, now: Instant) -> Result<Self, ConfigError> {
         config.check()?;
-        let route_limits = RouteLimits {
-            copies_max: config.limits.copies_max,
-            bytes_max: config.limits.routing_bytes_max.min(crate::header::PACKET_HEADER_BYTES_MAX),
-        };
+        let route_limits =
+            RouteLimits { copies_max: config.limits.copies_max, bytes_max: config.limits.routing_bytes_max };
+        let bytes_max = route_limits.bytes_max.min(crate::header::PATHLET_BYTES_MAX);
+        let pathlet_limits = RouteLimits { bytes_max, ..route_limits };
         let mut node = Self {
             seed,
             now,
             route_limits,
+            pathlet_limits,
             hops: Vec::new(),
             hop_index: FxHashMap::default(),
             ready: VecDeque::new(),
@@ -100,7 +106,9 @@ impl Node {
             events: VecDeque::new(),
             kicked: Vec::new(),
             stats: NodeStats::default(),
-            next_control_id: 0,
+            // Never used by an earlier start of the node.
+            next_control_id: u64::from(config.incarnation.0) << 32,
+            passed_back: VecDeque::new(),
             reported_at: now,
             scratch: Vec::new(),
             dropped: Vec::new(),

@@ -102,11 +102,12 @@ impl Node {
         });
         if let Some(previous) = previous {
             let peer = self.hops[previous.0 as usize].peer;
-            self.send_control(now, peer, Vec::new(), body.clone());
+            // A notice that cannot go is counted as dropped: the next one tells about later packets.
+            let _ = self.send_control(now, peer, Vec::new(), body.clone());
         } else {
             self.overflow_at_source(now, index);
         }
-        self.send_along(now, &route, &body);
+        let _ = self.send_along(now, &route, &body);
     }
 
     /// The source of a session hears of an overflow.

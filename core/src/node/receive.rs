@@ -1,18 +1,18 @@
 //! Taking frames in: check, count, hand on.
 
 use crate::hop::HelloOutcome;
-use crate::ids::{HopIndex, Incarnation, NodeId};
+use crate::ids::HopIndex;
 use crate::io::{FrameFault, HopKind, InputError, Received};
 use crate::node::Node;
 use crate::payload::Payload;
 use crate::stats::{Drop, Reject};
 use crate::time::Instant;
-use crate::wire::control::{ControlHeader, ControlMessage};
-use crate::wire::error::WireError;
-use crate::wire::frame::{FrameHeader, FrameKind, find_packet};
+use crate::wire::WireError;
+use crate::wire::control::ControlFrame;
+use crate::wire::frame::{self, FrameHeader, FrameKind, find_packet};
 use crate::wire::hello::Hello;
 use crate::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
-use crate::wire::routing::Pathlet;
+use crate::wire::routing::{split_first, validate_pathlet};
 use bytes::Bytes;
 
 impl Node {
@@ -24,11 +24,15 @@ impl Node {
     ) -> Result<(), InputError> {
         self.known_hop(index)?;
         self.stats.received_frames += 1;
+        let packets = self.stats.received_packets;
         let outcome = match frame {
             Received::Split { header, payload } => self.take_frame(now, index, header, Body::Apart(payload)),
             Received::Datagram(bytes) => self.take_frame(now, index, &bytes, Body::Whole(&bytes)),
         };
         outcome.map_err(|fault| {
+            // A refused packet is in the ledger on both sides.
+            let refused = self.stats.received_packets - packets;
+            self.stats.drop_packets(Drop::Rejected, refused);
             self.count_rejection(now, index, fault);
             InputError::Frame(fault)
         })
@@ -92,8 +96,9 @@ impl Node {
                     return Ok(());
                 };
                 let (header, routing) = PacketHeader::parse(packet)?;
-                let (pathlet, after) = Pathlet::parse(routing, self.route_limits).map_err(WireError::from)?;
-                if pathlet.node != self.config.id.get() {
+                validate_pathlet(routing, self.pathlet_limits).map_err(WireError::from)?;
+                let (pathlet, after) = split_first(routing)?;
+                if pathlet.node != self.config.id {
                     return Err(FrameFault::Misrouted);
                 }
                 let (coding, payload) = body.split(bytes, header.flags, after)?;
@@ -112,9 +117,11 @@ impl Node {
                 if frame.connection != hop.handshake.connection() {
                     return Err(FrameFault::UnknownConnection(frame.connection));
                 }
-                hop.stats.received_frames += 1;
-                hop.stats.received_bytes += bytes.len() as u64;
-                self.take_control(now, index, frame.number, rest)
+                self.take_control(now, index, frame.number, rest)?;
+                let stats = &mut self.hop_mut(index).stats;
+                stats.received_frames += 1;
+                stats.received_bytes += bytes.len() as u64;
+                Ok(())
             }
         }
     }
@@ -128,12 +135,15 @@ impl Node {
     ) -> Result<(), FrameFault> {
         let hello = Hello::parse(body)?;
         let hop = &mut self.hops[index.0 as usize];
-        if NodeId::new(hello.node) != Some(hop.peer) {
+        if hello.node != hop.peer {
             return Err(FrameFault::WrongPeer);
+        }
+        if hello.common_version(frame::VERSION, frame::VERSION).is_none() {
+            return Err(WireError::UnknownVersion(hello.version_min).into());
         }
         let outcome = hop.handshake.on_hello(now, kind, &hello);
         if outcome == HelloOutcome::Stale {
-            return Err(FrameFault::StaleIncarnation(Incarnation(hello.incarnation)));
+            return Err(FrameFault::StaleIncarnation(hello.incarnation));
         }
         hop.stats.received_frames += 1;
         self.on_hello_outcome(index, outcome);
@@ -147,13 +157,12 @@ impl Node {
         number: u64,
         body: &[u8],
     ) -> Result<(), FrameFault> {
-        let (numbers, bytes) = ControlHeader::parse(body)?;
-        let message = if numbers.has_message { Some(ControlMessage::parse(bytes)?) } else { None };
+        let ControlFrame { sequence, ack, message } = ControlFrame::parse(body)?;
         let hop = &mut self.hops[index.0 as usize];
-        hop.on_number(number);
         let rtt = hop.handshake.rtt();
         let Some(control) = &mut hop.control else { return Err(FrameFault::WrongHop) };
-        let is_next = control.on_frame(now, rtt, numbers.sequence, numbers.ack, message.is_some());
+        let is_next = control.on_frame(now, rtt, sequence, ack, message.is_some());
+        hop.on_number(number);
         self.mark_ready(index);
         if let Some(message) = message.filter(|_| is_next) {
             self.handle_control(now, index, message);
@@ -172,10 +181,6 @@ impl Node {
             FrameFault::WrongPeer | FrameFault::WrongHop => Reject::WrongHop,
         };
         self.stats.rejected_frames[cause as usize] += 1;
-        // Every packet that came in must end somewhere: what is missing in the ledger is this one.
-        if let Err((made, ended)) = self.check_ledger() {
-            self.stats.drop_packets(Drop::Rejected, made - ended);
-        }
         if cause == Reject::UnknownConnection {
             self.hop_mut(index).handshake.on_unknown_connection(now);
             self.mark_ready(index);
@@ -211,7 +216,7 @@ impl Body<'_> {
                 if after.is_empty() || flags.contains(PacketFlags::CODED) {
                     Ok((after, payload))
                 } else {
-                    Err(FrameFault::Wire(WireError::LengthMismatch))
+                    Err(WireError::LengthMismatch { declared: 0, got: after.len() }.into())
                 }
             }
             Self::Whole(datagram) => {

@@ -1,18 +1,19 @@
 //! Handing frames out: hellos first, then control messages or packets, hop by hop.
 
-use crate::header::{HEADROOM, STREAM_PREFIX_BYTES};
+use crate::header::HEADROOM;
 use crate::hop::HelloOutcome;
 use crate::ids::HopIndex;
 use crate::io::{HopKind, Transmit};
 use crate::node::Node;
 use crate::payload::Payload;
 use crate::time::Instant;
-use crate::wire::control::ControlHeader;
+use crate::wire::control;
 use crate::wire::frame::{
     CHUNK_HEADER_BYTES, CHUNK_PACKET, FRAME_HEADER_BYTES, FrameHeader, FrameKind, UDP_IP_BYTES,
     emit_chunk_header,
 };
 use crate::wire::hello::HELLO_BYTES;
+use crate::wire::stream::{STREAM_PREFIX_BYTES, stream_prefix};
 use bytes::Bytes;
 
 /// What a hop has to send.
@@ -90,10 +91,12 @@ impl Node {
         let bytes = popped.packet.header.with_headroom();
         let body = bytes.len() - HEADROOM + payload.len();
         header.emit(&mut bytes[STREAM_PREFIX_BYTES..]);
-        emit_chunk_header(&mut bytes[STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES..], CHUNK_PACKET, body);
+        let chunk = &mut bytes[STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES..];
+        // Sources bound their symbols, and what came in came in a chunk.
+        emit_chunk_header(chunk, CHUNK_PACKET, body as u16);
         let frame_bytes = (FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + body) as u64;
         let start = if is_stream {
-            bytes[..STREAM_PREFIX_BYTES].copy_from_slice(&(frame_bytes as u32).to_be_bytes());
+            bytes[..STREAM_PREFIX_BYTES].copy_from_slice(&stream_prefix(frame_bytes as u32));
             0
         } else {
             STREAM_PREFIX_BYTES
@@ -136,12 +139,11 @@ impl Node {
         let hop = &mut self.hops[index.0 as usize];
         let rtt = hop.handshake.rtt();
         let header = frame_header(hop, now, FrameKind::Control);
-        let control = hop.control.as_mut().expect("only control hops send control frames");
-        let (sequence, ack, message) = control.poll(now, rtt).expect("there was a frame");
+        let link = hop.control.as_mut().expect("only control hops send control frames");
+        let (sequence, ack, message) = link.poll(now, rtt).expect("there was a frame");
         self.scratch.clear();
         self.scratch.resize(STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES, 0);
-        let numbers = ControlHeader { sequence, ack, has_message: message.is_some() };
-        numbers.emit_into(&mut self.scratch);
+        control::emit_header(sequence, ack, message.is_some(), &mut self.scratch);
         self.scratch.extend_from_slice(message.unwrap_or_default());
         self.transmit_scratch(index, header)
     }
@@ -151,7 +153,7 @@ impl Node {
         let hop = &mut self.hops[index.0 as usize];
         let frame_bytes = self.scratch.len() - STREAM_PREFIX_BYTES;
         header.emit(&mut self.scratch[STREAM_PREFIX_BYTES..]);
-        self.scratch[..STREAM_PREFIX_BYTES].copy_from_slice(&(frame_bytes as u32).to_be_bytes());
+        self.scratch[..STREAM_PREFIX_BYTES].copy_from_slice(&stream_prefix(frame_bytes as u32));
         let start = if hop.kind == HopKind::Stream { 0 } else { STREAM_PREFIX_BYTES };
         hop.room.on_sent(frame_bytes as u64);
         hop.stats.sent_frames += 1;

@@ -1,6 +1,7 @@
 //! A session at one of its destinations.
 
-use crate::content::{Arrival, Sink, SinkContext};
+use crate::content::spec::Content;
+use crate::content::{Arrival, Sink, SinkContext, SinkStats};
 use crate::flow::{Arrived, SymbolWindow};
 use crate::ids::Epoch;
 use crate::io::{MeasureWindow, SinkSpec};
@@ -16,7 +17,8 @@ pub struct SinkSession {
     epoch: Option<Epoch>,
     window: SymbolWindow,
     measure: MeasureWindow,
-    sink: Option<Box<Sink>>,
+    /// Judge of the content; `None` where nobody announced the session.
+    content: Option<Box<ContentSink>>,
     clock_ahead_ns: i64,
     /// Whether each delivery is an event.
     pub deliver_events: bool,
@@ -27,6 +29,19 @@ pub struct SinkSession {
     /// (packets, bytes, sum of delays) at the last report.
     pub reported: (u64, u64, u64),
 }
+
+/// The judge of a session's content, and what is needed for the next one when the source starts again.
+#[derive(Debug)]
+struct ContentSink {
+    sink: Sink,
+    content: Content,
+    context: SinkContext,
+    /// What the judges of earlier epochs found.
+    earlier: Option<SinkStats>,
+}
+
+/// Largest source timestamp that is believed, in nanoseconds (146 years): what is computed from it fits 64 bits.
+const TIMESTAMP_NS_MAX: u64 = u64::MAX / 4;
 
 /// What a destination counted of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +54,7 @@ pub struct SinkSessionStats {
     pub delay_ns_sum: u64,
     /// Packets whose symbol had been delivered.
     pub duplicate_packets: u64,
-    /// Packets too far behind the newest, or of an earlier epoch.
+    /// Packets too far behind the newest, of an earlier epoch, or of a time that cannot be.
     pub late_packets: u64,
     /// Symbols delivered that were created in the measuring window.
     pub measured_packets: u64,
@@ -77,7 +92,12 @@ impl SinkSession {
             verify: true,
         };
         Self {
-            sink: Some(Box::new(Sink::new(&spec.content, context))),
+            content: Some(Box::new(ContentSink {
+                sink: Sink::new(&spec.content, context),
+                content: spec.content.clone(),
+                context,
+                earlier: None,
+            })),
             measure: spec.measure,
             deliver_events: spec.deliver_events,
             ..Self::unannounced(dedup_symbols_max)
@@ -91,7 +111,7 @@ impl SinkSession {
             epoch: None,
             window: SymbolWindow::new(dedup_symbols_max),
             measure: MeasureWindow { from: Instant::ZERO, to: Instant::from_nanos(u64::MAX) },
-            sink: None,
+            content: None,
             clock_ahead_ns: 0,
             deliver_events: false,
             stats: SinkSessionStats::default(),
@@ -108,7 +128,8 @@ impl SinkSession {
     /// Takes a packet in, at `now` of this node's clock.
     #[inline]
     pub fn on_packet(&mut self, now: Instant, packet: &PacketHeader, payload: &Payload) -> Delivery {
-        if self.epoch != Some(packet.epoch) && !self.turn_epoch(packet.epoch) {
+        let is_possible = packet.timestamp_ns <= TIMESTAMP_NS_MAX;
+        if !is_possible || self.epoch != Some(packet.epoch) && !self.turn_epoch(now, packet.epoch) {
             self.stats.late_packets += 1;
             return Delivery::Late;
         }
@@ -139,7 +160,7 @@ impl SinkSession {
             self.stats.measured_bytes += len;
             self.delays.record(delay.as_nanos());
         }
-        if let Some(sink) = &mut self.sink {
+        if let Some(content) = &mut self.content {
             let arrival = Arrival {
                 symbol: packet.symbol,
                 object: packet.object,
@@ -150,19 +171,23 @@ impl SinkSession {
             };
             // Content is judged on the source's time, so that a clock error does not make frames late.
             let source_now = Instant::from_nanos(packet.timestamp_ns.saturating_add(delay.as_nanos()));
-            sink.on_symbol(source_now, &arrival, payload);
+            content.sink.on_symbol(source_now, &arrival, payload);
         }
         Delivery::Delivered(delay)
     }
 
-    /// Turns to a newer epoch with a new window; returns `false` for an older one.
+    /// Turns to a newer epoch with a new window and a new judge; returns `false` for an older one.
     #[cold]
-    fn turn_epoch(&mut self, epoch: Epoch) -> bool {
+    fn turn_epoch(&mut self, now: Instant, epoch: Epoch) -> bool {
         if self.epoch.is_some_and(|known| epoch < known) {
             return false;
         }
         if self.epoch.is_some() {
             self.window = SymbolWindow::new(self.window.symbols_max());
+            let source_now = self.source_now(now);
+            if let Some(content) = &mut self.content {
+                content.turn_epoch(source_now);
+            }
         }
         self.epoch = Some(epoch);
         true
@@ -182,15 +207,32 @@ impl SinkSession {
 
     /// Judges what is still open, at the end of the run or when the node leaves.
     pub fn finish(&mut self, now: Instant) {
-        let source_now = Instant::from_nanos(now.as_nanos().saturating_add_signed(self.clock_ahead_ns));
-        if let Some(sink) = &mut self.sink {
-            sink.finish(source_now);
+        let source_now = self.source_now(now);
+        if let Some(content) = &mut self.content {
+            content.sink.finish(source_now);
         }
     }
 
     /// Returns how the content did; `None` where nobody announced the session.
     #[must_use]
-    pub fn content_stats(&self) -> Option<crate::content::SinkStats> {
-        self.sink.as_ref().map(|sink| sink.stats())
+    pub fn content_stats(&self) -> Option<SinkStats> {
+        let content = self.content.as_ref()?;
+        let own = content.sink.stats();
+        Some(content.earlier.map_or(own, |earlier| earlier.merge(&own)))
+    }
+
+    /// The time of `now` on the source's clock.
+    fn source_now(&self, now: Instant) -> Instant {
+        Instant::from_nanos(now.as_nanos().saturating_add_signed(self.clock_ahead_ns))
+    }
+}
+
+impl ContentSink {
+    /// The source started again: its content begins anew, and so does the judging.
+    fn turn_epoch(&mut self, source_now: Instant) {
+        self.sink.finish(source_now);
+        let own = self.sink.stats();
+        self.earlier = Some(self.earlier.map_or(own, |earlier| earlier.merge(&own)));
+        self.sink = Sink::new(&self.content, self.context);
     }
 }

@@ -119,5 +119,5 @@ impl SourceSession {
 }
 
 fn flow_stream(seed: Seed, node: NodeId, key: SessionKey, epoch: Epoch) -> Stream {
-    seed.stream(&format!("node:{node}:session:{key}:{epoch}:flow"))
+    seed.stream_of(format_args!("node:{node}:session:{key}:{epoch}:flow"))
 }

@@ -14,6 +14,8 @@ pub struct SessionEntry {
     pub key: SessionKey,
     /// Its conference's entry.
     pub conference: u32,
+    /// Whether its conference has ended: packets that still come are refused.
+    pub is_over: bool,
     /// As its source.
     pub source: Option<Box<SourceSession>>,
     /// As a destination.
@@ -120,6 +122,7 @@ impl SessionTable {
         let entry = SessionEntry {
             key,
             conference,
+            is_over: false,
             source: None,
             sink: None,
             relay: RelayState::default(),

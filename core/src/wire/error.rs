@@ -1,77 +1,81 @@
-//! What can be wrong with bytes from the network.
+//! Why bytes from the network are refused. Each cause is `Copy`, so that it can be counted.
 
-use thiserror::Error;
-
-/// Why bytes were refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+/// Why a frame, or a part of one, is refused.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WireError {
-    /// They end too early.
-    #[error("truncated: {need} bytes needed, {got} there")]
+    /// The bytes end before the field does.
+    #[error("{got} bytes where {need} are needed")]
     Truncated {
-        /// Bytes that the format needs.
+        /// Bytes that the part needs at least.
         need: usize,
-        /// Bytes that are there.
+        /// Bytes that there are.
         got: usize,
     },
-    /// The version is not one that we speak.
-    #[error("unknown version {0}")]
+    /// A protocol version that this build does not speak.
+    #[error("protocol version {0} is not spoken here")]
     UnknownVersion(u8),
-    /// The frame's or message's kind is not known.
-    #[error("unknown kind {0}")]
+    /// A frame of an unknown kind.
+    #[error("unknown frame kind {0}")]
     UnknownKind(u8),
-    /// A length says more than a limit allows.
-    #[error("{got} bytes where at most {most} are allowed")]
+    /// The routing header breaks a rule.
+    #[error("bad route: {0}")]
+    BadRoute(#[from] RouteFault),
+    /// Something is longer than it may be.
+    #[error("{length} bytes where {max} are allowed")]
     TooLong {
-        /// The limit.
-        most: usize,
-        /// What the bytes say.
+        /// The declared length in bytes.
+        length: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// A declared length does not agree with the bytes that there are.
+    #[error("the declared length is {declared} bytes, but there are {got}")]
+    LengthMismatch {
+        /// The length that the header says.
+        declared: usize,
+        /// Bytes that there are.
         got: usize,
     },
-    /// Lengths do not add up.
-    #[error("lengths do not add up")]
-    LengthMismatch,
-    /// A field holds a value that it must not hold.
+    /// A field holds a value that is never legal.
     #[error("illegal value in field `{0}`")]
-    IllegalField(&'static str),
-    /// The routing header breaks a rule.
-    #[error("routing header: {0}")]
-    BadRoute(#[from] RouteFault),
+    BadField(&'static str),
 }
 
-/// Rules of the routing header, by what breaks them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
+/// The rule that a routing header breaks.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum RouteFault {
     /// There is no Pathlet.
-    #[error("there is no Pathlet")]
+    #[error("no Pathlet")]
     Empty,
-    /// A length is below 6.
-    #[error("a Pathlet is shorter than 6 bytes")]
+    /// A Pathlet's length, or what is left for one, is less than a Pathlet's header.
+    #[error("a Pathlet shorter than its header")]
     TooShort,
-    /// A length goes beyond the bytes left.
-    #[error("a Pathlet goes beyond the bytes left")]
+    /// A Pathlet is longer than the bytes that are left.
+    #[error("a Pathlet goes beyond the end")]
     BeyondEnd,
-    /// Nested lengths do not add up to what contains them.
+    /// The lengths of nested Pathlets do not add up to that of the one around them.
     #[error("nested lengths do not add up")]
     NestedMismatch,
-    /// The tree is deeper than 16.
-    #[error("the tree is deeper than 16 hops")]
+    /// A branch has more nodes than are allowed ([`DEPTH_MAX`](super::routing::DEPTH_MAX)).
+    #[error("a branch is too deep")]
     TooDeep,
     /// A node stands twice on one branch.
     #[error("a node stands twice on one branch")]
     Loop,
-    /// The source's own id stands in it.
-    #[error("the source stands on its own route")]
+    /// The source stands in its own route.
+    #[error("the source stands in the route")]
     Source,
-    /// A branch ends at a node that is no destination.
+    /// A branch ends at a node that is not a destination.
     #[error("a branch ends without a destination")]
     NoDestination,
-    /// A node id is 0.
-    #[error("node id 0")]
+    /// A node id is zero.
+    #[error("node id zero")]
     ZeroNode,
-    /// It asks for more copies than configured.
-    #[error("more copies than configured")]
+    /// More copies are asked for than the node is configured to make.
+    #[error("too many copies")]
     TooManyCopies,
-    /// It is larger than a packet's header can carry.
-    #[error("larger than a packet can carry")]
+    /// The header is longer than configured, or than its length field can say.
+    #[error("too large")]
     TooLarge,
 }

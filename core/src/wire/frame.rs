@@ -1,214 +1,403 @@
-//! Frames: what crosses a hop. One datagram, or one length-prefixed piece of a stream.
+//! Frames: what crosses a hop in one datagram, or as one length-prefixed piece of a stream.
 //!
 //! ```text
 //!  0       1       2       3       4       5       6       7
 //! +-------+-------+---------------+-------------------------------+
-//! |version| kind  |     flags     |         connection            |
+//! |version| kind  | flags         | connection                    |
 //! +-------+-------+---------------+-------------------------------+
-//! |                            number                             |
+//! | number                                                        |
 //! +-------------------------------+-------------------------------+
-//! |        timestamp (us)         |            RTT (us)           |
+//! | timestamp, us                 | rtt, us                       |
 //! +-------------------------------+-------------------------------+
+//! | body ..
 //! ```
-//! Data frames go on with chunks (type u8, length u16, body); the packet chunk is the last one, so that a payload
-//! can be handed over apart from the header. Hello and control frames go on with their one body.
+//! The body of a data frame is chunks, each with a header of its own:
+//! ```text
+//! +-------+---------------+---------------
+//! | type  | length        | body: `length` bytes
+//! +-------+---------------+---------------
+//! ```
+//! A packet chunk is the last chunk of its frame, so that a frame can be handed on in two parts: all headers,
+//! and the packet's payload, which is then shared between copies and never moved.
 
-use crate::wire::error::WireError;
-use crate::wire::field::{get, put, take, take_slice};
+use super::{WireError, read, split_fixed, write_at};
+use core::fmt;
 
-/// Bytes of the frame header.
+/// Bytes of the header that opens every frame.
 pub const FRAME_HEADER_BYTES: usize = 24;
-/// Bytes of a chunk's header.
+/// Bytes of the header that opens every chunk.
 pub const CHUNK_HEADER_BYTES: usize = 3;
-/// Bytes that every budget leaves for an authentication tag.
+/// Bytes to leave free at the end of every frame for an authentication tag.
 pub const SEAL_BYTES: usize = 16;
-/// Bytes of UDP and IPv4 headers below a frame.
+/// Bytes that UDP (8) and IPv4 (20) put around a frame.
 pub const UDP_IP_BYTES: usize = 28;
-/// The version of everything on the wire.
-pub const WIRE_VERSION: u8 = 1;
+/// The protocol version in the frames of this build.
+pub const VERSION: u8 = 1;
 
 mod field {
+    use core::ops::Range;
     pub(super) const VERSION: usize = 0;
     pub(super) const KIND: usize = 1;
-    pub(super) const FLAGS: usize = 2;
-    pub(super) const CONNECTION: usize = 4;
-    pub(super) const NUMBER: usize = 8;
-    pub(super) const TIMESTAMP: usize = 16;
-    pub(super) const RTT: usize = 20;
+    pub(super) const FLAGS: Range<usize> = 2..4;
+    pub(super) const CONNECTION: Range<usize> = 4..8;
+    pub(super) const NUMBER: Range<usize> = 8..16;
+    pub(super) const TIMESTAMP: Range<usize> = 16..20;
+    pub(super) const RTT: Range<usize> = 20..24;
 }
 
-/// Kinds of frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a frame's body is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum FrameKind {
-    /// Chunks: packets, feedback, padding.
+    /// Chunks: packets and feedback.
     Data = 0,
-    /// Opens a hop.
+    /// Opens a hop: first message of the exchange.
     Hello = 1,
     /// Answers a hello.
     HelloAck = 2,
-    /// Answers a hello-ack.
+    /// Answers the answer; both ends then know the hop.
     HelloDone = 3,
-    /// A control message or its acknowledgement.
+    /// A numbered control message, an acknowledgement of such, or both.
     Control = 4,
 }
 
-/// The header of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl FrameKind {
+    /// Returns the kind that the number stands for.
+    #[inline]
+    #[must_use]
+    pub const fn from_u8(kind: u8) -> Option<Self> {
+        match kind {
+            0 => Some(Self::Data),
+            1 => Some(Self::Hello),
+            2 => Some(Self::HelloAck),
+            3 => Some(Self::HelloDone),
+            4 => Some(Self::Control),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for FrameKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Data => "data",
+            Self::Hello => "hello",
+            Self::HelloAck => "hello-ack",
+            Self::HelloDone => "hello-done",
+            Self::Control => "control",
+        })
+    }
+}
+
+/// The header of a frame. It belongs to the connection between two nodes, not to any session.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
-    /// What follows.
+    /// What the body is.
     pub kind: FrameKind,
-    /// The receiver's id of the connection; 0 in the first hello.
+    /// The receiver's id of the connection, learnt from its hello; 0 in a hello to a stranger.
     pub connection: u32,
-    /// Counts every frame of the sender on this hop; never repeats within an incarnation.
+    /// Counts every frame of the connection; never repeats within an incarnation of the sender.
     pub number: u64,
-    /// The sender's clock, microseconds modulo 2^32.
+    /// The sender's clock when it handed the frame out, in microseconds, modulo 2^32 (about 71 minutes).
     pub timestamp_us: u32,
-    /// The sender's estimate of the round-trip time in microseconds; 0 while it has none.
+    /// The sender's estimate of the hop's round-trip time in microseconds; 0 while it has none.
     pub rtt_us: u32,
 }
 
 impl FrameHeader {
-    /// Parses the header; returns it and what follows.
+    /// Reads the header and returns it with the body.
     ///
     /// # Errors
-    /// Truncation, an unknown version, an unknown kind.
+    /// [`WireError::Truncated`] below [`FRAME_HEADER_BYTES`], [`WireError::UnknownVersion`],
+    /// [`WireError::UnknownKind`].
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), WireError> {
-        let (header, rest) = take::<FRAME_HEADER_BYTES>(bytes)?;
-        if header[field::VERSION] != WIRE_VERSION {
-            return Err(WireError::UnknownVersion(header[field::VERSION]));
+        let (head, rest) = split_fixed::<FRAME_HEADER_BYTES>(bytes)?;
+        if head[field::VERSION] != VERSION {
+            return Err(WireError::UnknownVersion(head[field::VERSION]));
         }
-        let kind = match header[field::KIND] {
-            0 => FrameKind::Data,
-            1 => FrameKind::Hello,
-            2 => FrameKind::HelloAck,
-            3 => FrameKind::HelloDone,
-            4 => FrameKind::Control,
-            other => return Err(WireError::UnknownKind(other)),
-        };
-        let parsed = Self {
+        let kind = FrameKind::from_u8(head[field::KIND]).ok_or(WireError::UnknownKind(head[field::KIND]))?;
+        let header = Self {
             kind,
-            connection: get!(header, field::CONNECTION, u32),
-            number: get!(header, field::NUMBER, u64),
-            timestamp_us: get!(header, field::TIMESTAMP, u32),
-            rtt_us: get!(header, field::RTT, u32),
+            connection: read!(head, field::CONNECTION, u32),
+            number: read!(head, field::NUMBER, u64),
+            timestamp_us: read!(head, field::TIMESTAMP, u32),
+            rtt_us: read!(head, field::RTT, u32),
         };
-        Ok((parsed, rest))
+        Ok((header, rest))
     }
 
-    /// Writes the header to the first 24 bytes of `out`.
+    /// Writes the header to the first [`FRAME_HEADER_BYTES`] of `out`.
     ///
     /// # Panics
     /// If `out` is shorter.
     #[inline]
     pub fn emit(&self, out: &mut [u8]) {
-        let out = &mut out[..FRAME_HEADER_BYTES];
-        out[field::VERSION] = WIRE_VERSION;
+        let out: &mut [u8; FRAME_HEADER_BYTES] =
+            out.first_chunk_mut().expect("the caller gives room for a frame header");
+        out[field::VERSION] = VERSION;
         out[field::KIND] = self.kind as u8;
-        put!(out, field::FLAGS, 0_u16);
-        put!(out, field::CONNECTION, self.connection);
-        put!(out, field::NUMBER, self.number);
-        put!(out, field::TIMESTAMP, self.timestamp_us);
-        put!(out, field::RTT, self.rtt_us);
+        write_at!(out, field::FLAGS, 0_u16);
+        write_at!(out, field::CONNECTION, self.connection);
+        write_at!(out, field::NUMBER, self.number);
+        write_at!(out, field::TIMESTAMP, self.timestamp_us);
+        write_at!(out, field::RTT, self.rtt_us);
     }
 }
 
-/// Type of the packet chunk.
+/// The number of a packet chunk.
 pub const CHUNK_PACKET: u8 = 1;
-/// Type of the feedback chunk (congestion control).
+/// The number of a feedback chunk.
 pub const CHUNK_FEEDBACK: u8 = 2;
-/// Type of padding.
+/// The number of a padding chunk.
 pub const CHUNK_PADDING: u8 = 3;
 
-/// Writes a chunk header to the first 3 bytes of `out`; `length` is that of the body, payload included.
-///
-/// # Panics
-/// If `out` is shorter, or `length` does not fit 16 bits.
-#[inline]
-pub fn emit_chunk_header(out: &mut [u8], kind: u8, length: usize) {
-    out[0] = kind;
-    put!(out, 1, u16::try_from(length).expect("chunks fit frames"));
+/// One chunk of a data frame.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Chunk<'a> {
+    /// A packet: its headers, and its payload unless that is handed over apart.
+    Packet(&'a [u8]),
+    /// What the hop's receiver tells its sender about the frames that arrived.
+    Feedback(&'a [u8]),
+    /// This many bytes that mean nothing.
+    Padding(usize),
+    /// A chunk of a later version: number and body, to be skipped.
+    Unknown(u8, &'a [u8]),
 }
 
-/// Walks the chunks of a data frame and returns the header part of its packet, if it has one.
+/// Walks the chunks of a data frame's body; it ends after the first error.
+#[derive(Clone, Debug)]
+pub struct Chunks<'a> {
+    rest: &'a [u8],
+    payload_len: usize,
+}
+
+impl<'a> Chunks<'a> {
+    /// Walks `rest`, a whole body.
+    #[inline]
+    #[must_use]
+    pub const fn new(rest: &'a [u8]) -> Self {
+        Self::with_payload(rest, 0)
+    }
+
+    /// Walks a body whose last `payload_len` bytes are held elsewhere: `header_rest` is what stands before.
+    #[inline]
+    #[must_use]
+    pub const fn with_payload(header_rest: &'a [u8], payload_len: usize) -> Self {
+        Self { rest: header_rest, payload_len }
+    }
+
+    #[inline]
+    fn step(&mut self) -> Result<Chunk<'a>, WireError> {
+        let (head, body) = split_fixed::<CHUNK_HEADER_BYTES>(self.rest)?;
+        let declared = usize::from(read!(head, 1..3, u16));
+        if head[0] == CHUNK_PACKET {
+            let got = body.len() + self.payload_len;
+            if declared != got {
+                return Err(WireError::LengthMismatch { declared, got });
+            }
+            self.rest = &[];
+            self.payload_len = 0;
+            return Ok(Chunk::Packet(body));
+        }
+        let (body, rest) = body
+            .split_at_checked(declared)
+            .ok_or(WireError::Truncated { need: CHUNK_HEADER_BYTES + declared, got: self.rest.len() })?;
+        self.rest = rest;
+        Ok(match head[0] {
+            CHUNK_FEEDBACK => Chunk::Feedback(body),
+            CHUNK_PADDING => Chunk::Padding(body.len()),
+            other => Chunk::Unknown(other, body),
+        })
+    }
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = Result<Chunk<'a>, WireError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            // A payload that no packet chunk announced belongs to nothing.
+            let got = core::mem::take(&mut self.payload_len);
+            return (got > 0).then_some(Err(WireError::LengthMismatch { declared: 0, got }));
+        }
+        let chunk = self.step();
+        if chunk.is_err() {
+            (self.rest, self.payload_len) = (&[], 0);
+        }
+        Some(chunk)
+    }
+}
+
+/// Returns the header part of the packet in a data frame's body, or `None` when the frame carries none.
 ///
-/// `payload_len` bytes of payload follow `chunks` apart from them (0 when the datagram is in one piece). Feedback,
-/// padding and unknown chunks before the packet are passed over.
+/// `header_rest`: the body up to the packet's payload, in bytes; `payload_len`: bytes of payload that are held
+/// apart, 0 when `header_rest` is the whole body. The packet chunk must be the last, and its declared length
+/// must be that of its header part and the payload together.
 ///
 /// # Errors
-/// When lengths do not add up to exactly what is there, or a payload stands apart without a packet chunk.
+/// [`WireError::Truncated`] for a chunk that ends early, [`WireError::LengthMismatch`] for a packet chunk
+/// whose length does not lead exactly to the end, or a payload without a packet chunk.
 #[inline]
-pub fn find_packet(chunks: &[u8], payload_len: usize) -> Result<Option<&[u8]>, WireError> {
-    let mut rest = chunks;
-    while !rest.is_empty() {
-        let (header, body) = take::<CHUNK_HEADER_BYTES>(rest)?;
-        let length = usize::from(u16::from_be_bytes([header[1], header[2]]));
-        if header[0] == CHUNK_PACKET {
-            // The packet is the last chunk: its length covers the rest of the header and the payload.
-            if length != body.len() + payload_len {
-                return Err(WireError::LengthMismatch);
-            }
-            return Ok(Some(body));
+pub fn find_packet(header_rest: &[u8], payload_len: usize) -> Result<Option<&[u8]>, WireError> {
+    for chunk in Chunks::with_payload(header_rest, payload_len) {
+        if let Chunk::Packet(header) = chunk? {
+            return Ok(Some(header));
         }
-        (_, rest) = take_slice(body, length)?;
     }
-    if payload_len > 0 { Err(WireError::LengthMismatch) } else { Ok(None) }
+    Ok(None)
+}
+
+/// Writes a chunk's header to the first [`CHUNK_HEADER_BYTES`] of `out`.
+///
+/// `kind`: the chunk's number, such as [`CHUNK_PACKET`]; `body_len`: bytes of the body, payload included.
+///
+/// # Panics
+/// If `out` is shorter.
+#[inline]
+pub fn emit_chunk_header(out: &mut [u8], kind: u8, body_len: u16) {
+    let out: &mut [u8; CHUNK_HEADER_BYTES] =
+        out.first_chunk_mut().expect("the caller gives room for a chunk header");
+    out[0] = kind;
+    write_at!(out, 1..3, body_len);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::testing::{hex, runner};
+    use proptest::prelude::*;
 
+    /// The golden frame header of `docs/protocol.md`.
     const HEADER: FrameHeader = FrameHeader {
         kind: FrameKind::Data,
-        connection: 0x0102_0304,
-        number: 0x0506_0708_090A_0B0C,
-        timestamp_us: 0x0D0E_0F10,
-        rtt_us: 0x1112_1314,
+        connection: 7,
+        number: 0x0102_0304_0506_0708,
+        timestamp_us: 1_000_000,
+        rtt_us: 40_000,
     };
 
-    const BYTES: [u8; FRAME_HEADER_BYTES] =
-        [1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
+    fn chunk(kind: u8, body: &[u8]) -> Vec<u8> {
+        let mut out = vec![0; CHUNK_HEADER_BYTES];
+        emit_chunk_header(&mut out, kind, body.len() as u16);
+        out.extend_from_slice(body);
+        out
+    }
 
     #[test]
-    fn constructs_and_deconstructs() {
+    fn the_header_is_as_documented() {
+        let golden = hex("01 00 0000 00000007 0102030405060708 000F4240 00009C40");
         let mut out = [0xFF; FRAME_HEADER_BYTES];
         HEADER.emit(&mut out);
-        assert_eq!(out, BYTES);
-        assert_eq!(FrameHeader::parse(&BYTES), Ok((HEADER, &[][..])));
+        assert_eq!(out[..], golden);
+        assert_eq!(FrameHeader::parse(&golden), Ok((HEADER, &[][..])));
     }
 
     #[test]
-    fn every_truncation_is_refused() {
-        for n in 0..FRAME_HEADER_BYTES {
+    fn reserved_flags_are_ignored_and_the_rest_is_the_body() {
+        let bytes = hex("01 00 FFFF 00000007 0102030405060708 000F4240 00009C40 AABB");
+        assert_eq!(FrameHeader::parse(&bytes), Ok((HEADER, &[0xAA, 0xBB][..])));
+    }
+
+    #[test]
+    fn headers_make_round_trips() {
+        let headers = (0..5_u8, any::<u32>(), any::<u64>(), any::<u32>(), any::<u32>());
+        runner(1000)
+            .run(&headers, |(kind, connection, number, timestamp_us, rtt_us)| {
+                let kind = FrameKind::from_u8(kind).expect("kinds are 0 to 4");
+                let header = FrameHeader { kind, connection, number, timestamp_us, rtt_us };
+                let mut out = [0; FRAME_HEADER_BYTES];
+                header.emit(&mut out);
+                prop_assert_eq!(FrameHeader::parse(&out), Ok((header, &[][..])));
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn bad_headers_are_refused_by_cause() {
+        let mut bytes = [0; FRAME_HEADER_BYTES];
+        HEADER.emit(&mut bytes);
+        for got in 0..FRAME_HEADER_BYTES {
             assert_eq!(
-                FrameHeader::parse(&BYTES[..n]),
-                Err(WireError::Truncated { need: FRAME_HEADER_BYTES, got: n })
+                FrameHeader::parse(&bytes[..got]),
+                Err(WireError::Truncated { need: FRAME_HEADER_BYTES, got })
             );
         }
-    }
-
-    #[test]
-    fn unknown_versions_and_kinds_are_refused() {
-        let mut bytes = BYTES;
-        bytes[0] = 2;
-        assert_eq!(FrameHeader::parse(&bytes), Err(WireError::UnknownVersion(2)));
-        bytes[0] = 1;
-        bytes[1] = 9;
-        assert_eq!(FrameHeader::parse(&bytes), Err(WireError::UnknownKind(9)));
-    }
-
-    #[test]
-    fn chunks_before_the_packet_are_passed_over() {
-        // Feedback of 2 bytes, an unknown chunk of 0, padding of 1, then a packet of 4 + 10 bytes of payload apart.
-        let chunks = [2, 0, 2, 7, 7, 99, 0, 0, 3, 0, 1, 0, 1, 0, 14, 1, 2, 3, 4];
-        assert_eq!(find_packet(&chunks, 10), Ok(Some(&[1, 2, 3, 4][..])));
-        assert_eq!(find_packet(&chunks, 9), Err(WireError::LengthMismatch));
-        assert_eq!(find_packet(&chunks[..5], 0), Ok(None));
-        assert_eq!(find_packet(&chunks[..5], 1), Err(WireError::LengthMismatch));
-        for n in [1, 2, 4, 6, 7] {
-            assert!(find_packet(&chunks[..n], 0).is_err(), "{n} bytes");
+        for version in (0..=u8::MAX).filter(|&version| version != VERSION) {
+            bytes[0] = version;
+            assert_eq!(FrameHeader::parse(&bytes), Err(WireError::UnknownVersion(version)));
         }
+        bytes[0] = VERSION;
+        for kind in 5..=u8::MAX {
+            bytes[1] = kind;
+            assert_eq!(FrameHeader::parse(&bytes), Err(WireError::UnknownKind(kind)));
+        }
+    }
+
+    #[test]
+    fn chunks_come_in_order_and_unknown_ones_are_passed_over() {
+        let body = [chunk(3, &[0; 5]), chunk(9, b"later"), chunk(2, b"fb"), chunk(1, b"packet")].concat();
+        let chunks: Result<Vec<_>, _> = Chunks::new(&body).collect();
+        let expected = vec![
+            Chunk::Padding(5),
+            Chunk::Unknown(9, b"later"),
+            Chunk::Feedback(b"fb"),
+            Chunk::Packet(b"packet"),
+        ];
+        assert_eq!(chunks, Ok(expected));
+        assert_eq!(find_packet(&body, 0), Ok(Some(&b"packet"[..])));
+        assert_eq!(find_packet(&chunk(2, b"fb"), 0), Ok(None));
+        assert_eq!(find_packet(&[], 0), Ok(None));
+    }
+
+    /// Splitting a frame anywhere inside its packet gives the same packet, cut there.
+    #[test]
+    fn a_packet_is_found_wherever_the_payload_was_cut_off() {
+        let body = [chunk(2, b"feedback"), chunk(1, b"header+payload")].concat();
+        let packet_at = body.len() - b"header+payload".len();
+        for cut in packet_at..=body.len() {
+            let (header, payload) = body.split_at(cut);
+            assert_eq!(find_packet(header, payload.len()), Ok(Some(&body[packet_at..cut])));
+            let got = body.len() - packet_at + 1;
+            let wrong = WireError::LengthMismatch { declared: got - 1, got };
+            assert_eq!(find_packet(header, payload.len() + 1), Err(wrong));
+        }
+    }
+
+    #[test]
+    fn a_packet_chunk_must_lead_to_the_end() {
+        let trailing = [chunk(1, b"packet"), chunk(3, &[0; 2])].concat();
+        assert_eq!(find_packet(&trailing, 0), Err(WireError::LengthMismatch { declared: 6, got: 11 }));
+        let short = &chunk(1, b"packet")[..8];
+        assert_eq!(find_packet(short, 0), Err(WireError::LengthMismatch { declared: 6, got: 5 }));
+        // A payload that no chunk announces.
+        assert_eq!(find_packet(&chunk(2, b"fb"), 9), Err(WireError::LengthMismatch { declared: 0, got: 9 }));
+        assert_eq!(find_packet(&[], 9), Err(WireError::LengthMismatch { declared: 0, got: 9 }));
+    }
+
+    #[test]
+    fn truncated_chunks_end_the_walk_with_one_error() {
+        let body = chunk(2, b"feedback");
+        for got in 1..body.len() {
+            let need = if got < CHUNK_HEADER_BYTES { CHUNK_HEADER_BYTES } else { body.len() };
+            let chunks: Vec<_> = Chunks::new(&body[..got]).collect();
+            assert_eq!(chunks, [Err(WireError::Truncated { need, got })]);
+        }
+    }
+
+    #[test]
+    fn hostile_bodies_end() {
+        let bodies = (prop::collection::vec(prop_oneof![0..4_u8, any::<u8>()], 0..200), 0..3_usize);
+        runner(20_000)
+            .run(&bodies, |(body, payload_len)| {
+                let chunks: Vec<_> = Chunks::with_payload(&body, payload_len).collect();
+                prop_assert!(chunks.len() <= body.len() / CHUNK_HEADER_BYTES + 1);
+                let errors = chunks.iter().filter(|chunk| chunk.is_err()).count();
+                prop_assert!(errors == 0 || (errors == 1 && chunks.last().is_some_and(Result::is_err)));
+                Ok(())
+            })
+            .unwrap();
     }
 }

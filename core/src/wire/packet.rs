@@ -1,55 +1,61 @@
-//! Packets: what belongs to a session. Fixed part, one Pathlet, then the optional coding header, then payload.
+//! Packets: one emission of a session's content on one flow.
 //!
 //! ```text
-//!  0               2               4               6
+//!  0       1       2       3       4       5       6       7
 //! +-------------------------------+-------------------------------+
-//! |          conference           |            session            |
+//! | conference                    | session                       |
 //! +---------------+---------------+-------------------------------+
-//! |     epoch     |     flow      |         packet number ...
+//! | epoch         | flow          | number ..
 //! +---------------+---------------+-------------------------------+
-//!   ... packet number             |            symbol ...
+//!  .. number                      | symbol ..
 //! +-------------------------------+-------------------------------+
-//!   ... symbol                    |   source timestamp (ns) ...
+//!  .. symbol                      | timestamp, ns ..
 //! +-------------------------------+-------+-----------------------+
-//!   ... source timestamp          | flags |    object ...
+//!  .. timestamp                   | flags | object ..
 //! +-------------------------------+-------+-----------------------+
-//!   index (u32), count (u32): 49 bytes in all
+//!  ..     | index                         | count ..
+//! +-------+-------------------------------+-----------------------+
+//!  ..     | Pathlet, coding header if flagged, payload
 //! ```
+//! Relays pass the fixed part on as it is; only the Pathlet changes on the way.
 
+use super::{WireError, read, split_fixed, write_at};
 use crate::ids::{ConferenceId, Epoch, FlowId, SessionId, SessionKey};
-use crate::wire::error::WireError;
-use crate::wire::field::{get, put, take};
+use core::fmt;
 
-/// Bytes of the fixed part.
+/// Bytes of the part before the Pathlet.
 pub const PACKET_FIXED_BYTES: usize = 49;
 
 mod field {
-    pub(super) const CONFERENCE: usize = 0;
-    pub(super) const SESSION: usize = 4;
-    pub(super) const EPOCH: usize = 8;
-    pub(super) const FLOW: usize = 10;
-    pub(super) const NUMBER: usize = 12;
-    pub(super) const SYMBOL: usize = 20;
-    pub(super) const TIMESTAMP: usize = 28;
+    use core::ops::Range;
+    pub(super) const CONFERENCE: Range<usize> = 0..4;
+    pub(super) const SESSION: Range<usize> = 4..8;
+    pub(super) const EPOCH: Range<usize> = 8..10;
+    pub(super) const FLOW: Range<usize> = 10..12;
+    pub(super) const NUMBER: Range<usize> = 12..20;
+    pub(super) const SYMBOL: Range<usize> = 20..28;
+    pub(super) const TIMESTAMP: Range<usize> = 28..36;
     pub(super) const FLAGS: usize = 36;
-    pub(super) const OBJECT: usize = 37;
-    pub(super) const INDEX: usize = 41;
-    pub(super) const COUNT: usize = 45;
+    pub(super) const OBJECT: Range<usize> = 37..41;
+    pub(super) const INDEX: Range<usize> = 41..45;
+    pub(super) const COUNT: Range<usize> = 45..49;
 }
 
-/// Flags of a packet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The flags of a packet. Bits without a name are kept as they came, so that relays pass them on.
+#[derive(Copy, Clone, Default, PartialEq, Eq, Hash)]
 pub struct PacketFlags(pub u8);
 
 impl PacketFlags {
-    /// A coding header follows the Pathlet.
-    pub const CODED: Self = Self(1);
-    /// The packet travels in the bulk lane.
-    pub const BULK: Self = Self(2);
+    /// No flag.
+    pub const NONE: Self = Self(0);
+    /// A coding header stands between Pathlet and payload.
+    pub const CODED: Self = Self(1 << 0);
+    /// The packet queues in the bulk lane (tail drop), not in the live one (head drop).
+    pub const BULK: Self = Self(1 << 1);
     /// The symbol was sent before.
-    pub const REPEAT: Self = Self(4);
-    /// The packet is an acknowledgement of a session, not content.
-    pub const ACKNOWLEDGEMENT: Self = Self(8);
+    pub const REPEAT: Self = Self(1 << 2);
+    /// The payload is an acknowledgement of the session, on its way to the source.
+    pub const ACKNOWLEDGEMENT: Self = Self(1 << 3);
 
     /// Whether all flags of `other` are set.
     #[inline]
@@ -58,110 +64,195 @@ impl PacketFlags {
         self.0 & other.0 == other.0
     }
 
-    /// Returns both sets of flags together.
+    /// Returns these flags and those of `other`.
+    #[inline]
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
 
-/// The fixed part of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl fmt::Debug for PacketFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for PacketFlags {
+    /// Prints the names of the flags that are set, with `+` between them, and `-` for none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [
+            (Self::CODED, "coded"),
+            (Self::BULK, "bulk"),
+            (Self::REPEAT, "repeat"),
+            (Self::ACKNOWLEDGEMENT, "acknowledgement"),
+        ];
+        let mut left = self.0;
+        let mut separator = "";
+        for (flag, name) in named {
+            if self.contains(flag) {
+                write!(f, "{separator}{name}")?;
+                separator = "+";
+                left &= !flag.0;
+            }
+        }
+        match (left, self.0) {
+            (_, 0) => f.write_str("-"),
+            (0, _) => Ok(()),
+            _ => write!(f, "{separator}{left:#04x}"),
+        }
+    }
+}
+
+/// The fixed part of a packet. It belongs to the session and is the same on every hop.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct PacketHeader {
-    /// Its session.
+    /// The session.
     pub key: SessionKey,
-    /// The session's epoch.
+    /// Raised by the source at a restart: numbers and symbols start again.
     pub epoch: Epoch,
-    /// The flow it was drawn for.
+    /// The flow that the packet was drawn for.
     pub flow: FlowId,
-    /// New for every emission; sibling copies share it.
+    /// Numbers the session's emissions; the copies of one emission share it.
     pub number: u64,
-    /// The unit of content that it carries.
+    /// The unit of content: what is delivered and acknowledged.
     pub symbol: u64,
-    /// When that content was created: the source's clock, nanoseconds.
+    /// The source's clock when the symbol came to be, in nanoseconds.
     pub timestamp_ns: u64,
-    /// Flags.
+    /// How the packet is to be treated.
     pub flags: PacketFlags,
-    /// The application's object (video frame, message, file) that the symbol is part of.
+    /// The application's object that the symbol is part of: a frame, a message, a file.
     pub object: u32,
-    /// Which symbol of the object, from 0.
+    /// Place of the symbol in the object. Not checked against `count` here: relays do not care.
     pub index: u32,
-    /// How many symbols the object has.
+    /// Symbols of the object.
     pub count: u32,
 }
 
 impl PacketHeader {
-    /// Parses the fixed part; returns it and what follows (the Pathlet first).
+    /// Reads the fixed part and returns it with what follows: Pathlet, coding header, payload.
     ///
     /// # Errors
-    /// Truncation only: every value of every field is legal here.
+    /// [`WireError::Truncated`] below [`PACKET_FIXED_BYTES`].
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), WireError> {
-        let (fixed, rest) = take::<PACKET_FIXED_BYTES>(bytes)?;
-        let parsed = Self {
+        let (head, rest) = split_fixed::<PACKET_FIXED_BYTES>(bytes)?;
+        let header = Self {
             key: SessionKey {
-                conference: ConferenceId(get!(fixed, field::CONFERENCE, u32)),
-                session: SessionId(get!(fixed, field::SESSION, u32)),
+                conference: ConferenceId(read!(head, field::CONFERENCE, u32)),
+                session: SessionId(read!(head, field::SESSION, u32)),
             },
-            epoch: Epoch(get!(fixed, field::EPOCH, u16)),
-            flow: FlowId(get!(fixed, field::FLOW, u16)),
-            number: get!(fixed, field::NUMBER, u64),
-            symbol: get!(fixed, field::SYMBOL, u64),
-            timestamp_ns: get!(fixed, field::TIMESTAMP, u64),
-            flags: PacketFlags(fixed[field::FLAGS]),
-            object: get!(fixed, field::OBJECT, u32),
-            index: get!(fixed, field::INDEX, u32),
-            count: get!(fixed, field::COUNT, u32),
+            epoch: Epoch(read!(head, field::EPOCH, u16)),
+            flow: FlowId(read!(head, field::FLOW, u16)),
+            number: read!(head, field::NUMBER, u64),
+            symbol: read!(head, field::SYMBOL, u64),
+            timestamp_ns: read!(head, field::TIMESTAMP, u64),
+            flags: PacketFlags(head[field::FLAGS]),
+            object: read!(head, field::OBJECT, u32),
+            index: read!(head, field::INDEX, u32),
+            count: read!(head, field::COUNT, u32),
         };
-        Ok((parsed, rest))
+        Ok((header, rest))
     }
 
-    /// Writes the fixed part to the first 49 bytes of `out`.
+    /// Writes the fixed part to the first [`PACKET_FIXED_BYTES`] of `out`.
     ///
     /// # Panics
     /// If `out` is shorter.
     #[inline]
     pub fn emit(&self, out: &mut [u8]) {
-        let out = &mut out[..PACKET_FIXED_BYTES];
-        put!(out, field::CONFERENCE, self.key.conference.0);
-        put!(out, field::SESSION, self.key.session.0);
-        put!(out, field::EPOCH, self.epoch.0);
-        put!(out, field::FLOW, self.flow.0);
-        put!(out, field::NUMBER, self.number);
-        put!(out, field::SYMBOL, self.symbol);
-        put!(out, field::TIMESTAMP, self.timestamp_ns);
+        let out: &mut [u8; PACKET_FIXED_BYTES] =
+            out.first_chunk_mut().expect("the caller gives room for a packet's fixed part");
+        write_at!(out, field::CONFERENCE, self.key.conference.0);
+        write_at!(out, field::SESSION, self.key.session.0);
+        write_at!(out, field::EPOCH, self.epoch.0);
+        write_at!(out, field::FLOW, self.flow.0);
+        write_at!(out, field::NUMBER, self.number);
+        write_at!(out, field::SYMBOL, self.symbol);
+        write_at!(out, field::TIMESTAMP, self.timestamp_ns);
         out[field::FLAGS] = self.flags.0;
-        put!(out, field::OBJECT, self.object);
-        put!(out, field::INDEX, self.index);
-        put!(out, field::COUNT, self.count);
+        write_at!(out, field::OBJECT, self.object);
+        write_at!(out, field::INDEX, self.index);
+        write_at!(out, field::COUNT, self.count);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::testing::{hex, runner};
+    use proptest::prelude::*;
+
+    fn headers() -> impl Strategy<Value = PacketHeader> {
+        let session = (any::<u32>(), any::<u32>(), any::<u16>(), any::<u16>());
+        let symbol = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u8>());
+        let object = (any::<u32>(), any::<u32>(), any::<u32>());
+        (session, symbol, object).prop_map(
+            |((conference, session, epoch, flow), (number, symbol, timestamp_ns, flags), object)| {
+                PacketHeader {
+                    key: SessionKey::new(conference, session),
+                    epoch: Epoch(epoch),
+                    flow: FlowId(flow),
+                    number,
+                    symbol,
+                    timestamp_ns,
+                    flags: PacketFlags(flags),
+                    object: object.0,
+                    index: object.1,
+                    count: object.2,
+                }
+            },
+        )
+    }
 
     #[test]
-    fn constructs_and_deconstructs() {
+    fn the_fixed_part_is_as_documented() {
+        let golden = hex("00000001 00000002 0003 0004 0000000000000005 0000000000000006
+                          000000003B9ACA00 06 00000007 00000008 00000009");
         let header = PacketHeader {
-            key: SessionKey::new(0x0102_0304, 0x0506_0708),
-            epoch: Epoch(0x090A),
-            flow: FlowId(0x0B0C),
-            number: 0x0D0E_0F10_1112_1314,
-            symbol: 0x1516_1718_191A_1B1C,
-            timestamp_ns: 0x1D1E_1F20_2122_2324,
-            flags: PacketFlags::CODED.with(PacketFlags(0x24)),
-            object: 0x2627_2829,
-            index: 0x2A2B_2C2D,
-            count: 0x2E2F_3031,
+            key: SessionKey::new(1, 2),
+            epoch: Epoch(3),
+            flow: FlowId(4),
+            number: 5,
+            symbol: 6,
+            timestamp_ns: 1_000_000_000,
+            flags: PacketFlags::BULK.with(PacketFlags::REPEAT),
+            object: 7,
+            index: 8,
+            count: 9,
         };
-        let mut out = [0; PACKET_FIXED_BYTES];
+        let mut out = [0xFF; PACKET_FIXED_BYTES];
         header.emit(&mut out);
-        let expected: Vec<u8> = (1..=49).collect();
-        assert_eq!(out.to_vec(), expected);
-        assert_eq!(PacketHeader::parse(&out), Ok((header, &[][..])));
-        for n in 0..PACKET_FIXED_BYTES {
-            assert!(PacketHeader::parse(&out[..n]).is_err(), "{n} bytes");
+        assert_eq!(out[..], golden);
+        assert_eq!(PacketHeader::parse(&golden), Ok((header, &[][..])));
+    }
+
+    #[test]
+    fn packets_make_round_trips_and_unknown_flags_stay() {
+        runner(1000)
+            .run(&headers(), |header| {
+                let mut out = [0; PACKET_FIXED_BYTES + 1];
+                header.emit(&mut out);
+                prop_assert_eq!(PacketHeader::parse(&out), Ok((header, &[0][..])));
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn every_truncated_length_is_refused() {
+        for got in 0..PACKET_FIXED_BYTES {
+            let refused = WireError::Truncated { need: PACKET_FIXED_BYTES, got };
+            assert_eq!(PacketHeader::parse(&[0; PACKET_FIXED_BYTES][..got]), Err(refused));
         }
+    }
+
+    #[test]
+    fn flags_print_by_name() {
+        assert_eq!(PacketFlags::NONE.to_string(), "-");
+        assert_eq!(PacketFlags(0b1111).to_string(), "coded+bulk+repeat+acknowledgement");
+        assert_eq!(PacketFlags(0b1001_0010).to_string(), "bulk+0x90");
+        assert_eq!(PacketFlags(0x80).to_string(), "0x80");
+        assert!(!PacketFlags::BULK.contains(PacketFlags::BULK.with(PacketFlags::CODED)));
     }
 }

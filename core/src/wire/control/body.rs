@@ -1,0 +1,179 @@
+//! Bodies of control messages.
+
+use super::{ConferenceId, ControlBody, FlowId, Incarnation, InstallFlow, NodeId, SessionId, SessionKey};
+use crate::io::HopKind;
+use crate::wire::{WireError, split_fixed};
+
+const OVERFLOW: u8 = 1;
+const CONFERENCE_END: u8 = 2;
+const JOIN: u8 = 3;
+const LEAVE: u8 = 4;
+const INSTALL: u8 = 5;
+const SETUP: u8 = 6;
+
+const OVERFLOW_BYTES: usize = 26;
+const SETUP_BYTES: usize = 9;
+const INSTALL_HEADER_BYTES: usize = 18;
+const FLOW_HEADER_BYTES: usize = 10;
+
+impl ControlBody {
+    /// Returns the number of the message's type.
+    #[must_use]
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::Overflow { .. } => OVERFLOW,
+            Self::ConferenceEnd { .. } => CONFERENCE_END,
+            Self::Join { .. } => JOIN,
+            Self::Leave { .. } => LEAVE,
+            Self::Install { .. } => INSTALL,
+            Self::Setup { .. } => SETUP,
+            Self::Unknown { kind, .. } => *kind,
+        }
+    }
+
+    /// Returns the length of the body in bytes.
+    pub(super) fn wire_len(&self) -> usize {
+        match self {
+            Self::Overflow { .. } => OVERFLOW_BYTES,
+            Self::ConferenceEnd { .. } => 4,
+            Self::Join { .. } | Self::Leave { .. } => 12,
+            Self::Install { flows, .. } => {
+                let listed: usize =
+                    flows.iter().map(|flow| FLOW_HEADER_BYTES + flow.routing_info.len()).sum();
+                INSTALL_HEADER_BYTES + listed
+            }
+            Self::Setup { .. } => SETUP_BYTES,
+            Self::Unknown { bytes, .. } => bytes.len(),
+        }
+    }
+
+    /// Reads the body of a message of type `kind`, which must fill `bytes`.
+    pub(super) fn parse(kind: u8, bytes: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader { rest: bytes };
+        let body = match kind {
+            OVERFLOW => Self::Overflow {
+                key: reader.key()?,
+                flow: FlowId(reader.u16()?),
+                node: reader.node()?,
+                dropped_packets: reader.u32()?,
+                dropped_bytes: reader.u64()?,
+            },
+            CONFERENCE_END => Self::ConferenceEnd { conference: ConferenceId(reader.u32()?) },
+            JOIN => Self::Join { key: reader.key()?, node: reader.node()? },
+            LEAVE => Self::Leave { key: reader.key()?, node: reader.node()? },
+            INSTALL => Self::Install {
+                key: reader.key()?,
+                planner_incarnation: Incarnation(reader.u32()?),
+                version: reader.u32()?,
+                flows: reader.flows()?,
+            },
+            SETUP => Self::Setup { key: reader.key()?, kind: reader.hop_kind()? },
+            _ => return Ok(Self::Unknown { kind, bytes: bytes.to_vec() }),
+        };
+        if !reader.rest.is_empty() {
+            let declared = bytes.len() - reader.rest.len();
+            return Err(WireError::LengthMismatch { declared, got: bytes.len() });
+        }
+        Ok(body)
+    }
+
+    /// Appends the body, which is no longer than 65,535 bytes, to `out`.
+    pub(super) fn emit_into(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Overflow { key, flow, node, dropped_packets, dropped_bytes } => {
+                emit_key(*key, out);
+                out.extend_from_slice(&flow.0.to_be_bytes());
+                out.extend_from_slice(&node.get().to_be_bytes());
+                out.extend_from_slice(&dropped_packets.to_be_bytes());
+                out.extend_from_slice(&dropped_bytes.to_be_bytes());
+            }
+            Self::ConferenceEnd { conference } => out.extend_from_slice(&conference.0.to_be_bytes()),
+            Self::Join { key, node } | Self::Leave { key, node } => {
+                emit_key(*key, out);
+                out.extend_from_slice(&node.get().to_be_bytes());
+            }
+            Self::Install { key, planner_incarnation, version, flows } => {
+                emit_key(*key, out);
+                out.extend_from_slice(&planner_incarnation.0.to_be_bytes());
+                out.extend_from_slice(&version.to_be_bytes());
+                // The body's length bounds both the number of flows and the length of each.
+                out.extend_from_slice(&(flows.len() as u16).to_be_bytes());
+                for flow in flows {
+                    out.extend_from_slice(&flow.share.to_bits().to_be_bytes());
+                    out.extend_from_slice(&(flow.routing_info.len() as u16).to_be_bytes());
+                    out.extend_from_slice(&flow.routing_info);
+                }
+            }
+            Self::Setup { key, kind } => {
+                emit_key(*key, out);
+                out.push(u8::from(*kind == HopKind::Stream));
+            }
+            Self::Unknown { bytes, .. } => out.extend_from_slice(bytes),
+        }
+    }
+}
+
+fn emit_key(key: SessionKey, out: &mut Vec<u8>) {
+    out.extend_from_slice(&key.conference.0.to_be_bytes());
+    out.extend_from_slice(&key.session.0.to_be_bytes());
+}
+
+/// Takes numbers off the front of a body.
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        let (head, rest) = split_fixed::<N>(self.rest)?;
+        self.rest = rest;
+        Ok(*head)
+    }
+
+    fn u16(&mut self) -> Result<u16, WireError> {
+        self.take().map(u16::from_be_bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32, WireError> {
+        self.take().map(u32::from_be_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, WireError> {
+        self.take().map(u64::from_be_bytes)
+    }
+
+    fn key(&mut self) -> Result<SessionKey, WireError> {
+        Ok(SessionKey { conference: ConferenceId(self.u32()?), session: SessionId(self.u32()?) })
+    }
+
+    fn node(&mut self) -> Result<NodeId, WireError> {
+        NodeId::new(self.u32()?).ok_or(WireError::BadField("node"))
+    }
+
+    fn hop_kind(&mut self) -> Result<HopKind, WireError> {
+        match self.take::<1>()? {
+            [0] => Ok(HopKind::Datagram),
+            [1] => Ok(HopKind::Stream),
+            _ => Err(WireError::BadField("kind")),
+        }
+    }
+
+    fn flows(&mut self) -> Result<Vec<InstallFlow>, WireError> {
+        let count = usize::from(self.u16()?);
+        // The count is the peer's word, the bytes are here: the smaller bounds what is allocated.
+        let mut flows = Vec::with_capacity(count.min(self.rest.len() / FLOW_HEADER_BYTES));
+        for _ in 0..count {
+            let share = f64::from_bits(self.u64()?);
+            if !share.is_finite() || share < 0.0 {
+                return Err(WireError::BadField("share"));
+            }
+            let length = usize::from(self.u16()?);
+            let got = self.rest.len();
+            let (routing_info, rest) =
+                self.rest.split_at_checked(length).ok_or(WireError::Truncated { need: length, got })?;
+            self.rest = rest;
+            flows.push(InstallFlow { share, routing_info: routing_info.to_vec() });
+        }
+        Ok(flows)
+    }
+}

@@ -1,0 +1,104 @@
+//! `docs/protocol.md` shows the bytes that the code writes.
+
+use bellini_core::ids::{Epoch, FlowId, Incarnation, NodeId, SessionKey};
+use bellini_core::io::HopKind;
+use bellini_core::route::Route;
+use bellini_core::wire::control::InstallFlow;
+use bellini_core::wire::hello::{Echo, HELLO_BYTES};
+use bellini_core::wire::{
+    ControlBody, ControlFrame, ControlMessage, FrameHeader, FrameKind, Hello, PacketFlags, PacketHeader,
+    frame, hello, packet, routing,
+};
+
+const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
+const KEY: SessionKey = SessionKey::new(1, 2);
+
+/// Fails unless the document shows `bytes` in hexadecimal, whatever the spacing.
+fn is_shown(what: &str, bytes: &[u8]) {
+    let shown: String = DOCUMENT.split_whitespace().collect();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    assert!(shown.contains(&hex), "{what}: the document does not show {hex}");
+}
+
+fn node(id: u32) -> NodeId {
+    NodeId::new(id).expect("a legal id")
+}
+
+fn route(text: &str) -> Vec<u8> {
+    routing::encode(&Route::parse(text).expect("a route")).expect("a legal route")
+}
+
+#[test]
+fn headers_are_shown() {
+    let (number, timestamp_us) = (0x0102_0304_0506_0708, 1_000_000);
+    let header = FrameHeader { kind: FrameKind::Data, connection: 7, number, timestamp_us, rtt_us: 40_000 };
+    let mut bytes = [0; frame::FRAME_HEADER_BYTES];
+    header.emit(&mut bytes);
+    is_shown("frame", &bytes);
+
+    let header = PacketHeader {
+        key: KEY,
+        epoch: Epoch(3),
+        flow: FlowId(4),
+        number: 5,
+        symbol: 6,
+        timestamp_ns: 1_000_000_000,
+        flags: PacketFlags::BULK.with(PacketFlags::REPEAT),
+        object: 7,
+        index: 8,
+        count: 9,
+    };
+    let mut bytes = [0; packet::PACKET_FIXED_BYTES];
+    header.emit(&mut bytes);
+    is_shown("packet", &bytes);
+
+    for text in ["2d", "2>3d", "{3d,2d>{4d,5d}}", "3>2d", "{2d,3>2d}"] {
+        is_shown(text, &route(text));
+    }
+}
+
+#[test]
+fn hellos_are_shown() {
+    let first = Hello {
+        node: node(2),
+        incarnation: Incarnation(1),
+        connection: 7,
+        mtu: 1500,
+        version_min: 1,
+        version_max: 1,
+        timestamp_us: 1_000_000,
+        echo: None,
+    };
+    let answer = Hello { echo: Some(Echo { timestamp_us: 500, hold_us: 30 }), ..first };
+    for hello in [first, answer] {
+        let mut bytes = [0; HELLO_BYTES];
+        hello.emit(&mut bytes);
+        is_shown("hello", &bytes);
+    }
+    assert!(DOCUMENT.contains(&format!("at least {}", hello::MTU_MIN)));
+}
+
+#[test]
+fn control_messages_are_shown() {
+    let overflow = ControlBody::Overflow {
+        key: KEY,
+        flow: FlowId(3),
+        node: node(9),
+        dropped_packets: 10,
+        dropped_bytes: 12_000,
+    };
+    let flows = vec![InstallFlow { share: 0.25, routing_info: route("2d") }];
+    let install = ControlBody::Install { key: KEY, planner_incarnation: Incarnation(6), version: 7, flows };
+    let cases = [
+        (route("2d"), ControlBody::Join { key: KEY, node: node(9) }),
+        (Vec::new(), overflow),
+        (route("3>2d"), install),
+        (route("3>2d"), ControlBody::Setup { key: KEY, kind: HopKind::Stream }),
+    ];
+    for (route, body) in cases {
+        let message = ControlMessage { id: 16, origin: node(5), route, body };
+        let mut bytes = Vec::new();
+        ControlFrame { sequence: 3, ack: 4, message: Some(message) }.emit_into(&mut bytes);
+        is_shown("control frame", &bytes);
+    }
+}
