@@ -7,7 +7,9 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "bellini", version, about, long_about = None, arg_required_else_help = true)]
 #[command(after_help = "Example: bellini sim scenarios/fig3.json\n\
-    Then open runs/fig3-sim-1/report.html in a browser.")]
+    Then open runs/fig3-sim-1/report.html in a browser.\n\n\
+    Exit codes: 0 done; 1 failed while running; 2 wrong usage; 3 scenario invalid; \
+    6 files or permissions; 130 interrupted.")]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -22,10 +24,16 @@ pub(super) enum Verb {
         bellini sim scenarios/fig3.json --set 'duration=5 s' --json")]
     Sim(SimOptions),
     /// Check a scenario without running it.
+    #[command(after_help = "Examples:\n  bellini check scenarios/fig3.json\n  \
+        bellini check scenarios/fig3.json --resolved > resolved.json")]
     Check(CheckOptions),
     /// Make the plots and the report page of a run again, or of several runs together.
+    #[command(after_help = "Examples:\n  bellini report runs/fig3-sim-1\n  \
+        bellini report runs/fig3-sim-1 runs/fig3-sim-2 --out runs/fig3-both")]
     Report(ReportOptions),
     /// Print the JSON Schema of scenario files.
+    #[command(after_help = "Example: bellini schema > scenario.schema.json\n\
+        A scenario with \"$schema\": \"scenario.schema.json\" is then completed and checked by editors.")]
     Schema,
 }
 
@@ -53,7 +61,7 @@ pub(super) struct SimOptions {
     /// Where results go [default: runs/<scenario>-sim-<seed>].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Replace the results of an earlier run in the same place.
+    /// Replace the results of an earlier run in the same place; nothing else is ever removed.
     #[arg(long)]
     pub(super) force: bool,
     /// Print summary.json instead of the table (several seeds: one JSON document a line).
@@ -72,7 +80,7 @@ pub(super) struct CheckOptions {
     /// Print the scenario with every default filled in.
     #[arg(long)]
     pub(super) resolved: bool,
-    /// Print what is wrong as JSON.
+    /// Print errors and warnings as JSON on stdout.
     #[arg(long)]
     pub(super) json: bool,
 }

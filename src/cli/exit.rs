@@ -1,6 +1,7 @@
 //! Exit codes, and failures that know theirs.
 
 use std::fmt::Display;
+use std::io::Write;
 
 /// Everything was done.
 pub(super) const DONE: u8 = 0;
@@ -36,9 +37,13 @@ impl Failure {
     }
 }
 
-/// Prints a line to stdout; a closed pipe is the end of the output, not an error.
+/// Prints results to stdout; a closed pipe is the end of the output, not an error.
 pub(super) fn print(text: &str) {
-    use std::io::Write;
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Prints a line to stderr. Unlike `eprintln!` it does not panic when nobody reads it any more.
+pub(super) fn say(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

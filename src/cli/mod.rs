@@ -8,6 +8,7 @@ mod progress;
 mod report;
 mod schema;
 mod sim;
+mod target;
 mod usage;
 
 use crate::Registry;
@@ -32,7 +33,7 @@ pub fn run(registry: Registry) -> ExitCode {
         }
     };
     if let Err(error) = registry.check() {
-        eprintln!("error: {error}");
+        exit::say(format_args!("error: {error}"));
         return ExitCode::from(exit::USAGE);
     }
     let result = match args.verb {
@@ -45,7 +46,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(Failure { code, message }) => {
             if !message.is_empty() {
-                eprintln!("{message}");
+                exit::say(message);
             }
             ExitCode::from(code)
         }

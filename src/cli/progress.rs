@@ -1,5 +1,6 @@
 //! Progress on stderr: a bar on a terminal, plain lines elsewhere.
 
+use super::exit;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -23,7 +24,9 @@ pub(super) struct ProgressLine {
 impl ProgressLine {
     /// Begins a line for a run of `simulated_s` seconds (settling and draining included).
     pub(super) fn new(label: String, simulated_s: f64) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        // A terminal that calls itself dumb cannot move its cursor.
+        let smart = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let bar = (smart && std::io::stderr().is_terminal()).then(|| {
             let style = ProgressStyle::with_template("{prefix} [{bar:30}] {percent:>3} %  {msg}")
                 .expect("the template is well-formed")
                 .progress_chars("=> ");
@@ -50,7 +53,7 @@ impl ProgressLine {
                 bar.set_position((done * STEPS as f64) as u64);
                 bar.set_message(message);
             }
-            None => eprintln!("{}: {:.0} %, {message}", self.label, done * 100.0),
+            None => exit::say(format_args!("{}: {:.0} %, {message}", self.label, done * 100.0)),
         }
     }
 

@@ -1,83 +1,71 @@
 //! `bellini sim`: scenario in, run directory out.
 
 use super::args::SimOptions;
-use super::check::{load_scenario, warn};
+use super::check::{ScenarioText, warn};
 use super::exit::{self, Failure};
 use super::interrupt;
 use super::progress::ProgressLine;
+use super::report::{draw, load};
+use super::target::Target;
 use super::usage;
 use crate::Registry;
-use bellini_reports::{Options, report, table};
+use bellini_reports::table;
 use bellini_scenarios::emit;
 use bellini_scenarios::model::Scenario;
 use bellini_scenarios::record::{
-    EventRow, EventWriter, Overwrite, RecordError, Run, RunDirectory, Scope, SeriesWriter, Status, Summary,
+    EventRow, EventWriter, Overwrite, RecordError, RunDirectory, Scope, SeriesWriter, Status, Summary, file,
 };
 use bellini_sim::{Observer, Outcome, Progress, SimError, Simulation};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(super) fn run(registry: &Registry, options: &SimOptions) -> Result<u8, Failure> {
-    let loaded = load_scenario(registry, &options.scenario, None)?;
+    let text = ScenarioText::read(registry, &options.scenario)?;
+    let loaded = text.resolve(None)?;
     warn(&loaded);
-    let first = loaded.scenario.seed;
     let name = loaded.scenario.name.clone();
-    let count = options.seeds.unwrap_or(1);
-    let base = options.out.clone().unwrap_or_else(|| match options.seeds {
-        None => PathBuf::from("runs").join(format!("{name}-sim-{first}")),
-        Some(n) => PathBuf::from("runs").join(format!("{name}-sim-{first}-{}", first + (n - 1))),
-    });
-    // Every place is looked at before anything starts.
-    let mut planned = Vec::new();
-    for seed in first..first + count {
-        let path = if options.seeds.is_some() { base.join(format!("seed-{seed}")) } else { base.clone() };
-        if !options.force {
-            refuse_occupied(&path)?;
-        }
-        planned.push((seed, path));
-    }
+    let target = Target::new(&name, "sim", loaded.scenario.seed, options.seeds, options.out.as_deref())?;
+    target.check(options.force)?;
     interrupt::catch();
-    let mut runs = Vec::new();
+    let mut done: Vec<PathBuf> = Vec::new();
     let mut interrupted = false;
     let mut loaded = Some(loaded);
-    for (seed, path) in &planned {
+    for (seed, path) in &target.runs {
         // Populations are drawn from the seed: each seed resolves the scenario anew.
         let scenario = match loaded.take() {
             Some(first) => first.scenario,
-            None => load_scenario(registry, &options.scenario, Some(*seed))?.scenario,
+            None => text.resolve(Some(*seed))?.scenario,
         };
-        let label = format!("{name} seed {seed}");
+        let label = match target.runs.len() {
+            1 => format!("{name} seed {seed}"),
+            all => format!("{name} seed {seed} ({} of {all})", done.len() + 1),
+        };
         let summary = run_one(registry, &scenario, *seed, path, &label, options)?;
-        interrupted |= summary.status == Status::Interrupted;
         show(&summary, options);
-        runs.push(path.clone());
+        done.push(path.clone());
+        interrupted = summary.status == Status::Interrupted
+            || (interrupt::was_pressed() && done.len() < target.runs.len());
         if interrupted {
             break;
         }
     }
     if options.seeds.is_some() && !options.no_report {
-        report_runs(&runs, &base)?;
+        draw(&load(&done)?, &target.base)?;
     }
-    let place = base.display();
+    let place = target.base.display();
     if interrupted {
-        eprintln!("Interrupted: what was recorded until then is in {place}.");
-        return Ok(exit::INTERRUPTED);
+        let which = match target.runs.len() {
+            1 => String::new(),
+            all => format!(" ({} of {all} runs)", done.len()),
+        };
+        exit::say(format_args!("Interrupted: what was recorded until then{which} is in {place}."));
     }
     if options.no_report {
-        eprintln!("Records: {place}");
+        exit::say(format_args!("Records: {place}"));
     } else {
-        eprintln!("Report: {}", base.join("report.html").display());
+        exit::say(format_args!("Report: {}", target.base.join(file::REPORT).display()));
     }
-    Ok(exit::DONE)
-}
-
-fn refuse_occupied(path: &Path) -> Result<(), Failure> {
-    let occupied = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
-    if occupied {
-        let hint = "use --force to replace what is there, or --out DIR for another place";
-        return Err(Failure::new(exit::USAGE, format!("{} holds an earlier run; {hint}", path.display())));
-    }
-    Ok(())
+    Ok(if interrupted { exit::INTERRUPTED } else { exit::DONE })
 }
 
 /// Simulates one seed and leaves a run directory.
@@ -111,7 +99,12 @@ fn run_one(
     events.finish().map_err(unwritable)?;
     let Outcome { mut summary, delays } = result.map_err(|error| {
         progress.finish();
-        Failure::new(exit::FAILED, format!("{error}\nWhat was recorded until then is in {}.", path.display()))
+        // The observer fails when its files cannot be written.
+        let code = match error {
+            SimError::Observer(_) => exit::ENVIRONMENT,
+            _ => exit::FAILED,
+        };
+        Failure::new(code, format!("{error}\nWhat was recorded until then is in {}.", path.display()))
     })?;
     if let Some(engine) = &mut summary.engine {
         engine.wall_s = wall_s;
@@ -123,20 +116,10 @@ fn run_one(
     directory.write_summary(&summary).map_err(unwritable)?;
     if !options.no_report {
         progress.phase("drawing the report");
-        report_runs(&[path.to_owned()], path)?;
+        draw(&load(&[path.to_owned()])?, path)?;
     }
     progress.finish();
     Ok(summary)
-}
-
-fn report_runs(runs: &[PathBuf], out: &Path) -> Result<(), Failure> {
-    let runs = runs
-        .iter()
-        .map(|path| Run::load(path))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Failure::new(exit::FAILED, error))?;
-    report(&runs, out, Options::default()).map_err(|error| Failure::new(exit::FAILED, error))?;
-    Ok(())
 }
 
 fn show(summary: &Summary, options: &SimOptions) {

@@ -46,6 +46,14 @@ pub struct Loaded {
 /// # Errors
 /// When the file cannot be read, or anything in it is wrong; all of it at once.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, Diagnostics> {
+    parse_str(&path.display().to_string(), &read(path)?, options)
+}
+
+/// Reads the text of a scenario file, for [`parse_str`]: one reading serves several seeds.
+///
+/// # Errors
+/// When the file cannot be read, is too large or is not UTF-8.
+pub fn read(path: &Path) -> Result<String, Diagnostics> {
     let name = path.display().to_string();
     let unreadable = |problem: String| {
         let mut sink = Sink::new(Source { name: name.clone(), text: String::new() });
@@ -68,14 +76,11 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, Diagnostics> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(unreadable(format!("it is larger than {} MiB", FILE_BYTES_MAX >> 20)));
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => parse_str(&name, &text, options),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
-            Err(unreadable(format!("line {line} is not UTF-8 (byte {at})")))
-        }
-    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+        unreadable(format!("line {line} is not UTF-8 (byte {at})"))
+    })
 }
 
 /// Reads a scenario from text; `file_name` is what errors call it, and gives the scenario's name if it has none.
