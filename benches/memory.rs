@@ -12,6 +12,7 @@ use bellini_core::config::NodeConfig;
 use bellini_core::ids::SessionKey;
 use bellini_core::io::{Command, HopKind};
 use bellini_core::rng::Seed;
+use bellini_core::session::{SessionEntry, SinkSession, SourceSession};
 use bellini_core::time::{Duration, Instant};
 use bellini_core::units::BitRate;
 use machine::machine;
@@ -52,6 +53,7 @@ fn nodes() {
     let region = Region::new(ALLOCATOR);
     let mut node = Node::new(NodeConfig::new(id(1)), Seed(1), Instant::ZERO).expect("the defaults work");
     row("idle, no hop", held(&region) + size_of::<Node>() as f64, Some(NODE_BUDGET));
+    row("of which the node itself, without the heap", size_of::<Node>() as f64, None);
     for kind in [HopKind::Datagram, HopKind::Control] {
         let region = Region::new(ALLOCATOR);
         let peers = 100;
@@ -66,43 +68,64 @@ fn key(session: u32, per_conference: u32) -> SessionKey {
     SessionKey::new(1 + session / per_conference, 1 + session % per_conference)
 }
 
-/// Sessions that are known but silent, at each kind of node.
+/// Sessions that are known but silent, at each kind of node: what nodes with them give back, less what nodes
+/// without them do.
 fn sessions(per_conference: u32) {
     println!("an idle session (mean of {SESSIONS}, {per_conference} a conference)");
+    row("a table entry, at any node", size_of::<Option<SessionEntry>>() as f64, None);
+    row("a source's own state", size_of::<SourceSession>() as f64, None);
+    row("a destination's own state", size_of::<SinkSession>() as f64, None);
+    let without = weights(Chain::open(1));
+    for (packets, when) in [(0, "before its first packet"), (1, "after a packet")] {
+        let with = weights(with_sessions(per_conference, packets));
+        for (place, (with, without)) in
+            ["source", "relay", "destination"].iter().zip(with.iter().zip(&without))
+        {
+            let bytes = (with - without) / f64::from(SESSIONS);
+            row(&format!("at its {place}, {when}"), bytes, Some(SESSION_BUDGET));
+        }
+    }
+}
+
+/// Returns nodes that know [`SESSIONS`] sessions, set up along their route, each with so many packets behind it.
+fn with_sessions(per_conference: u32, packets: u64) -> Chain {
     let mut chain = Chain::open(1);
     let rate = BitRate::from_bps(64_000).expect("not zero");
-    let start = chain.now + Duration::from_secs(1);
-    let region = Region::new(ALLOCATOR);
+    let start = chain.now + Duration::from_secs(100);
     for session in 0..SESSIONS {
-        // One packet each: the symbol after it would come when the session is over.
-        let stop = start + Duration::from_millis(10);
-        chain.start_session(key(session, per_conference), rate, 160, (start, stop));
+        let key = key(session, per_conference);
+        // A symbol every 20 ms. Sessions begin one after the other, so that no queue holds all their packets.
+        let start = start + Duration::from_millis(u64::from(session));
+        chain.start_session(
+            key,
+            rate,
+            160,
+            (start, start + Duration::from_millis(1 + 20 * (packets.max(1) - 1))),
+        );
+        chain.join(2, key, rate, 160);
+        chain.settle();
     }
-    chain.drop_frames();
-    row("at its source, flows installed", held(&region) / f64::from(SESSIONS), Some(SESSION_BUDGET));
-    let region = Region::new(ALLOCATOR);
-    for session in 0..SESSIONS {
-        chain.join(2, key(session, per_conference), rate, 160);
-    }
-    row("at a destination, announced", held(&region) / f64::from(SESSIONS), Some(SESSION_BUDGET));
-    // Capacity for all frames first, so that only nodes are measured.
+    assert!(chain.now < start, "sessions are quiet until all are set up");
     let (mut sent, mut relayed, mut rest) = (Batch::default(), Batch::default(), Batch::default());
-    let warm = chain.now;
-    chain.emit(SESSIONS as usize, &mut sent);
-    assert!(chain.now > warm && sent.len() == SESSIONS as usize, "one packet a session");
-    relayed.reserve(SESSIONS as usize);
-    let region = Region::new(ALLOCATOR);
-    chain.dispatch(&sent);
-    chain.forward(&mut relayed);
-    row(
-        "at a relay, after a packet (queue for all of them included)",
-        held(&region) / f64::from(SESSIONS),
-        Some(SESSION_BUDGET),
-    );
-    let region = Region::new(ALLOCATOR);
-    chain.sink(0, &relayed, &mut rest);
-    row("at a destination, what the first packet adds", held(&region) / f64::from(SESSIONS), None);
-    assert_eq!(chain.delivered(), u64::from(SESSIONS), "every session's packet arrives");
+    if packets > 0 {
+        let steps = u64::from(SESSIONS) + 20 * packets;
+        for step in 0..steps {
+            chain.now = start + Duration::from_millis(step);
+            chain.turn(&mut sent, &mut relayed, &mut rest);
+        }
+    }
+    assert_eq!(chain.delivered(), u64::from(SESSIONS) * packets, "every packet arrives");
+    chain
+}
+
+/// Returns the heap bytes that each node gives back when it is dropped.
+fn weights(chain: Chain) -> Vec<f64> {
+    let weigh = |node: Node| {
+        let region = Region::new(ALLOCATOR);
+        drop(node);
+        -held(&region)
+    };
+    chain.nodes.into_iter().map(weigh).collect()
 }
 
 /// A thousand sessions start each second, send for 100 ms and are forgotten: what do nodes still hold?
@@ -118,7 +141,8 @@ fn starts() {
         let now = begin + Duration::from_millis(tick);
         chain.now = now;
         let session = |tick: u64| SessionKey::new(1 + (tick / 10) as u32, 1 + (tick % 10) as u32);
-        chain.start_session(session(tick), rate, 160, (now, now + Duration::from_millis(100)));
+        let start = now + Duration::from_millis(1);
+        chain.start_session(session(tick), rate, 160, (start, start + Duration::from_millis(100)));
         chain.join(2, session(tick), rate, 160);
         if let Some(ended) = tick.checked_sub(200) {
             chain.command(0, Command::ForgetSession(session(ended)));

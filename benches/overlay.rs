@@ -1,7 +1,8 @@
 //! Nanoseconds per simulated packet-hop on the shipped `overlay` scenarios, beside the figures of other simulators.
 //!
 //! `cargo bench --bench overlay [-- --rounds N] [--seconds S]`: rounds per scenario (5), and a shorter run for a
-//! quick look. Wall time of a whole run is divided by the packets that links took: recording of samples, the digest,
+//! quick look. Time of a whole run, of the
+//! processor and on the wall, is divided by the packets that links took: recording of samples, the digest,
 //! the ledger and the making of the summary are in it; reading the scenario is not.
 
 #[path = "rig/machine.rs"]
@@ -10,7 +11,7 @@ mod machine;
 use bellini_scenarios::parse::{LoadOptions, load};
 use bellini_scenarios::registry::Registry;
 use bellini_sim::{NoObserver, Simulation};
-use machine::{argument, machine, median, memory_mib, reset_peak};
+use machine::{argument, cpu_s, machine, median, memory_mib, reset_peak};
 use std::path::Path;
 use std::time::Instant;
 
@@ -24,23 +25,34 @@ fn main() {
     println!("{}; ns per packet-hop, {rounds} rounds a scenario", machine());
     println!("peers' figures were taken on the same load on another machine\n");
     println!(
-        "{:>5} {:>12} {:>10} {:>9} {:>7} {:>7} {:>9} {:>8} {:>6} {:>6}  digest",
-        "S", "packet-hops", "delivered", "median ns", "min", "max", "peak MiB", "ns-3", "ns-2", "htsim"
+        "{:>5} {:>12} {:>10} {:>7} {:>7} {:>7} {:>7} {:>8} {:>8} {:>6} {:>6}  digest",
+        "S",
+        "packet-hops",
+        "delivered",
+        "cpu ns",
+        "min",
+        "max",
+        "wall ns",
+        "peak MiB",
+        "ns-3",
+        "ns-2",
+        "htsim"
     );
     let mut medians = Vec::new();
     for (sessions, peers) in PEERS {
         reset_peak();
         let scenario = scenario(sessions, seconds);
-        let mut nanos = Vec::new();
+        let (mut nanos, mut walls) = (Vec::new(), Vec::new());
         let mut figures = (0, 0, String::new());
         for _ in 0..rounds {
-            let start = Instant::now();
+            let (start, cpu) = (Instant::now(), cpu_s());
             let simulation = Simulation::new(&scenario, 1, &Registry::builtin()).expect("it starts");
             let outcome = simulation.run(&mut NoObserver).expect("packets add up");
-            let wall = start.elapsed();
+            let (wall, cpu) = (start.elapsed(), cpu_s() - cpu);
             let summary = outcome.summary;
             let hops = summary.engine.and_then(|engine| engine.packet_hops).unwrap_or(1);
-            nanos.push(wall.as_nanos() as f64 / hops as f64);
+            nanos.push(cpu * 1e9 / hops as f64);
+            walls.push(wall.as_nanos() as f64 / hops as f64);
             let destinations = summary.sessions.iter().flat_map(|session| &session.destinations);
             let delivered = destinations.map(|destination| destination.delivered_packets).sum::<u64>();
             let now = (hops, delivered, summary.digest.unwrap_or_default());
@@ -52,9 +64,10 @@ fn main() {
         medians.push(middle);
         let [ns3, ns2, htsim] = peers;
         println!(
-            "{sessions:>5} {hops:>12} {delivered:>10} {middle:>9.1} {:>7.1} {:>7.1} {:>9.1} {ns3:>8} {ns2:>6} {htsim:>6}  {}",
+            "{sessions:>5} {hops:>12} {delivered:>10} {middle:>7.1} {:>7.1} {:>7.1} {:>7.1} {:>8.1} {ns3:>8} {ns2:>6} {htsim:>6}  {}",
             nanos[0],
             nanos[nanos.len() - 1],
+            median(&mut walls),
             memory_mib("VmHWM"),
             &digest[..digest.len().min(16)],
         );

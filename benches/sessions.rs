@@ -15,7 +15,7 @@ use bellini_scenarios::parse::{LoadOptions, load, parse_str};
 use bellini_scenarios::record::Summary;
 use bellini_scenarios::registry::Registry;
 use bellini_sim::{NoObserver, Observer, Progress, Simulation};
-use machine::{argument, machine, median, memory_mib};
+use machine::{argument, cpu_s, machine, median, memory_mib};
 use std::path::Path;
 use std::time::Instant;
 
@@ -74,12 +74,12 @@ fn same_rate(sessions: usize, per_conference: usize) -> Scenario {
     scenario
 }
 
-/// Returns nanoseconds per packet-hop of the whole run, and its summary.
+/// Returns nanoseconds of the processor per packet-hop of the whole run, and its summary.
 fn run(scenario: &Scenario, observer: &mut dyn Observer) -> (f64, Summary) {
-    let start = Instant::now();
+    let start = cpu_s();
     let simulation = Simulation::new(scenario, 1, &Registry::builtin()).expect("it starts");
     let summary = simulation.run(observer).expect("packets add up").summary;
-    let nanos = start.elapsed().as_nanos() as f64;
+    let nanos = (cpu_s() - start) * 1e9;
     let hops = summary.engine.as_ref().and_then(|engine| engine.packet_hops).unwrap_or(1);
     (nanos / hops as f64, summary)
 }

@@ -36,3 +36,11 @@ pub(crate) fn argument<T: std::str::FromStr>(name: &str) -> Option<T> {
     let mut arguments = std::env::args().skip_while(|argument| argument != name);
     arguments.nth(1)?.parse().ok()
 }
+
+/// Processor time of the main thread so far in seconds, where the system tells; wall time counts what other programs
+/// on the machine take.
+pub(crate) fn cpu_s() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok());
+    nanos.map_or(f64::NAN, |nanos| nanos * 1e-9)
+}

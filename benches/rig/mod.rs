@@ -10,7 +10,6 @@ use bellini_core::Node;
 use bellini_core::config::NodeConfig;
 use bellini_core::content::spec::Content;
 use bellini_core::drive::{Drained, Host, Sent, drain};
-use bellini_core::header::HEADER_BYTES_MAX;
 use bellini_core::ids::{Epoch, HopIndex, Incarnation, NodeId, SessionKey};
 use bellini_core::io::{
     Command, DrawMode, Event, HopKind, Input, Install, MeasureWindow, Received, SessionSpec, SinkSpec,
@@ -74,12 +73,6 @@ impl Batch {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.frames.clear();
-    }
-
-    /// Makes room for so many frames.
-    pub(crate) fn reserve(&mut self, frames: usize) {
-        self.frames.reserve(frames);
-        self.bytes.reserve(frames * HEADER_BYTES_MAX);
     }
 
     /// Brings every frame meant for `node` in on its hop `hop`; payloads are shared, not copied.
@@ -253,11 +246,6 @@ impl Chain {
         let node = &mut self.nodes[2 + sink];
         frames.deliver(self.now, node, self.sink_hops[sink]);
         empty(node, self.now, out);
-    }
-
-    /// Takes away what the source has to send.
-    pub(crate) fn drop_frames(&mut self) {
-        empty(&mut self.nodes[0], self.now, &mut Batch::default());
     }
 
     /// Lets frames of every kind that are due now go from each node to its neighbours, once.
