@@ -1,7 +1,7 @@
 //! Nanoseconds per simulated packet-hop on the shipped `overlay` scenarios, beside the figures of other simulators.
 //!
-//! `cargo bench --bench overlay [-- --rounds N] [--seconds S]`: rounds per scenario (5), and a shorter run for a
-//! quick look. Time of a whole run, of the
+//! `cargo bench --bench overlay [-- --rounds N] [--seconds S] [--sessions S]`: rounds per scenario (5), a shorter run
+//! for a quick look, only one of the scenarios (for a profiler). Time of a whole run, of the
 //! processor and on the wall, is divided by the packets that links took: recording of samples, the digest,
 //! the ledger and the making of the summary are in it; reading the scenario is not.
 
@@ -38,8 +38,11 @@ fn main() {
         "ns-2",
         "htsim"
     );
+    let only: Option<u32> = argument("--sessions");
     let mut medians = Vec::new();
-    for (sessions, peers) in PEERS {
+    for (sessions, peers) in
+        PEERS.into_iter().filter(|(sessions, _)| only.is_none_or(|only| only == *sessions))
+    {
         reset_peak();
         let scenario = scenario(sessions, seconds);
         let (mut nanos, mut walls) = (Vec::new(), Vec::new());
@@ -72,10 +75,9 @@ fn main() {
             &digest[..digest.len().min(16)],
         );
     }
-    println!(
-        "\ngrowth from S = 10 to 1000: {:.2}x (htsim 3.9x, ns-2 3.9x, ns-3 4.9x)",
-        medians[2] / medians[0]
-    );
+    if let [few, .., many] = medians[..] {
+        println!("\ngrowth from S = 10 to 1000: {:.2}x (htsim 3.9x, ns-2 3.9x, ns-3 4.9x)", many / few);
+    }
 }
 
 fn scenario(sessions: u32, seconds: Option<u32>) -> bellini_scenarios::model::Scenario {
