@@ -4,6 +4,8 @@
 //! 300 B structs, a warm-up before. "busy" keeps 4 packets waiting per conference, so that turns pass between
 //! filled queues; "idle" pops every packet at once, so that each one fills and empties its queue.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a benchmark reads the clock")]
+
 use bellini_core::feeder::{Feeder, FeederConfig, Lane, Scheduler};
 use bellini_core::ids::ConferenceId;
 use std::hint::black_box;

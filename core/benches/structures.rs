@@ -1,5 +1,7 @@
 //! What the core's data structures cost: nanoseconds per operation, the median of several rounds.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a benchmark reads the clock")]
+
 use bellini_core::rng::Seed;
 use bellini_core::stats::Histogram;
 use bellini_core::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! What the simulator's pending events cost: nanoseconds for a pop and a schedule, the median of several rounds.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a benchmark reads the clock")]
+
 use bellini_core::rng::Seed;
 use bellini_core::time::{Duration, Instant};
 use bellini_sim::agenda::{Agenda, Class};

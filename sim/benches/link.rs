@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p bellini-sim --bench link`. No event queue is involved: the driver here steps from packet to packet.
 
-#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock, whatever the lists forbid")]
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a benchmark reads the clock")]
 
 use bellini_core::rng::Seed;
 use bellini_core::time::{Duration, Instant};

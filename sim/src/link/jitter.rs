@@ -45,7 +45,11 @@ mod tests {
         let cases = [
             (JitterModel::Uniform(span), 3.0, 6.0 / 12.0_f64.sqrt()),
             (JitterModel::Exponential(span), 6.0, 6.0),
-            (JitterModel::HalfNormal(span), 6.0 * half_normal, 6.0 * (1.0 - half_normal.powi(2)).sqrt()),
+            (
+                JitterModel::HalfNormal(span),
+                6.0 * half_normal,
+                6.0 * (1.0 - libm::pow(half_normal, 2.0)).sqrt(),
+            ),
         ];
         for (model, mean, deviation) in cases {
             let jitter = Jitter { model, reorder: false };
