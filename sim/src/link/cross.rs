@@ -163,8 +163,7 @@ mod tests {
         let seen = times(source(CrossPattern::Poisson, 80_000_000, 0, 100_000));
         let n = seen.len() as f64;
         assert!((n - 1e6).abs() < 4.5 * 1e3, "{n}");
-        let square: f64 =
-            seen.windows(2).map(|pair| libm::pow(((pair[1] - pair[0]) as f64 / 1e5), 2.0)).sum();
+        let square: f64 = seen.windows(2).map(|pair| libm::pow((pair[1] - pair[0]) as f64 / 1e5, 2.0)).sum();
         // E x^2 = 2, Var x^2 = 20 for the exponential of mean 1.
         assert!((square / n - 2.0).abs() < 4.5 * (20.0 / n).sqrt() + 1e-3, "{}", square / n);
     }
@@ -176,14 +175,14 @@ mod tests {
             CrossPattern::OnOff { mean_on: Duration::from_millis(10), mean_off: Duration::from_millis(30) };
         let seen = times(source(pattern, 40_000_000, 0, 400_000));
         // Count over T: variance of on time is 2 T (on off)^2 / (on + off)^3 for exponential stays.
-        let on_variance = 2.0 * 400_000.0 * libm::pow((10.0_f64 * 30.0), 2.0) / libm::pow(40.0_f64, 3.0);
+        let on_variance = 2.0 * 400_000.0 * libm::pow(10.0_f64 * 30.0, 2.0) / libm::pow(40.0_f64, 3.0);
         let expected = 100_000.0 / 0.05;
         let slack = 4.5 * on_variance.sqrt() / 0.05 + 2.0;
         assert!((seen.len() as f64 - expected).abs() < slack, "{} against {expected}", seen.len());
         assert!(seen.windows(2).all(|pair| pair[1] - pair[0] >= 50_000));
         let silent = seen.windows(2).filter(|pair| pair[1] - pair[0] > 50_000).count() as f64;
         // A gap is stretched unless 50 us pass within one on period: 1 - exp(-0.005).
-        let p = 1.0 - libm::exp((-0.005_f64));
+        let p = 1.0 - libm::exp(-0.005_f64);
         let n = seen.len() as f64;
         assert!((silent - n * p).abs() < 4.5 * (n * p).sqrt() + 1.0, "{silent} against {}", n * p);
     }

@@ -152,7 +152,7 @@ mod tests {
         let deviation = stay.sqrt() / (1.0 - stay);
         assert!((mean - 1.0 / (1.0 - stay)).abs() < 4.5 * deviation / n.sqrt(), "mean run {mean}");
         for k in 1..=10 {
-            let p = libm::pow(stay, (k as f64 - 1.0)) * (1.0 - stay);
+            let p = libm::pow(stay, k as f64 - 1.0) * (1.0 - stay);
             let seen = runs.iter().filter(|&&run| run == k).count() as f64;
             let slack = 4.5 * (n * p * (1.0 - p)).sqrt() + 1.0;
             assert!((seen - n * p).abs() < slack, "runs of {k}: {seen} against {}", n * p);
@@ -206,7 +206,7 @@ mod tests {
         };
         let (losses, runs) = run(&loss, Duration::from_millis(1));
         let (n, share) = (f64::from(N), bad / (good + bad));
-        let c = libm::exp((-(1.0 / good + 1.0 / bad)));
+        let c = libm::exp(-(1.0 / good + 1.0 / bad));
         let slack = 4.5 * (n * share * (1.0 - share) * (1.0 + c) / (1.0 - c)).sqrt();
         assert!((losses - n * share).abs() < slack, "{losses} against {}", n * share);
         assert_geometric(&runs, share + (1.0 - share) * c);

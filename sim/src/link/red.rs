@@ -140,7 +140,7 @@ mod tests {
         let before = red.average;
         // 500 B at 1 Gbit/s take 4 us: 400 us are 100 packets.
         assert!(red.admits_when_idle(400_000));
-        assert!((red.average - before * libm::pow((1.0_f64 - 0.002), 100.0)).abs() < 1e-6);
+        assert!((red.average - before * libm::pow(1.0_f64 - 0.002, 100.0)).abs() < 1e-6);
     }
 
     #[test]

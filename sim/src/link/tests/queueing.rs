@@ -25,7 +25,7 @@ fn mean_wait_of_m_d_1() {
         let means: Vec<f64> =
             waits[..n].chunks(n / 100).map(|batch| batch.iter().sum::<f64>() / batch.len() as f64).collect();
         let mean = means.iter().sum::<f64>() / 100.0;
-        let variance = means.iter().map(|batch| libm::pow((batch - mean), 2.0)).sum::<f64>() / 99.0;
+        let variance = means.iter().map(|batch| libm::pow(batch - mean, 2.0)).sum::<f64>() / 99.0;
         let expected = rho * service as f64 / (2.0 * (1.0 - rho));
         let slack = 4.5 * (variance / 100.0).sqrt();
         assert!((mean - expected).abs() < slack, "rho {rho}: {mean} against {expected} +- {slack}");
