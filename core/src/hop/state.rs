@@ -46,8 +46,8 @@ pub enum Room {
     Open,
     /// Nothing, until the driver says that there is room again.
     Blocked,
-    /// So many bytes (stream hops).
-    Bytes(u64),
+    /// So many bytes (stream hops); negative after a frame that took more than there was.
+    Bytes(i64),
 }
 
 impl Room {
@@ -62,19 +62,19 @@ impl Room {
         }
     }
 
-    /// Takes the bytes of a sent frame off.
+    /// Takes the bytes of a sent frame off. What a frame took beyond the room is a debt that later grants pay, so
+    /// that the buffer never holds more than its room and one frame.
+    #[inline]
     pub fn on_sent(&mut self, bytes: u64) {
         if let Self::Bytes(left) = self {
-            *left = left.saturating_sub(bytes);
+            *left = left.saturating_sub_unsigned(bytes);
         }
     }
 
-    /// Adds what the driver granted.
+    /// Adds the bytes that the driver granted to a stream hop.
     pub fn grant(&mut self, bytes: u64) {
-        match self {
-            Self::Bytes(left) => *left = left.saturating_add(bytes),
-            other => *other = Self::Open,
-        }
+        let before = if let Self::Bytes(left) = self { *left } else { 0 };
+        *self = Self::Bytes(before.saturating_add_unsigned(bytes));
     }
 }
 
