@@ -168,7 +168,7 @@ impl Net {
         self.try_command(node, command).expect("the command is possible");
     }
 
-    /// Starts [`KEY`] at `source`, from 100 ms (or now, if later) to 1,100 ms, without flows.
+    /// Starts [`KEY`] at `source`, from 100 ms (or 20 ms from now, if later) to 1,100 ms, without flows.
     pub(super) fn start_session(
         &mut self,
         key: SessionKey,
@@ -186,7 +186,7 @@ impl Net {
                 content: constant(),
                 symbol_bytes: SYMBOL_BYTES,
                 hop_kind: kind,
-                start: ms(100).max(self.now),
+                start: ms(100).max(self.now + DELAY.saturating_mul(2)),
                 stop: ms(1_100),
                 measure: MeasureWindow { from: ms(0), to: ms(10_000) },
                 draw: DrawMode::Stride,
