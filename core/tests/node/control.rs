@@ -52,6 +52,23 @@ fn destinations_leave_and_join() {
     assert_eq!(net.delivered(4).len(), 100, "the other one missed nothing");
 }
 
+/// Two flows pass two relays in opposite order: neither relay sends the message back where it came from.
+#[test]
+fn leaving_finds_the_way_out_of_crossed_flows() {
+    let mut net = Net::new(5);
+    net.session(1, &[4, 5], HopKind::Datagram, &["3>2>5d", "2>3>4d"]);
+    net.run_until(ms(400));
+    for node in [4, 5] {
+        net.command(node, Command::LeaveSession(KEY));
+    }
+    net.run_until(ms(500));
+    let left = net.picked(1, |event| match event {
+        Event::Left { node, .. } => Some(node.get()),
+        _ => None,
+    });
+    assert_eq!(left.into_iter().map(|(_, node)| node).collect::<Vec<_>>(), [4, 5]);
+}
+
 /// Decisions that are not newer are ignored; a planner that started again is newer whatever its count.
 #[test]
 fn stale_decisions_are_ignored() {

@@ -105,3 +105,30 @@ fn hops_that_others_ask_for_are_bounded() {
     net.run_until(ms(3_000));
     assert_eq!(net.delivered(3).len(), 100);
 }
+
+/// A stream that announces a frame too long cannot be read on; it is refused until it is closed, and then is as new.
+#[test]
+fn a_stream_of_noise() {
+    let mut net = Net::new(2);
+    net.session(1, &[2], HopKind::Stream, &["2d"]);
+    net.run_until(ms(500));
+    let before = net.delivered(2).len();
+    let (now, index) = (net.now, hop(&mut net, 2, 1, HopKind::Stream));
+    let rejected = |net: &Net| net.node(2).stats().rejected_frames.iter().sum::<u64>();
+    let counted = rejected(&net);
+    for _ in 0..3 {
+        let chunk = Bytes::from_static(&[0xFF; 2_000]);
+        let outcome = net.node_mut(2).handle_input(now, Input::Stream { hop: index, chunk });
+        assert!(outcome.is_err());
+        net.node(2).check_ledger().expect("the ledger holds");
+    }
+    assert_eq!(rejected(&net) - counted, 3);
+    for (node, peer) in [(1, 2), (2, 1)] {
+        let index = hop(&mut net, node, peer, HopKind::Stream);
+        net.node_mut(node).handle_input(now, Input::Closed { hop: index }).expect("the hop is there");
+    }
+    net.pipes.clear();
+    net.forget_streams();
+    net.run_until(ms(5_000));
+    assert!(net.delivered(2).len() > before + 50, "the next connection carries the rest");
+}
