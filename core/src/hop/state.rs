@@ -46,8 +46,8 @@ pub enum Room {
     Open,
     /// Nothing, until the driver says that there is room again.
     Blocked,
-    /// So many bytes (stream hops).
-    Bytes(u64),
+    /// So many bytes (stream hops); negative after a frame that took more than there was.
+    Bytes(i64),
 }
 
 impl Room {
@@ -62,19 +62,19 @@ impl Room {
         }
     }
 
-    /// Takes the bytes of a sent frame off.
+    /// Takes the bytes of a sent frame off. What a frame took beyond the room is a debt that later grants pay, so
+    /// that the buffer never holds more than its room and one frame.
+    #[inline]
     pub fn on_sent(&mut self, bytes: u64) {
         if let Self::Bytes(left) = self {
-            *left = left.saturating_sub(bytes);
+            *left = left.saturating_sub_unsigned(bytes);
         }
     }
 
-    /// Adds what the driver granted.
+    /// Adds the bytes that the driver granted to a stream hop.
     pub fn grant(&mut self, bytes: u64) {
-        match self {
-            Self::Bytes(left) => *left = left.saturating_add(bytes),
-            other => *other = Self::Open,
-        }
+        let before = if let Self::Bytes(left) = self { *left } else { 0 };
+        *self = Self::Bytes(before.saturating_add_unsigned(bytes));
     }
 }
 
@@ -176,3 +176,44 @@ impl Hop {
 
 /// Largest frame that a stream hop accepts.
 pub const STREAM_FRAME_BYTES_MAX: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hop() -> Hop {
+        let peer = NodeId::new(2).expect("a legal id");
+        Hop::new(peer, HopKind::Datagram, 1, FeederConfig::default())
+    }
+
+    #[test]
+    fn numbers_that_were_passed_over_are_counted_until_they_come() {
+        let mut hop = hop();
+        for (number, missing) in [(0, 0), (3, 2), (1, 1), (4, 1), (2, 0)] {
+            hop.on_number(number);
+            assert_eq!(hop.stats.missing_frames, missing, "after {number}");
+        }
+    }
+
+    /// A peer may name any number.
+    #[test]
+    fn the_largest_number_does_not_overflow() {
+        let mut hop = hop();
+        for number in [5, u64::MAX, u64::MAX, 0, u64::MAX - 1] {
+            hop.on_number(number);
+        }
+        assert_eq!(hop.received_number, u64::MAX);
+    }
+
+    #[test]
+    fn a_frame_beyond_the_room_is_a_debt() {
+        let mut room = Room::Blocked;
+        room.grant(1_000);
+        room.on_sent(1_400);
+        assert_eq!((room, room.allows()), (Room::Bytes(-400), false));
+        room.grant(400);
+        assert!(!room.allows());
+        room.grant(u64::MAX);
+        assert_eq!(room, Room::Bytes(i64::MAX));
+    }
+}

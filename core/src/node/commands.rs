@@ -120,7 +120,7 @@ impl Node {
         if let Some(sink) = &mut entry.sink {
             sink.finish(now);
         }
-        let back = entry.relay.any_way_back();
+        let back = entry.relay.ways_back().next();
         let node = self.config.id;
         if let Some(back) = back {
             let peer = self.hops[back.0 as usize].peer;

@@ -133,7 +133,12 @@ impl Node {
                 if is_source {
                     self.act(now, message.body);
                 } else {
-                    let back = index.and_then(|index| self.sessions.get(index).relay.any_way_back());
+                    // Any flow's way leads to the source, but two flows may pass two nodes in opposite order.
+                    let sender = self.hops[from.0 as usize].peer;
+                    let back = index.and_then(|index| {
+                        let mut ways = self.sessions.get(index).relay.ways_back();
+                        ways.find(|back| self.hops[back.0 as usize].peer != sender)
+                    });
                     self.pass_back(now, from, back, &message);
                 }
             }

@@ -144,10 +144,7 @@ impl Node {
         let hop = self.hop_mut(index);
         match granted {
             None => hop.room = Room::Blocked,
-            Some(bytes) if hop.kind == HopKind::Stream => match &mut hop.room {
-                Room::Bytes(left) => *left = left.saturating_add(bytes),
-                room => *room = Room::Bytes(bytes),
-            },
+            Some(bytes) if hop.kind == HopKind::Stream => hop.room.grant(bytes),
             Some(_) => hop.room = Room::Open,
         }
         self.mark_ready(index);

@@ -101,7 +101,7 @@ impl Node {
         } else {
             STREAM_PREFIX_BYTES
         };
-        hop.room.on_sent(frame_bytes);
+        hop.room.on_sent(frame_bytes + STREAM_PREFIX_BYTES as u64);
         if let Some(pacer) = &mut hop.pacer {
             pacer.on_sent(now, frame_bytes + UDP_IP_BYTES as u64);
         }
@@ -155,7 +155,7 @@ impl Node {
         header.emit(&mut self.scratch[STREAM_PREFIX_BYTES..]);
         self.scratch[..STREAM_PREFIX_BYTES].copy_from_slice(&stream_prefix(frame_bytes as u32));
         let start = if hop.kind == HopKind::Stream { 0 } else { STREAM_PREFIX_BYTES };
-        hop.room.on_sent(frame_bytes as u64);
+        hop.room.on_sent(self.scratch.len() as u64);
         hop.stats.sent_frames += 1;
         hop.stats.sent_bytes += frame_bytes as u64;
         Transmit {

@@ -66,10 +66,9 @@ impl RelayState {
         self.flows.iter().find(|known| known.flow == flow).map(|known| known.previous)
     }
 
-    /// Returns the way back of any flow, newest first.
-    #[must_use]
-    pub fn any_way_back(&self) -> Option<HopIndex> {
-        self.flows.last().map(|known| known.previous)
+    /// Returns the ways back of all flows, newest first.
+    pub fn ways_back(&self) -> impl Iterator<Item = HopIndex> + '_ {
+        self.flows.iter().rev().map(|known| known.previous)
     }
 }
 
@@ -87,6 +86,6 @@ mod tests {
         state.learn(Instant::ZERO, FlowId(2), HopIndex(6), 2);
         state.learn(Instant::ZERO, FlowId(3), HopIndex(7), 2);
         assert_eq!(state.way_back(FlowId(1)), None);
-        assert_eq!(state.any_way_back(), Some(HopIndex(7)));
+        assert!(state.ways_back().eq([HopIndex(7), HopIndex(6)]));
     }
 }

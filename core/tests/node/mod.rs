@@ -1,0 +1,10 @@
+//! Whole nodes over ideal links: what a session, a hop and a conference do from end to end.
+
+mod conference;
+mod control;
+mod harness;
+mod hostile;
+mod overflow;
+mod restart;
+mod sessions;
+mod streams;
