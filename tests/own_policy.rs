@@ -3,6 +3,7 @@
 use crate::harness::{Done, Scratch, shipped, sources};
 use std::path::Path;
 
+/// What the first lines of the example propose for `--set`.
 const AVOID: &str = r#"conferences[0].sessions[0].routing={"policy": "avoid", "region": "aws:us-"}"#;
 
 /// Runs the example through cargo, as its first lines say; `cargo test` has built it already.
@@ -30,9 +31,9 @@ fn routes(scratch: &Scratch, run: &str) -> Vec<String> {
 #[test]
 fn a_policy_of_ones_own_runs_from_a_scenario() {
     let scratch = Scratch::new();
-    let stream = shipped().into_iter().find(|path| path.ends_with("conference-4.json")).unwrap();
-    let stream = stream.to_str().unwrap();
-    let base = ["sim", stream, "--set", "duration=1 s", "--no-report"];
+    let conference = shipped().into_iter().find(|path| path.ends_with("conference-4.json")).unwrap();
+    let conference = conference.to_str().unwrap();
+    let base = ["sim", conference, "--set", "duration=1 s", "--no-report"];
     scratch.run(&[&base[..], &["--set", AVOID]].concat()).expect(3).silent().says(&["avoid"]);
     assert_eq!(scratch.list("."), [""; 0]);
     example(&scratch, &[&base[..], &["--set", AVOID, "--out", "avoid"]].concat()).expect(0);
@@ -59,5 +60,9 @@ fn it_has_the_other_subcommands_too() {
 #[test]
 fn it_stays_under_sixty_lines() {
     let text = std::fs::read_to_string(sources().join("examples/own_policy.rs")).unwrap();
+    assert!(
+        text.contains("scenarios/conference-4.json") && text.contains(AVOID),
+        "what is tested is proposed"
+    );
     assert!(text.lines().count() < 60, "{}", text.lines().count());
 }

@@ -85,3 +85,31 @@ fn empty_and_nested_places_are_taken() {
         assert!(scratch.join(out).join("summary.json").is_file());
     }
 }
+
+/// Aim: what is left of an earlier series is not removed, and not passed over in silence.
+#[test]
+fn leftovers_of_an_earlier_series_are_named() {
+    let scratch = Scratch::with_small();
+    let run = |seeds: &str| {
+        let arguments = ["sim", "small.json", "--no-report", "--out", "o", "--force", "--seeds", seeds];
+        scratch.run(&arguments).expect(0).stderr
+    };
+    assert_eq!(run("3"), "Records: o\n");
+    assert!(run("1").contains("note: o still holds seed-2, seed-3 of an earlier run"), "{}", run("1"));
+    assert_eq!(scratch.list("o"), ["seed-1", "seed-2", "seed-3"]);
+}
+
+/// Aim: a disk that is full in the middle of a run ends with the environment's code and names the file. The limit
+/// on file sizes stands for the disk.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_no_defect() {
+    let scratch = Scratch::with_small();
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 16; exec {} sim small.json --no-report --out run --set sample_interval='10 ms'",
+        crate::harness::BELLINI
+    );
+    let done = crate::harness::Done::of(scratch.command("bash").args(["-c", &line]));
+    done.expect(6).silent().says(&["cannot write run/.series.csv.part"]);
+    assert!(!scratch.join("run/summary.json").exists());
+}
