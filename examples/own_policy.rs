@@ -1,8 +1,11 @@
 //! A routing policy of one's own, in a binary that has every `bellini` subcommand.
 //!
-//! `avoid` sends over the fastest paths that relay in no region whose id begins with a given text:
-//! `"routing": {"policy": "avoid", "region": "aws:us-"}`. Try it:
-//! `cargo run --release --example own_policy -- sim SCENARIO`.
+//! `avoid` sends over the fastest paths that relay in no region whose id begins with a given text. Try it:
+//!
+//! ```sh
+//! cargo run --example own_policy -- sim scenarios/conference-4.json --set \
+//!   'conferences[0].sessions[0].routing={"policy": "avoid", "region": "aws:us-"}'
+//! ```
 
 use bellini::Registry;
 use bellini::graph::{Graph, merge};

@@ -53,6 +53,15 @@ pub(super) fn run(registry: &Registry, options: &SimOptions) -> Result<u8, Failu
         draw(&load(&done)?, &target.base)?;
     }
     let place = target.base.display();
+    let leftovers = target.leftovers();
+    if !leftovers.is_empty() {
+        let shown = leftovers.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = match leftovers.len() {
+            0..=3 => String::new(),
+            all => format!(" and {} more", all - 3),
+        };
+        exit::say(format_args!("note: {place} still holds {shown}{more} of an earlier run"));
+    }
     if interrupted {
         let which = match target.runs.len() {
             1 => String::new(),

@@ -67,6 +67,19 @@ impl Target {
         }
         Ok(())
     }
+
+    /// Returns the names of what an earlier run or series has left in the base directory and this one does not
+    /// replace, sorted.
+    pub(super) fn leftovers(&self) -> Vec<String> {
+        let replaced = |path: &Path| self.runs.iter().any(|(_, run)| run == path);
+        let mut names = seed_directories(&self.base);
+        names.retain(|name| !replaced(&self.base.join(name)));
+        if !replaced(&self.base) && self.base.join(file::SUMMARY).is_file() {
+            names.push(file::SUMMARY.to_owned());
+        }
+        names.sort();
+        names
+    }
 }
 
 /// Whether a directory was left by a run or by several, complete or killed. `scenario.json` does not count: anybody
@@ -77,12 +90,16 @@ fn holds_run(path: &Path) -> bool {
     if records.iter().chain(&unfinished).any(|name| path.join(name).is_file()) {
         return true;
     }
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    entries.into_iter().any(|entry| {
-        let name = entry.file_name();
-        let seed = name.to_str().and_then(|name| name.strip_prefix("seed-"));
-        seed.is_some_and(|seed| seed.parse::<u64>().is_ok()) && entry.path().is_dir()
-    })
+    !seed_directories(path).is_empty()
+}
+
+/// Returns the names of the run directories that a series of seeds left in `base`.
+fn seed_directories(base: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(base).into_iter().flatten().flatten();
+    let names = entries
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.strip_prefix("seed-").is_some_and(|seed| seed.parse::<u64>().is_ok())).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,15 @@
+//! Tests of the `bellini` command as users meet it: the real binary, in processes and directories of its own.
+
+mod arguments;
+mod golden;
+mod harness;
+mod interrupt;
+mod own_policy;
+mod places;
+mod records;
+mod refused;
+mod report;
+mod schema;
+mod seeds;
+mod shipped;
+mod terminal;
