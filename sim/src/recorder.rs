@@ -17,6 +17,8 @@ pub(crate) struct Recorder {
     interval: Duration,
     samples: u64,
     taken: u64,
+    /// Whether it has seen what links carried before scenario time zero, which belongs to no sample.
+    has_begun: bool,
     offered: BTreeMap<SessionKey, u64>,
     delivered: BTreeMap<(SessionKey, NodeId), (u64, u64, u64)>,
     links: Vec<LinkBefore>,
@@ -55,6 +57,9 @@ impl Recorder {
 
     /// Returns when the next sample is due.
     pub(crate) fn next_event(&self, zero: Instant) -> Option<Instant> {
+        if !self.has_begun && self.samples > 0 {
+            return Some(zero.saturating_sub(Duration::from_nanos(1)));
+        }
         (self.taken < self.samples).then(|| zero + self.interval.saturating_mul(self.taken + 1))
     }
 
@@ -64,6 +69,16 @@ impl Recorder {
         simulation: &mut Simulation<'_>,
         observer: &mut dyn Observer,
     ) -> Result<(), String> {
+        if !self.has_begun {
+            self.has_begun = true;
+            // Without a time before zero nothing was carried in it; content of time zero belongs to the first sample.
+            if !simulation.zero.saturating_since(Instant::ZERO).is_zero() {
+                for i in 0..self.links.len() {
+                    self.links[i] = look_at_link(simulation, i);
+                }
+            }
+            return Ok(());
+        }
         self.taken += 1;
         // The end of the interval by its number, so that decimals do not depend on how time was added up.
         let t_s = self.interval.as_nanos() as f64 * self.taken as f64 * 1e-9;
@@ -128,20 +143,9 @@ impl Recorder {
         t_s: f64,
     ) -> Result<(), String> {
         let seconds = self.interval.as_secs_f64();
-        let now = simulation.world.now;
         for (i, link) in simulation.scenario.links.iter().enumerate() {
-            let stats = simulation.world.network.link_stats(now, i as u32);
-            let queue_bytes = simulation.world.network.queue_bytes(now, i as u32);
-            let state = &simulation.world.network.links[i];
-            let causes = crate::summary::causes(&state.dropped);
-            let after = LinkBefore {
-                bytes: state.sent.1,
-                busy: stats.busy,
-                queue: causes.queue,
-                loss: causes.loss,
-                other: causes.other,
-                queue_bytes,
-            };
+            let after = look_at_link(simulation, i);
+            let queue_bytes = after.queue_bytes;
             let before = core::mem::replace(&mut self.links[i], after);
             // A link on which nothing happens is left out, but for the sample in which it falls silent.
             if after.bytes == before.bytes
@@ -204,6 +208,23 @@ impl Recorder {
             observer.sample(t_s, Scope::Node, &id, "delivered_pps", (now.1 - before.1) as f64 / seconds)?;
         }
         Ok(())
+    }
+}
+
+/// Returns what a link has counted up to now.
+fn look_at_link(simulation: &mut Simulation<'_>, i: usize) -> LinkBefore {
+    let now = simulation.world.now;
+    let stats = simulation.world.network.link_stats(now, i as u32);
+    let queue_bytes = simulation.world.network.queue_bytes(now, i as u32);
+    let state = &simulation.world.network.links[i];
+    let causes = crate::summary::causes(&state.dropped);
+    LinkBefore {
+        bytes: state.sent.1,
+        busy: stats.busy,
+        queue: causes.queue,
+        loss: causes.loss,
+        other: causes.other,
+        queue_bytes,
     }
 }
 

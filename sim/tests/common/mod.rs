@@ -14,23 +14,23 @@ use bellini_scenarios::model::{
 };
 use std::collections::BTreeMap;
 
-pub fn id(id: u32) -> NodeId {
+pub(crate) fn id(id: u32) -> NodeId {
     NodeId::new(id).expect("a node id")
 }
 
-pub fn bps(bits: u64) -> BitRate {
+pub(crate) fn bps(bits: u64) -> BitRate {
     BitRate::from_bps(bits).expect("a rate")
 }
 
-pub fn mbps(n: u64) -> BitRate {
+pub(crate) fn mbps(n: u64) -> BitRate {
     bps(n * 1_000_000)
 }
 
-pub fn ms(n: u64) -> Duration {
+pub(crate) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-pub fn node(number: u32) -> Node {
+pub(crate) fn node(number: u32) -> Node {
     Node {
         id: id(number),
         name: format!("n{number}"),
@@ -47,7 +47,7 @@ pub fn node(number: u32) -> Node {
     }
 }
 
-pub fn link(from: u32, to: u32, delay: Duration, rate: Option<BitRate>) -> Link {
+pub(crate) fn link(from: u32, to: u32, delay: Duration, rate: Option<BitRate>) -> Link {
     Link {
         from: id(from),
         to: id(to),
@@ -63,20 +63,20 @@ pub fn link(from: u32, to: u32, delay: Duration, rate: Option<BitRate>) -> Link 
 }
 
 /// Both directions.
-pub fn duplex(a: u32, b: u32, delay: Duration, rate: Option<BitRate>) -> [Link; 2] {
+pub(crate) fn duplex(a: u32, b: u32, delay: Duration, rate: Option<BitRate>) -> [Link; 2] {
     [link(a, b, delay, rate), link(b, a, delay, rate)]
 }
 
 /// A static route, as text without the source: `3>{2d,4d}`.
-pub fn flow(route: Route, share: f64) -> StaticFlow {
+pub(crate) fn flow(route: Route, share: f64) -> StaticFlow {
     StaticFlow { route, share: Some(share), rate: None }
 }
 
-pub fn path(nodes: &[u32]) -> Route {
+pub(crate) fn path(nodes: &[u32]) -> Route {
     Route::path(&nodes.iter().map(|n| id(*n)).collect::<Vec<_>>())
 }
 
-pub fn session(
+pub(crate) fn session(
     number: u32,
     source: u32,
     destinations: &[u32],
@@ -100,7 +100,7 @@ pub fn session(
     }
 }
 
-pub fn conference(number: u32, sessions: Vec<Session>) -> Conference {
+pub(crate) fn conference(number: u32, sessions: Vec<Session>) -> Conference {
     Conference {
         id: ConferenceId(number),
         name: format!("c{number}"),
@@ -113,7 +113,7 @@ pub fn conference(number: u32, sessions: Vec<Session>) -> Conference {
     }
 }
 
-pub fn scenario(
+pub(crate) fn scenario(
     duration: Duration,
     nodes: Vec<Node>,
     mut links: Vec<Link>,
@@ -147,7 +147,7 @@ pub fn scenario(
 }
 
 /// The benchmark workload `overlay-S`: a full mesh of seven nodes, every session over one relay.
-pub fn overlay(sessions: u32, rate: BitRate, duration: Duration) -> Scenario {
+pub(crate) fn overlay(sessions: u32, rate: BitRate, duration: Duration) -> Scenario {
     let nodes = (1..=7).map(node).collect();
     let mut links = Vec::new();
     let mut k = 0_u64;

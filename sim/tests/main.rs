@@ -1,0 +1,16 @@
+//! Whole runs of the simulator against closed forms: real nodes, real headers, modelled links.
+//!
+//! `docs/simulator-model.md` lists every claim with its closed form and its figure.
+
+mod common;
+mod watch;
+
+mod delay;
+mod faults;
+mod flows;
+mod loss;
+mod overflow;
+mod queueing;
+mod repeat;
+mod schedulers;
+mod swarm;
