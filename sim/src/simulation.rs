@@ -408,13 +408,16 @@ impl<'a> Simulation<'a> {
         let now = self.world.now;
         let names = |selector: &LinkSelector| {
             let LinkSelector::Links(links) = selector;
-            let name = |i: &usize| format!("{}>{}", scenario.links[*i].from, scenario.links[*i].to);
+            let name = |i: &usize| {
+                let link = &scenario.links[*i];
+                format!("{}>{}", scenario.node_name(link.from), scenario.node_name(link.to))
+            };
             links.iter().map(name).collect::<Vec<_>>().join(", ")
         };
         let fault = &scenario.faults[i];
         let mut node = None;
         let mut word = kind::FAULT;
-        let label = fault_label(&fault.kind, &names);
+        let label = fault_label(&fault.kind, &names, &|id| scenario.node_name(id));
         let text = match &fault.kind {
             FaultKind::Cut(selector) => {
                 let LinkSelector::Links(links) = selector;
@@ -654,13 +657,17 @@ impl<'a> Simulation<'a> {
 }
 
 /// Returns a few words for the mark of a fault in plots.
-fn fault_label(kind: &FaultKind, names: &dyn Fn(&LinkSelector) -> String) -> String {
+fn fault_label(
+    kind: &FaultKind,
+    names: &dyn Fn(&LinkSelector) -> String,
+    name: &dyn Fn(NodeId) -> String,
+) -> String {
     match kind {
         FaultKind::Cut(links) => format!("cut {}", names(links)),
         FaultKind::Heal(links) => format!("heal {}", names(links)),
         FaultKind::Degrade { links, .. } => format!("degrade {}", names(links)),
-        FaultKind::Crash(node) => format!("crash {node}"),
-        FaultKind::Restart(node) => format!("restart {node}"),
+        FaultKind::Crash(node) => format!("crash {}", name(*node)),
+        FaultKind::Restart(node) => format!("restart {}", name(*node)),
         FaultKind::Partition(..) => "partition".to_owned(),
     }
 }

@@ -60,6 +60,15 @@ pub struct Scenario {
     pub provenance: Vec<Provenance>,
 }
 
+impl Scenario {
+    /// Returns the name of a node, or its number when there is no such node.
+    #[must_use]
+    pub fn node_name(&self, id: NodeId) -> String {
+        let index = self.nodes.binary_search_by_key(&id, |node| node.id);
+        index.map_or_else(|_| id.to_string(), |index| self.nodes[index].name.clone())
+    }
+}
+
 /// A window of scenario time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measure {
