@@ -109,7 +109,7 @@ impl Recorder {
             }
             let id = key.to_string();
             observer.sample(t_s, Scope::Session, &id, "offered_mbps", mbps(offered - before, seconds))?;
-            let nodes = tally.members.keys().chain(tally.sinks.keys());
+            let nodes = tally.all_members().chain(tally.sinks.keys());
             let mut nodes: Vec<NodeId> = nodes.copied().collect();
             nodes.sort_unstable();
             nodes.dedup();

@@ -264,6 +264,14 @@ impl<'a> Simulation<'a> {
 
     /// Sets up a destination.
     fn join_at(&mut self, key: SessionKey, session: &Session, node: NodeId) {
+        // One that comes back starts anew; what it counted in its earlier stay is kept here.
+        let sink = self.world.index_of(node);
+        if let Some(process) = self.world.nodes[sink as usize].process.take() {
+            if let Some(entry) = process.session(key).filter(|entry| entry.sink.is_some()) {
+                self.harvest_sink(sink, entry);
+            }
+            self.world.nodes[sink as usize].process = Some(process);
+        }
         let source = self.world.index_of(session.source);
         let clock = self.world.nodes[source as usize].clock;
         let spec = SinkSpec {
@@ -275,7 +283,6 @@ impl<'a> Simulation<'a> {
             measure: self.measure(source),
             deliver_events: false,
         };
-        let sink = self.world.index_of(node);
         let _ = self.world.command(sink, Command::JoinSession(Box::new(spec)));
         self.correct_clock(key, source, sink);
     }
@@ -318,11 +325,16 @@ impl<'a> Simulation<'a> {
     /// Adds what a process knows of a session to the tally.
     fn harvest(&mut self, node: u32, entry: &bellini_core::session::SessionEntry) {
         if let Some((tally, ..)) = self.index.get(&entry.key) {
-            let tally = &mut self.tallies[*tally];
-            tally.source.add(entry);
-            if entry.sink.is_some() {
-                tally.sinks.entry(self.world.nodes[node as usize].id).or_default().add(entry);
-            }
+            self.tallies[*tally].source.add(entry);
+            self.harvest_sink(node, entry);
+        }
+    }
+
+    /// Adds what a process knows of a session as its destination to the tally.
+    fn harvest_sink(&mut self, node: u32, entry: &bellini_core::session::SessionEntry) {
+        if let (Some((tally, ..)), true) = (self.index.get(&entry.key), entry.sink.is_some()) {
+            let id = self.world.nodes[node as usize].id;
+            self.tallies[*tally].sinks.entry(id).or_default().add(entry);
         }
     }
 
@@ -331,10 +343,12 @@ impl<'a> Simulation<'a> {
         let (session, key) = self.session(c, s);
         let tally = self.index[&key].0;
         let made = summary::measured_symbols(self, tally);
-        let mut nodes: Vec<NodeId> = self.tallies[tally].members.keys().copied().collect();
-        for node in &nodes {
-            self.tallies[tally].leave(*node, made);
+        let members: Vec<NodeId> = self.tallies[tally].members.keys().copied().collect();
+        for node in members {
+            self.tallies[tally].leave(node, made);
         }
+        // Those that left earlier know of it still.
+        let mut nodes: Vec<NodeId> = self.tallies[tally].all_members().copied().collect();
         nodes.extend(self.tallies[tally].sinks.keys());
         nodes.push(session.source);
         nodes.sort_unstable();

@@ -243,7 +243,7 @@ fn session_summary(
     let scenario = simulation.scenario;
     let window = offered_window(scenario, session);
     let mut nodes: Vec<NodeId> =
-        tally.members.keys().chain(tally.sinks.keys()).chain(&session.destinations).copied().collect();
+        tally.all_members().chain(tally.sinks.keys()).chain(&session.destinations).copied().collect();
     nodes.sort_unstable();
     nodes.dedup();
     let made = source.content.measured_symbols;

@@ -84,6 +84,9 @@ impl SinkTally {
     /// Adds what one process counted.
     pub(crate) fn add(&mut self, entry: &SessionEntry) {
         let Some(sink) = &entry.sink else { return };
+        // Packets that still came when the node had forgotten the session, or no longer was its destination, met a
+        // sink that knows neither content nor window: they were not wanted, and nothing of them is judged.
+        let Some(content) = sink.content_stats() else { return };
         let (own, more) = (&mut self.stats, &sink.stats);
         own.delivered_packets += more.delivered_packets;
         own.delivered_bytes += more.delivered_bytes;
@@ -95,12 +98,10 @@ impl SinkTally {
         own.measured_duplicates += more.measured_duplicates;
         own.negative_delays += more.negative_delays;
         self.delays.merge(&sink.delays);
-        if let Some(stats) = sink.content_stats() {
-            self.content = Some(match self.content {
-                None => stats,
-                Some(known) => merge_content(&known, &stats),
-            });
-        }
+        self.content = Some(match self.content {
+            None => content,
+            Some(known) => merge_content(&known, &content),
+        });
     }
 }
 
@@ -145,6 +146,11 @@ impl SessionTally {
         if let Some(joined) = self.members.remove(&node) {
             *self.sent_before.entry(node).or_default() += made - joined;
         }
+    }
+
+    /// Returns the nodes that are or were destinations, some twice.
+    pub(crate) fn all_members(&self) -> impl Iterator<Item = &NodeId> {
+        self.members.keys().chain(self.sent_before.keys())
     }
 
     /// Returns the measured symbols made while `node` was a destination.

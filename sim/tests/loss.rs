@@ -111,7 +111,7 @@ fn runs_of_losses_have_their_lengths() {
     geometric(&bernoulli, 0.8).unwrap();
     let (good_to_bad, bad_to_good) = (GOOD_TO_BAD, BAD_TO_GOOD);
     let bursts = Loss::GilbertElliott { good_to_bad, bad_to_good, loss_good: 0.0, loss_bad: 1.0 };
-    let bursts = runs(bursts, n, 16);
+    let bursts = runs(bursts, n, 12);
     geometric(&bursts, BAD_TO_GOOD).unwrap();
     // Negative control: bursts are not what independent losses make.
     geometric(&[bursts[0], bursts[1], bursts[2..].iter().sum()], 0.8).unwrap_err();
