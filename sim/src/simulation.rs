@@ -227,7 +227,7 @@ impl<'a> Simulation<'a> {
         let tally = self.index[&key].0;
         self.tallies[tally].is_known = true;
         for node in &session.destinations {
-            self.tallies[tally].join(*node, 0);
+            self.tallies[tally].join(self.world.now, *node, 0);
             self.join_at(key, session, *node);
         }
         self.start_source(key, session);
@@ -264,26 +264,38 @@ impl<'a> Simulation<'a> {
 
     /// Sets up a destination.
     fn join_at(&mut self, key: SessionKey, session: &Session, node: NodeId) {
-        // One that comes back starts anew; what it counted in its earlier stay is kept here.
         let sink = self.world.index_of(node);
-        if let Some(process) = self.world.nodes[sink as usize].process.take() {
-            if let Some(entry) = process.session(key).filter(|entry| entry.sink.is_some()) {
-                self.harvest_sink(sink, entry);
-            }
-            self.world.nodes[sink as usize].process = Some(process);
-        }
         let source = self.world.index_of(session.source);
         let clock = self.world.nodes[source as usize].clock;
+        let mut measure = self.measure(source);
+        if let Some(joined) = self.tallies[self.index[&key].0].joined_at.get(&node) {
+            measure.from = measure.from.max(clock.local(*joined));
+        }
         let spec = SinkSpec {
             key,
             content: session.content.clone(),
             symbol_bytes: session.symbol_bytes,
             start: clock.local(self.zero + session.start),
             stop: clock.local(self.zero + session.stop),
-            measure: self.measure(source),
+            measure,
             deliver_events: false,
         };
-        let _ = self.world.command(sink, Command::JoinSession(Box::new(spec)));
+        // One that comes back starts anew; what it counted in its earlier stay is kept here, unless it is refused
+        // (its conference has ended there) and goes on counting.
+        let tally = self.index[&key].0;
+        let before = self.tallies[tally].sinks.get(&node).cloned();
+        if let Some(process) = self.world.nodes[sink as usize].process.take() {
+            if let Some(entry) = process.session(key) {
+                self.harvest_sink(sink, entry);
+            }
+            self.world.nodes[sink as usize].process = Some(process);
+        }
+        if self.world.command(sink, Command::JoinSession(Box::new(spec))).is_err() {
+            match before {
+                Some(before) => self.tallies[tally].sinks.insert(node, before),
+                None => self.tallies[tally].sinks.remove(&node),
+            };
+        }
         self.correct_clock(key, source, sink);
     }
 
@@ -379,7 +391,7 @@ impl<'a> Simulation<'a> {
         let made = summary::measured_symbols(self, tally);
         match churn.membership {
             Membership::Join => {
-                self.tallies[tally].join(churn.node, made);
+                self.tallies[tally].join(self.world.now, churn.node, made);
                 self.join_at(key, session, churn.node);
                 // The request travels to the source as a control message, over the shortest path.
                 self.send_control(churn.node, session.source, ControlBody::Join { key, node: churn.node });

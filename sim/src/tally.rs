@@ -5,6 +5,7 @@ use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::route::Route;
 use bellini_core::session::{SessionEntry, SinkSessionStats};
 use bellini_core::stats::Histogram;
+use bellini_core::time::Instant;
 use std::collections::BTreeMap;
 
 /// Everything counted of one session.
@@ -21,6 +22,8 @@ pub(crate) struct SessionTally {
     pub(crate) is_known: bool,
     /// Current destinations, with the measured symbols that the source had made when they joined.
     pub(crate) members: BTreeMap<NodeId, u64>,
+    /// When each of them joined, in true time: what was made before is not for it.
+    pub(crate) joined_at: BTreeMap<NodeId, Instant>,
     /// Measured symbols made while a node was a destination, for stays that have ended; likewise objects.
     pub(crate) sent_before: BTreeMap<NodeId, u64>,
 }
@@ -132,13 +135,15 @@ impl SessionTally {
             epoch: 0,
             is_known: false,
             members: BTreeMap::new(),
+            joined_at: BTreeMap::new(),
             sent_before: BTreeMap::new(),
         }
     }
 
-    /// Notes that a node becomes a destination; `made`: measured symbols that the source has made.
-    pub(crate) fn join(&mut self, node: NodeId, made: u64) {
+    /// Notes that a node becomes a destination at `now`; `made`: measured symbols that the source has made.
+    pub(crate) fn join(&mut self, now: Instant, node: NodeId, made: u64) {
         self.members.entry(node).or_insert(made);
+        self.joined_at.entry(node).or_insert(now);
     }
 
     /// Notes that a node stops being one.
@@ -146,6 +151,7 @@ impl SessionTally {
         if let Some(joined) = self.members.remove(&node) {
             *self.sent_before.entry(node).or_default() += made - joined;
         }
+        self.joined_at.remove(&node);
     }
 
     /// Returns the nodes that are or were destinations, some twice.
