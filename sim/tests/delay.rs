@@ -55,16 +55,19 @@ fn unloaded_paths_are_exact_to_the_nanosecond() {
         assert_eq!((last.sent_packets, last.delivered_packets), (50, 50));
         // Equal mean and maximum: every single packet took this long.
         assert_eq!((nanos(delay.mean), nanos(delay.max)), (expected, expected), "{hops} hops");
-        assert_eq!(nanos(last.base_delay_ms.expect("static rates")), expected, "the base delay of {hops} hops");
+        assert_eq!(
+            nanos(last.base_delay_ms.expect("static rates")),
+            expected,
+            "the base delay of {hops} hops"
+        );
     }
 }
 
 #[test]
 fn one_nanosecond_or_one_byte_more_is_seen() {
     // The negative control: the comparison above would notice the least error in any term.
-    let measured = |scenario: &Scenario| {
-        nanos(destination(&run(scenario, 1), 0, 4).delay_ms.expect("packets came").max)
-    };
+    let measured =
+        |scenario: &Scenario| nanos(destination(&run(scenario, 1), 0, 4).delay_ms.expect("packets came").max);
     let (mut scenario, expected) = chain(&HOPS);
     let of = |scenario: &Scenario, from, to| {
         scenario.links.iter().position(|link| (link.from, link.to) == (id(from), id(to))).expect("a link")

@@ -113,7 +113,9 @@ fn a_degradation_adds_exactly_its_delay_while_it_lasts() {
     };
     let mut scenario = line(vec![(3_000, worse), (7_000, FaultKind::Heal(first_link()))]);
     let base = (FIRST + SECOND) * 1_000_000;
-    for (from, to, expected) in [(0, 2_900, base), (3_000, 7_000, base + extra.as_nanos()), (7_100, 10_000, base)] {
+    for (from, to, expected) in
+        [(0, 2_900, base), (3_000, 7_000, base + extra.as_nanos()), (7_100, 10_000, base)]
+    {
         scenario.measure = Measure { from: ms(from), to: ms(to) };
         let found = destination(&run(&scenario, 1), 0, 3).clone();
         let delay = found.delay_ms.expect("packets came");
@@ -127,7 +129,10 @@ fn a_degradation_adds_exactly_its_delay_while_it_lasts() {
         extra_loss: Some(0.25),
     };
     let lost = SENT - delivered(&line(vec![(3_000, lossy), (7_000, FaultKind::Heal(first_link()))]));
-    assert!((lost as f64 - 1_000.0).abs() < 4.5 * (4_000.0 * 0.25 * 0.75_f64).sqrt(), "{lost} of 4,000 at 25 %");
+    assert!(
+        (lost as f64 - 1_000.0).abs() < 4.5 * (4_000.0 * 0.25 * 0.75_f64).sqrt(),
+        "{lost} of 4,000 at 25 %"
+    );
 }
 
 #[test]
@@ -140,7 +145,8 @@ fn clocks_that_are_off_leave_reported_delays_unchanged() {
     };
     let truth = figures(&scenario);
     assert_eq!(truth, (SENT, SENT, 50_000_000, 50_000_000));
-    for offsets in [[40_000_000, -40_000_000, 17], [-40_000_000, 0, 40_000_000], [40_000_000, 40_000_000, -1]] {
+    for offsets in [[40_000_000, -40_000_000, 17], [-40_000_000, 0, 40_000_000], [40_000_000, 40_000_000, -1]]
+    {
         for (node, offset) in scenario.nodes.iter_mut().zip(offsets) {
             node.clock_offset_ns = offset;
         }
@@ -171,7 +177,8 @@ fn the_end_of_a_conference_empties_its_queues_at_once() {
     assert!((230..=262).contains(&dropped), "{dropped} packets of a queue of 256 KiB");
     let goodput = |id, from: f64, to: f64| {
         let series = watch.series(Scope::Destination, id, "goodput_mbps");
-        let window: Vec<f64> = series.filter(|(t, _)| from < *t && *t <= to).map(|(_, value)| value).collect();
+        let window: Vec<f64> =
+            series.filter(|(t, _)| from < *t && *t <= to).map(|(_, value)| value).collect();
         window.iter().sum::<f64>() / window.len().max(1) as f64
     };
     assert!((goodput("1/1@3", 3.0, 5.0) - 4.0).abs() < 0.1 && (goodput("2/2@3", 3.0, 5.0) - 4.0).abs() < 0.1);
@@ -195,7 +202,8 @@ fn with_churn(list: &[(u64, Membership)]) -> Scenario {
         })
         .collect();
     let links =
-        [duplex(1, 2, ms(FIRST), None), duplex(2, 3, ms(SECOND), None), duplex(2, 4, ms(SECOND), None)].concat();
+        [duplex(1, 2, ms(FIRST), None), duplex(2, 3, ms(SECOND), None), duplex(2, 4, ms(SECOND), None)]
+            .concat();
     let mut scenario =
         scenario(Duration::from_secs(10), (1..=4).map(node).collect(), links, vec![conference]);
     scenario.sample_interval = ms(100);

@@ -117,7 +117,8 @@ fn multicast_sends_one_copy_a_tree_edge() {
     let edges = [((1, 2), 4), ((2, 3), 1), ((2, 4), 2), ((4, 5), 1), ((1, 6), 1)];
     for link in &summary.links {
         let edge = edges.iter().find(|((from, to), _)| (*from, *to) == (link.from, link.to));
-        let expected = edge.map_or((0, 0), |(_, pathlets)| (n, n * (LAST_HOP + PATHLET * (pathlets - 1) + 1_000)));
+        let expected =
+            edge.map_or((0, 0), |(_, pathlets)| (n, n * (LAST_HOP + PATHLET * (pathlets - 1) + 1_000)));
         assert_eq!((link.sent_packets, link.sent_bytes), expected, "{}", link.id());
     }
     let mut visited = Vec::new();

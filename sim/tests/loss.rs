@@ -33,7 +33,11 @@ fn lost_as(loss: Loss, mean: f64, spread: f64) -> Result<(), String> {
     let summary = run(&lossy(loss, n), 7);
     let found = destination(&summary, 0, 2);
     assert_eq!(found.sent_packets, n);
-    assert_eq!(found.lost_packets, link_of(&summary, 1, 2).dropped_loss, "the link lost them, and all of them");
+    assert_eq!(
+        found.lost_packets,
+        link_of(&summary, 1, 2).dropped_loss,
+        "the link lost them, and all of them"
+    );
     let rate = found.lost_packets as f64 / n as f64;
     let room = 4.5 * (spread / n as f64).sqrt();
     println!("lost {rate:.6}, closed form {mean:.6}, allowed {room:.6}");

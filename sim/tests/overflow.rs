@@ -22,8 +22,7 @@ fn congested(limit: Option<u64>) -> Scenario {
     nodes[2].hop_rates = limit.map(|rate| (id(4), bps(rate))).into_iter().collect();
     let edges = [(1, 2), (2, 3), (3, 4), (4, 5), (1, 6)];
     let links = edges.iter().flat_map(|(a, b)| duplex(*a, *b, ms(10), None)).collect();
-    let mut scenario =
-        scenario(Duration::from_secs(SECONDS), nodes, links, vec![conference(1, sessions)]);
+    let mut scenario = scenario(Duration::from_secs(SECONDS), nodes, links, vec![conference(1, sessions)]);
     scenario.planner.period = Duration::from_secs(1_000);
     // Node counters are those of the measuring window; without a drain that is all there is.
     scenario.drain = Duration::ZERO;

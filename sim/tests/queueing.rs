@@ -17,7 +17,11 @@ const RUNS: u64 = 32;
 const T_31: f64 = 5.40;
 
 fn poisson(mean_interval: Duration) -> Content {
-    Content::Messages { mean_interval, size: SizeDistribution::Fixed(1_000), deadline: Duration::from_secs(10) }
+    Content::Messages {
+        mean_interval,
+        size: SizeDistribution::Fixed(1_000),
+        deadline: Duration::from_secs(10),
+    }
 }
 
 /// Mean wait in service times of Poisson arrivals at load `rho`, by independent runs that together hold `packets`:
@@ -52,7 +56,11 @@ fn follows_md1(rho: f64, (mean, error): (f64, f64)) -> Result<(), String> {
     let expected = rho / (2.0 * (1.0 - rho));
     let (off, room) = ((mean - expected).abs(), T_31 * error);
     println!("rho {rho}: mean wait {mean:.4} +- {error:.4}, closed form {expected:.4}");
-    if off < room { Ok(()) } else { Err(format!("rho {rho}: {mean} is {off} off {expected}, more than {room}")) }
+    if off < room {
+        Ok(())
+    } else {
+        Err(format!("rho {rho}: {mean} is {off} off {expected}, more than {room}"))
+    }
 }
 
 #[test]
@@ -93,8 +101,7 @@ fn two_into_one(contents: [Content; 2], is_shared: bool) -> Scenario {
         links.push(shared);
     }
     let nodes = (1..=3).map(node).collect();
-    let mut scenario =
-        scenario(Duration::from_secs(10), nodes, links, vec![conference(1, sessions)]);
+    let mut scenario = scenario(Duration::from_secs(10), nodes, links, vec![conference(1, sessions)]);
     scenario.drain = Duration::ZERO;
     scenario.bottlenecks = vec![Bottleneck {
         name: "uplink".into(),
@@ -113,8 +120,10 @@ fn a_shared_bottleneck_passes_exactly_its_rate() {
     let total = |is_shared| {
         let summary = run(&two_into_one(contents.clone(), is_shared), 1);
         let goodput = |i| destination(&summary, i, 3).goodput_mbps.expect("a rate");
-        (destination(&summary, 0, 3).delivered_packets + destination(&summary, 1, 3).delivered_packets,
-         goodput(0) + goodput(1))
+        (
+            destination(&summary, 0, 3).delivered_packets + destination(&summary, 1, 3).delivered_packets,
+            goodput(0) + goodput(1),
+        )
     };
     let (packets, goodput) = total(true);
     assert_eq!(packets, 9_995);

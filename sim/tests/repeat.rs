@@ -30,7 +30,8 @@ fn random_in_every_way() -> Scenario {
         };
         link.jitter = Some(Jitter { model: JitterModel::Exponential(ms(2)), reorder: i % 2 == 0 });
         let (max_probability, weight) = (0.1, 0.01);
-        let discipline = QueueDiscipline::Red { min_bytes: 5_000, max_bytes: 15_000, max_probability, weight };
+        let discipline =
+            QueueDiscipline::Red { min_bytes: 5_000, max_bytes: 15_000, max_probability, weight };
         link.queue = Queue { bytes: 30_000, discipline };
     }
     let constant = Content::Constant { rate: bps(8_000_000), phase: ms(1) };
@@ -41,8 +42,11 @@ fn random_in_every_way() -> Scenario {
     tree.routing.policy = "multicast-tree".into();
     tree.assignment.policy = "equal".into();
     let mut conference = conference(1, vec![session(1, 11, &[19], constant, flows), tree]);
-    let churn = |at, membership| {
-        Churn { at: ms(at), node: id(15), session: bellini_core::ids::SessionId(2), membership }
+    let churn = |at, membership| Churn {
+        at: ms(at),
+        node: id(15),
+        session: bellini_core::ids::SessionId(2),
+        membership,
     };
     conference.churn = vec![churn(1_000, Membership::Join), churn(3_000, Membership::Leave)];
     let nodes = IDS.map(node).to_vec();

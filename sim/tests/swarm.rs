@@ -11,9 +11,9 @@ use bellini_core::rng::{Seed, Stream};
 use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
 use bellini_scenarios::model::{
-    Bottleneck, Churn, Conference, CrossPattern, CrossTraffic, Fault, FaultKind, FlowDraw, Jitter, JitterModel,
-    Link, LinkSelector, Loss, Measure, Membership, Node, Queue, QueueDiscipline, Rate, RateTrace, Scenario,
-    Session, Shaper,
+    Bottleneck, Churn, Conference, CrossPattern, CrossTraffic, Fault, FaultKind, FlowDraw, Jitter,
+    JitterModel, Link, LinkSelector, Loss, Measure, Membership, Node, Queue, QueueDiscipline, Rate,
+    RateTrace, Scenario, Session, Shaper,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -55,7 +55,8 @@ fn random_node(dice: &mut Dice, number: u32, peers: &[u32]) -> Node {
         node.processing = Duration::from_micros(dice.number(1, 800));
         node.receive_queue_packets = dice.number(1, 50) as u32;
     }
-    let shaper = |dice: &mut Dice| Shaper { rate: dice.rate(500, 20_000), queue_bytes: dice.number(1_500, 60_000) };
+    let shaper =
+        |dice: &mut Dice| Shaper { rate: dice.rate(500, 20_000), queue_bytes: dice.number(1_500, 60_000) };
     node.egress = dice.chance(0.2).then(|| shaper(dice));
     node.ingress = dice.chance(0.2).then(|| shaper(dice));
     if dice.chance(0.4) {
@@ -138,7 +139,8 @@ fn random_content(dice: &mut Dice) -> Content {
     let rate = dice.rate(100, 4_000);
     let frames =
         [9_000, 2_000, 700, 2_400, 1].iter().map(|bytes| TraceFrame { bytes: *bytes, key: *bytes > 5_000 });
-    let trace = Arc::new(FrameTrace { name: "test".into(), frame_interval: ms(40), frames: frames.collect() });
+    let trace =
+        Arc::new(FrameTrace { name: "test".into(), frame_interval: ms(40), frames: frames.collect() });
     let mode = dice.one(&[PlayoutMode::Live, PlayoutMode::Stream]);
     let playout = Playout { delay: ms(dice.number(20, 400)), mode };
     match dice.number(0, 6) {
@@ -156,7 +158,11 @@ fn random_content(dice: &mut Dice) -> Content {
                 SizeDistribution::Uniform { min: 1, max: 9_000 },
                 SizeDistribution::LogNormal { median: 4_000, sigma: 1.0, max: 200_000 },
             ];
-            Content::Messages { mean_interval: ms(dice.number(2, 60)), size: dice.one(&sizes), deadline: ms(300) }
+            Content::Messages {
+                mean_interval: ms(dice.number(2, 60)),
+                size: dice.one(&sizes),
+                deadline: ms(300),
+            }
         }
         3 => {
             let rate = dice.chance(0.5).then_some(rate);
@@ -201,7 +207,12 @@ fn random_conference(dice: &mut Dice, number: u32, nodes: &[u32]) -> Conference 
         let node = id(dice.one(nodes));
         if node != session.source {
             let membership = dice.one(&[Membership::Join, Membership::Leave]);
-            churn.push(Churn { at: ms(dice.number(0, LENGTH)), node, session: SessionId(session.id.0), membership });
+            churn.push(Churn {
+                at: ms(dice.number(0, LENGTH)),
+                node,
+                session: SessionId(session.id.0),
+                membership,
+            });
         }
     }
     churn.sort_by_key(|churn| churn.at);
@@ -316,11 +327,15 @@ fn random_scenarios_add_up() {
         }
         causes.extend(summary.nodes.iter().flat_map(|node| node.drops.keys().cloned()));
     }
-    println!("sent {sent}: delivered {delivered}, lost {lost}, in flight {in_flight}; {duplicates} duplicates");
+    println!(
+        "sent {sent}: delivered {delivered}, lost {lost}, in flight {in_flight}; {duplicates} duplicates"
+    );
     println!("causes of drops: {causes:?}");
     // That the swarm reaches what it is meant for: packets end in all ways, by all causes.
     assert!(delivered > 50_000 && lost > 10_000 && in_flight > 0);
-    for cause in ["queue", "loss", "down", "cut", "mtu", "crash", "live_overflow", "refused", "conference_ended"] {
+    for cause in
+        ["queue", "loss", "down", "cut", "mtu", "crash", "live_overflow", "refused", "conference_ended"]
+    {
         assert!(causes.contains(cause), "no packet was dropped by {cause}: {causes:?}");
     }
 }
