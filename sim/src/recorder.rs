@@ -109,15 +109,17 @@ impl Recorder {
             }
             let id = key.to_string();
             observer.sample(t_s, Scope::Session, &id, "offered_mbps", mbps(offered - before, seconds))?;
-            let nodes = tally.members.keys().chain(tally.sinks.keys());
+            let nodes = tally.all_members().chain(tally.sinks.keys());
             let mut nodes: Vec<NodeId> = nodes.copied().collect();
             nodes.sort_unstable();
             nodes.dedup();
             for node in nodes {
                 let past = tally.sinks.get(&node).map(|past| past.stats).unwrap_or_default();
                 let entry = world.session(world.index_of(node), key);
-                let now =
-                    entry.and_then(|entry| entry.sink.as_ref()).map(|sink| sink.stats).unwrap_or_default();
+                // Only what a destination was set up for counts, as in the summary.
+                let sink = entry.and_then(|entry| entry.sink.as_ref());
+                let sink = sink.filter(|sink| sink.content_stats().is_some());
+                let now = sink.map(|sink| sink.stats).unwrap_or_default();
                 let total = (
                     past.delivered_bytes + now.delivered_bytes,
                     past.delivered_packets + now.delivered_packets,

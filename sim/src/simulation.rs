@@ -227,7 +227,7 @@ impl<'a> Simulation<'a> {
         let tally = self.index[&key].0;
         self.tallies[tally].is_known = true;
         for node in &session.destinations {
-            self.tallies[tally].join(*node, 0);
+            self.tallies[tally].join(self.world.now, *node, 0);
             self.join_at(key, session, *node);
         }
         self.start_source(key, session);
@@ -264,19 +264,38 @@ impl<'a> Simulation<'a> {
 
     /// Sets up a destination.
     fn join_at(&mut self, key: SessionKey, session: &Session, node: NodeId) {
+        let sink = self.world.index_of(node);
         let source = self.world.index_of(session.source);
         let clock = self.world.nodes[source as usize].clock;
+        let mut measure = self.measure(source);
+        if let Some(joined) = self.tallies[self.index[&key].0].joined_at.get(&node) {
+            measure.from = measure.from.max(clock.local(*joined));
+        }
         let spec = SinkSpec {
             key,
             content: session.content.clone(),
             symbol_bytes: session.symbol_bytes,
             start: clock.local(self.zero + session.start),
             stop: clock.local(self.zero + session.stop),
-            measure: self.measure(source),
+            measure,
             deliver_events: false,
         };
-        let sink = self.world.index_of(node);
-        let _ = self.world.command(sink, Command::JoinSession(Box::new(spec)));
+        // One that comes back starts anew; what it counted in its earlier stay is kept here, unless it is refused
+        // (its conference has ended there) and goes on counting.
+        let tally = self.index[&key].0;
+        let before = self.tallies[tally].sinks.get(&node).cloned();
+        if let Some(process) = self.world.nodes[sink as usize].process.take() {
+            if let Some(entry) = process.session(key) {
+                self.harvest_sink(sink, entry);
+            }
+            self.world.nodes[sink as usize].process = Some(process);
+        }
+        if self.world.command(sink, Command::JoinSession(Box::new(spec))).is_err() {
+            match before {
+                Some(before) => self.tallies[tally].sinks.insert(node, before),
+                None => self.tallies[tally].sinks.remove(&node),
+            };
+        }
         self.correct_clock(key, source, sink);
     }
 
@@ -318,11 +337,16 @@ impl<'a> Simulation<'a> {
     /// Adds what a process knows of a session to the tally.
     fn harvest(&mut self, node: u32, entry: &bellini_core::session::SessionEntry) {
         if let Some((tally, ..)) = self.index.get(&entry.key) {
-            let tally = &mut self.tallies[*tally];
-            tally.source.add(entry);
-            if entry.sink.is_some() {
-                tally.sinks.entry(self.world.nodes[node as usize].id).or_default().add(entry);
-            }
+            self.tallies[*tally].source.add(entry);
+            self.harvest_sink(node, entry);
+        }
+    }
+
+    /// Adds what a process knows of a session as its destination to the tally.
+    fn harvest_sink(&mut self, node: u32, entry: &bellini_core::session::SessionEntry) {
+        if let (Some((tally, ..)), true) = (self.index.get(&entry.key), entry.sink.is_some()) {
+            let id = self.world.nodes[node as usize].id;
+            self.tallies[*tally].sinks.entry(id).or_default().add(entry);
         }
     }
 
@@ -331,10 +355,12 @@ impl<'a> Simulation<'a> {
         let (session, key) = self.session(c, s);
         let tally = self.index[&key].0;
         let made = summary::measured_symbols(self, tally);
-        let mut nodes: Vec<NodeId> = self.tallies[tally].members.keys().copied().collect();
-        for node in &nodes {
-            self.tallies[tally].leave(*node, made);
+        let members: Vec<NodeId> = self.tallies[tally].members.keys().copied().collect();
+        for node in members {
+            self.tallies[tally].leave(node, made);
         }
+        // Those that left earlier know of it still.
+        let mut nodes: Vec<NodeId> = self.tallies[tally].all_members().copied().collect();
         nodes.extend(self.tallies[tally].sinks.keys());
         nodes.push(session.source);
         nodes.sort_unstable();
@@ -365,7 +391,7 @@ impl<'a> Simulation<'a> {
         let made = summary::measured_symbols(self, tally);
         match churn.membership {
             Membership::Join => {
-                self.tallies[tally].join(churn.node, made);
+                self.tallies[tally].join(self.world.now, churn.node, made);
                 self.join_at(key, session, churn.node);
                 // The request travels to the source as a control message, over the shortest path.
                 self.send_control(churn.node, session.source, ControlBody::Join { key, node: churn.node });

@@ -214,7 +214,8 @@ fn in_flight(simulation: &Simulation<'_>) -> BTreeMap<(SessionKey, NodeId), u64>
     let mut counts = BTreeMap::new();
     for (key, node, epoch, symbol, timestamp) in symbols {
         let Some(entry) = world.session(world.index_of(node), key) else { continue };
-        let Some(sink) = &entry.sink else { continue };
+        // Who is no destination (any more) has a sink that nobody set up, if one: nothing is on its way to it.
+        let Some(sink) = entry.sink.as_ref().filter(|sink| sink.content_stats().is_some()) else { continue };
         if sink.measure().contains(Instant::from_nanos(timestamp)) && !sink.has(epoch, symbol) {
             *counts.entry((key, node)).or_default() += 1;
         }
@@ -239,7 +240,7 @@ fn session_summary(
     let scenario = simulation.scenario;
     let window = offered_window(scenario, session);
     let mut nodes: Vec<NodeId> =
-        tally.members.keys().chain(tally.sinks.keys()).chain(&session.destinations).copied().collect();
+        tally.all_members().chain(tally.sinks.keys()).chain(&session.destinations).copied().collect();
     nodes.sort_unstable();
     nodes.dedup();
     let made = source.content.measured_symbols;

@@ -5,6 +5,7 @@ use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::route::Route;
 use bellini_core::session::{SessionEntry, SinkSessionStats};
 use bellini_core::stats::Histogram;
+use bellini_core::time::Instant;
 use std::collections::BTreeMap;
 
 /// Everything counted of one session.
@@ -21,6 +22,8 @@ pub(crate) struct SessionTally {
     pub(crate) is_known: bool,
     /// Current destinations, with the measured symbols that the source had made when they joined.
     pub(crate) members: BTreeMap<NodeId, u64>,
+    /// When each of them joined, in true time: what was made before is not for it.
+    pub(crate) joined_at: BTreeMap<NodeId, Instant>,
     /// Measured symbols made while a node was a destination, for stays that have ended; likewise objects.
     pub(crate) sent_before: BTreeMap<NodeId, u64>,
 }
@@ -85,6 +88,9 @@ impl SinkTally {
     /// Adds what one process counted.
     pub(crate) fn add(&mut self, entry: &SessionEntry) {
         let Some(sink) = &entry.sink else { return };
+        // Packets that still came when the node had forgotten the session, or no longer was its destination, met a
+        // sink that knows neither content nor window: they were not wanted, and nothing of them is judged.
+        let Some(content) = sink.content_stats() else { return };
         let (own, more) = (&mut self.stats, &sink.stats);
         own.delivered_packets += more.delivered_packets;
         own.delivered_bytes += more.delivered_bytes;
@@ -96,12 +102,10 @@ impl SinkTally {
         own.measured_duplicates += more.measured_duplicates;
         own.negative_delays += more.negative_delays;
         self.delays.merge(&sink.delays);
-        if let Some(stats) = sink.content_stats() {
-            self.content = Some(match self.content {
-                None => stats,
-                Some(known) => known.merge(&stats),
-            });
-        }
+        self.content = Some(match self.content {
+            None => content,
+            Some(known) => known.merge(&content),
+        });
     }
 }
 
@@ -114,13 +118,15 @@ impl SessionTally {
             epoch: 0,
             is_known: false,
             members: BTreeMap::new(),
+            joined_at: BTreeMap::new(),
             sent_before: BTreeMap::new(),
         }
     }
 
-    /// Notes that a node becomes a destination; `made`: measured symbols that the source has made.
-    pub(crate) fn join(&mut self, node: NodeId, made: u64) {
+    /// Notes that a node becomes a destination at `now`; `made`: measured symbols that the source has made.
+    pub(crate) fn join(&mut self, now: Instant, node: NodeId, made: u64) {
         self.members.entry(node).or_insert(made);
+        self.joined_at.entry(node).or_insert(now);
     }
 
     /// Notes that a node stops being one.
@@ -128,6 +134,12 @@ impl SessionTally {
         if let Some(joined) = self.members.remove(&node) {
             *self.sent_before.entry(node).or_default() += made - joined;
         }
+        self.joined_at.remove(&node);
+    }
+
+    /// Returns the nodes that are or were destinations, some twice.
+    pub(crate) fn all_members(&self) -> impl Iterator<Item = &NodeId> {
+        self.members.keys().chain(self.sent_before.keys())
     }
 
     /// Returns the measured symbols made while `node` was a destination.
