@@ -254,3 +254,27 @@ fn a_tree_with_all_members_from_the_start_is_the_static_one() {
     let fixed = run(&scenario, 1);
     assert_eq!(tree.sessions[0].destinations, fixed.sessions[0].destinations);
 }
+
+#[test]
+fn who_comes_back_is_judged_by_both_stays() {
+    let list = [(2_000, Membership::Join), (4_000, Membership::Leave), (6_000, Membership::Join)];
+    let found = destination(&run(&with_churn(&list), 1), 0, 4).clone();
+    assert_eq!(found.sent_packets, 2_000 + 4_000);
+    let missed = found.sent_packets.checked_sub(found.delivered_packets).expect("no more than was sent");
+    assert!((1..=1_000).contains(&missed), "{missed}");
+}
+
+#[test]
+fn a_join_after_the_end_changes_nothing() {
+    let ended = |list: &[(u64, Membership)]| {
+        let mut scenario = with_churn(list);
+        scenario.conferences[0].end = Some(Duration::from_secs(4));
+        for churn in &mut scenario.conferences[0].churn {
+            churn.node = id(3);
+        }
+        destination(&run(&scenario, 1), 0, 3).clone()
+    };
+    let quiet = ended(&[]);
+    assert!((3_900..=4_000).contains(&quiet.delivered_packets), "{quiet:?}");
+    assert_eq!(ended(&[(6_000, Membership::Join)]), quiet);
+}

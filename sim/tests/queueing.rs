@@ -28,7 +28,7 @@ fn poisson(mean_interval: Duration) -> Content {
 /// their mean and its standard error.
 fn waits(rho: f64, packets: u64) -> (f64, f64) {
     let mean_interval = Duration::from_nanos((1e6 / rho).round() as u64);
-    // The first five seconds are 13 relaxation times of the queue at load 0.95; they are not measured.
+    // The first five seconds, more than six relaxation times of the queue at load 0.95, are not measured.
     let warm_up = Duration::from_secs(5);
     let duration = warm_up + mean_interval.saturating_mul(packets / RUNS);
     let session = session(1, 1, &[2], poisson(mean_interval), vec![flow(path(&[2]), 1.0)]);
