@@ -48,7 +48,7 @@ fn follow(counts: &[u64], shares: &[f64]) -> Result<(), String> {
     let sum: f64 = shares.iter().sum();
     let squares = counts.iter().zip(shares).map(|(count, share)| {
         let expected = n as f64 * share / sum;
-        (*count as f64 - expected).powi(2) / expected
+        libm::pow(*count as f64 - expected, 2.0) / expected
     });
     let square: f64 = squares.sum();
     let degrees = shares.len() as f64 - 1.0;

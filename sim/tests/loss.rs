@@ -95,11 +95,11 @@ fn geometric(counts: &[u64], end: f64) -> Result<(), String> {
     let total: u64 = counts.iter().sum();
     let mut square = 0.0;
     for (k, count) in counts.iter().enumerate() {
-        let longer = (1.0 - end).powi(k as i32);
+        let longer = libm::pow(1.0 - end, k as f64);
         let share = if k + 1 == counts.len() { longer } else { longer * end };
         let expected = total as f64 * share;
         assert!(expected >= 5.0, "too few runs of length {}", k + 1);
-        square += (*count as f64 - expected).powi(2) / expected;
+        square += libm::pow(*count as f64 - expected, 2.0) / expected;
     }
     let degrees = counts.len() as f64 - 1.0;
     // Mean and variance of chi-square are d and 2 d; its right tail is heavier than a normal one, hence the rest.

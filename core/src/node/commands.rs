@@ -118,7 +118,7 @@ impl Node {
         let index = self.known_session(key)?;
         let entry = self.sessions.get_mut(index);
         if let Some(sink) = &mut entry.sink {
-            sink.finish(now);
+            sink.leave(now);
         }
         let back = entry.relay.ways_back().next();
         let node = self.config.id;
@@ -148,7 +148,7 @@ impl Node {
             (Ok(at), PolicyReason::Left) => {
                 source.destinations.remove(at);
                 if source.destinations.is_empty() {
-                    source.flows = None;
+                    source.drop_flows();
                 }
                 Event::Left { key, node }
             }

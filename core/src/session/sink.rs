@@ -213,6 +213,13 @@ impl SinkSession {
         }
     }
 
+    /// Notes that this node stops being a destination: what was created from now on is not for it.
+    pub fn leave(&mut self, now: Instant) {
+        let source_now = Instant::from_nanos(now.as_nanos().saturating_add_signed(self.clock_ahead_ns));
+        self.measure.to = self.measure.to.min(source_now);
+        self.finish(now);
+    }
+
     /// Returns how the content did; `None` where nobody announced the session.
     #[must_use]
     pub fn content_stats(&self) -> Option<SinkStats> {

@@ -101,6 +101,12 @@ impl SourceSession {
 
     /// Replaces the flows; what went over the old ones is kept by route.
     pub fn replace_flows(&mut self, flows: FlowList) {
+        self.drop_flows();
+        self.flows = Some(flows);
+    }
+
+    /// Takes the flows away, as when nobody is left to send to; what went over them is kept by route.
+    pub fn drop_flows(&mut self) {
         for flow in self.flows.iter().flat_map(FlowList::flows) {
             match self.retired.iter_mut().find(|(route, _)| *route == flow.route) {
                 Some((_, packets)) => *packets += flow.packets,
@@ -108,7 +114,7 @@ impl SourceSession {
                 None => {}
             }
         }
-        self.flows = Some(flows);
+        self.flows = None;
     }
 
     /// Returns what the content counted.
