@@ -10,7 +10,7 @@
 //!
 //! - **The head of a slot's list is its earliest timer**, so that [`TimerWheel::next`] is exact and not rounded to
 //!   a slot. When a head leaves, its slot is merely marked unsorted; it is put right only once it is the first of
-//!   all, by a look at up to [`SHORT`] timers or else by handing the list down to the finer levels.
+//!   all, by a look at up to `SHORT` timers or else by handing the list down to the finer levels.
 //! - **The cursor does not follow the clock** but the timers: it moves when a slot is handed down or the earliest
 //!   timer leaves a slot empty. A timer that is alone in its slot is never moved at all.
 //! - **The cursor can be turned back** in a few list splices, so that a deadline in the past takes its exact place

@@ -1,4 +1,4 @@
-//! The command line: what was typed ([`args`]), what it means, and one file a subcommand.
+//! The command line: what was typed (`args`), what it means, and one file a subcommand.
 
 mod args;
 mod check;
