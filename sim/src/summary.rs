@@ -22,6 +22,9 @@ use bellini_scenarios::record::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Policy failures that the notes show, one a session; all are in events.jsonl.
+const REFUSALS_SHOWN: usize = 5;
+
 /// What a run leaves.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -179,6 +182,7 @@ fn notes(simulation: &Simulation<'_>) -> Vec<String> {
             tally.source.unrouted + now
         })
         .sum();
+    notes.extend(simulation.refusals.values().take(REFUSALS_SHOWN).cloned());
     if unrouted > 0 {
         notes.push(format!(
             "{unrouted} symbols were offered while their session had no route; they count as lost."

@@ -24,6 +24,7 @@ impl Simulation<'_> {
                     let (_, c, s) = self.index[&key];
                     let source = self.session(c, s).0.source;
                     let text = format!("No routes for session {key}: {error}. It keeps what it has.");
+                    self.refusals.entry(key).or_insert_with(|| text.clone());
                     self.record_session(observer, kind::POLICY, key, source, text)?;
                 }
             }

@@ -52,6 +52,8 @@ pub struct Simulation<'a> {
     next_happening: usize,
     recorder: Recorder,
     pub(crate) measured: (Option<Snapshot>, Option<Snapshot>),
+    /// What policies said first where they had no answer, by session.
+    pub(crate) refusals: BTreeMap<SessionKey, String>,
 }
 
 impl<'a> Simulation<'a> {
@@ -85,6 +87,7 @@ impl<'a> Simulation<'a> {
             next_happening: 0,
             recorder: Recorder::new(scenario),
             measured: (None, None),
+            refusals: BTreeMap::new(),
         };
         simulation.configure_conferences();
         simulation.schedule_own();
