@@ -80,7 +80,7 @@ fn destinations(text: &mut String, summary: &Summary) {
         line(
             text,
             format_args!(
-                "  .. the {DESTINATIONS_MAX} that lost most; {} more in summary.json",
+                "  .. {DESTINATIONS_MAX}, those that lost most first; {} more in summary.json",
                 count((all - DESTINATIONS_MAX) as u64)
             ),
         );

@@ -172,11 +172,6 @@ pub trait ConferenceHook: Send {
         let _ = notice;
     }
 
-    /// A destination gave up on symbols.
-    fn loss(&mut self, notice: &LossNotice) {
-        let _ = notice;
-    }
-
     /// A node reports, every `report_interval` (30 s in the paper).
     fn report(&mut self, report: &NodeReport) {
         let _ = report;
@@ -215,19 +210,6 @@ pub struct DeliveryNotice {
     pub bytes: u32,
     /// Time since its source offered it.
     pub delay: Duration,
-}
-
-/// Symbols did not reach a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LossNotice {
-    /// When they were given up, in scenario time.
-    pub at: Duration,
-    /// Their session.
-    pub session: SessionKey,
-    /// The destination that misses them.
-    pub node: NodeId,
-    /// How many.
-    pub symbols: u64,
 }
 
 /// What one node did since its last report.

@@ -2,7 +2,11 @@
 
 use bellini_core::time::Instant;
 
-/// A node's clock, relative to true time.
+/// What a clock that is off shows beyond its offset: far enough from zero that no offset of use goes below it.
+const BASE_NS: i128 = 86_400_000_000_000;
+
+/// A node's clock, relative to true time. One that is off in any way counts from a day before, so that it can be
+/// behind at the start; only differences of clocks mean anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeClock {
     offset_ns: i64,
@@ -22,7 +26,7 @@ impl NodeClock {
         *self == Self::default()
     }
 
-    /// Returns what the clock shows at true time `at`; a clock that would show a time before zero shows zero.
+    /// Returns what the clock shows at true time `at`; one that is more than a day behind stands at zero.
     #[inline]
     #[must_use]
     pub fn local(&self, at: Instant) -> Instant {
@@ -31,7 +35,7 @@ impl NodeClock {
         }
         let nanos = i128::from(at.as_nanos());
         let gained = nanos * i128::from(self.drift_ppb) / 1_000_000_000;
-        Instant::from_nanos((nanos + gained + i128::from(self.offset_ns)).max(0) as u64)
+        Instant::from_nanos((nanos + gained + i128::from(self.offset_ns) + BASE_NS).max(0) as u64)
     }
 
     /// Returns the earliest true time at which the clock shows `local` or more.
@@ -40,7 +44,7 @@ impl NodeClock {
         if self.is_true() || local == Instant::ZERO {
             return local;
         }
-        let target = i128::from(local.as_nanos()) - i128::from(self.offset_ns);
+        let target = i128::from(local.as_nanos()) - i128::from(self.offset_ns) - BASE_NS;
         let rate = 1_000_000_000 + i128::from(self.drift_ppb);
         let guess = (target * 1_000_000_000 / rate).max(0) as u64;
         let mut at = guess.saturating_sub(2);
@@ -63,7 +67,9 @@ mod tests {
 
     #[test]
     fn true_time_is_the_inverse() {
-        for (offset, drift) in [(0, 0), (40_000_000, 0), (-40_000_000, 50_000), (17, -50_000), (0, 1)] {
+        for (offset, drift) in
+            [(0, 0), (40_000_000, 0), (-40_000_000, 50_000), (-2_000_000_000, 0), (17, -50_000), (0, 1)]
+        {
             let clock = NodeClock::new(offset, drift);
             for nanos in [0, 1, 50_000_000, 999_999_999, 123_456_789_012] {
                 let local = clock.local(Instant::from_nanos(nanos));

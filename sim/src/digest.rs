@@ -2,7 +2,6 @@
 
 use bellini_core::time::Instant;
 use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES};
-use bellini_core::wire::stream::STREAM_PREFIX_BYTES;
 use sha2::{Digest as _, Sha256};
 
 /// What happened to a packet, as far as the digest is concerned.
@@ -47,7 +46,6 @@ impl RunningHash {
 #[must_use]
 pub fn identity(header: &[u8]) -> u64 {
     const PACKET: usize = FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES;
-    let _ = STREAM_PREFIX_BYTES;
     match header.get(PACKET..PACKET + 20) {
         Some(fixed) => {
             let word = |at: usize| {

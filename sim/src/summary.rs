@@ -337,8 +337,6 @@ fn destination_summary(
         duplicate_packets: stats.measured_duplicates,
         lost_packets: sent.saturating_sub(stats.measured_packets + in_flight),
         in_flight_packets: in_flight,
-        reordered_packets: None,
-        late_packets: None,
         goodput_mbps: rate(stats.measured_bytes, window),
         delay_ms: delay_figures(sink),
         base_delay_ms: base_delay(simulation.scenario, session, node, source).map(Duration::as_millis_f64),
@@ -353,7 +351,6 @@ fn destination_summary(
         bytes_complete: content.file_complete.map(|_| stats.delivered_bytes),
         sha256: content.file_digest.map(|digest| digest.to_string()),
         complete_s: content.file_completed_at.map(|at| at.saturating_since(zero).as_secs_f64()),
-        gaps: None,
         complete: content.file_complete.map(|is_complete| is_complete && is_same_file),
     }
 }

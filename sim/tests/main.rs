@@ -8,6 +8,7 @@ mod watch;
 mod delay;
 mod faults;
 mod flows;
+mod hooks;
 mod loss;
 mod overflow;
 mod queueing;

@@ -169,22 +169,6 @@ pub const METRICS: &[Metric] = &[
     ),
     entry(
         Scope::Destination,
-        "reordered_packets",
-        Recorded::Summary,
-        "symbols",
-        "Delivered symbols that came after a later one had come",
-        "not counted",
-    ),
-    entry(
-        Scope::Destination,
-        "late_packets",
-        Recorded::Summary,
-        "symbols",
-        "Delivered symbols that came too late for playout or deadline",
-        "the content has neither",
-    ),
-    entry(
-        Scope::Destination,
         "goodput_mbps",
         Recorded::Both,
         "Mbit/s",
@@ -326,14 +310,6 @@ pub const METRICS: &[Metric] = &[
         "s",
         "From the session's start to the last byte of the file",
         "the file is not complete",
-    ),
-    entry(
-        Scope::Destination,
-        "gaps",
-        Recorded::Summary,
-        "1",
-        "Runs of consecutive lost symbols",
-        "not counted",
     ),
     entry(
         Scope::Destination,

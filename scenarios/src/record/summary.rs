@@ -207,10 +207,6 @@ pub struct DestinationSummary {
     pub lost_packets: u64,
     /// Symbols that were still under way when the run ended.
     pub in_flight_packets: u64,
-    /// Delivered symbols that came after a later one had come.
-    pub reordered_packets: Option<u64>,
-    /// Delivered symbols that came too late for playout or deadline.
-    pub late_packets: Option<u64>,
     /// Rate of delivered payload, each symbol once.
     #[serde(serialize_with = "round::option")]
     pub goodput_mbps: Option<f64>,
@@ -244,8 +240,6 @@ pub struct DestinationSummary {
     /// Time from the session's start to the last byte of the file.
     #[serde(serialize_with = "round::option")]
     pub complete_s: Option<f64>,
-    /// Runs of consecutive lost symbols.
-    pub gaps: Option<u64>,
     /// Whether all of a file came and its hash is right; `None` when the content is no file.
     pub complete: Option<bool>,
 }

@@ -30,8 +30,6 @@ fn full() -> Summary {
         duplicate_packets: 3,
         lost_packets: 8,
         in_flight_packets: 2,
-        reordered_packets: Some(4),
-        late_packets: Some(5),
         goodput_mbps: Some(0.1 + 0.2),
         delay_ms: Some(DelayMs { mean: 50.123_456_789, p50: 50.0, p95: 60.0, p99: 70.0, max: 80.0 }),
         base_delay_ms: Some(48.0),
@@ -46,7 +44,6 @@ fn full() -> Summary {
         bytes_complete: Some(1 << 20),
         sha256: Some("ab".repeat(32)),
         complete_s: Some(2.5),
-        gaps: Some(6),
         complete: Some(true),
     };
     Summary {

@@ -70,6 +70,15 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
     population::expand(root, &network, &policies, seed, (&mut reach, &mut conferences), sink);
     conferences.sort_by_key(|conference| conference.id);
     let duration = given?;
+    let sample_interval = time_or(root, "sample_interval", default_sample_interval(duration))?;
+    if duration.as_nanos() / sample_interval.as_nanos().max(1) > SAMPLES_MAX
+        && let Some(given) = root.get("sample_interval")
+    {
+        let least = Duration::from_nanos(duration.as_nanos().div_ceil(SAMPLES_MAX));
+        let message =
+            format!("`sample_interval` makes more than {SAMPLES_MAX} samples of a run of {duration}");
+        sink.error("E0206", given.span, message, "too short").help(format!("at least {least} for this run"));
+    }
     Some(Scenario {
         name: text(root, "name").map_or_else(|| name_from(stem), str::to_owned),
         description: text(root, "description").unwrap_or_default().to_owned(),
@@ -78,7 +87,7 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
         settle: time_or(root, "settle", Duration::from_secs(1))?,
         drain,
         measure: measure?,
-        sample_interval: time_or(root, "sample_interval", default_sample_interval(duration))?,
+        sample_interval,
         report_interval: time_or(root, "report_interval", Duration::from_secs(30))?,
         view,
         planner,
@@ -143,6 +152,9 @@ fn measure(root: &Tree, duration: Duration, sink: &mut Sink) -> Option<Measure> 
     }
     Some(measure)
 }
+
+/// Most samples of a run: series.csv has some rows for each thing at each of them.
+const SAMPLES_MAX: u64 = 100_000;
 
 /// A hundredth of the duration in whole milliseconds, 10 ms to 10 s.
 fn default_sample_interval(duration: Duration) -> Duration {

@@ -161,7 +161,22 @@ impl Simulation<'_> {
                 let row = crate::report::report_row(self.t_s(), &report);
                 self.record(observer, row)
             }
-            Event::SessionFinished { .. } | Event::Delivered { .. } => Ok(()),
+            Event::Delivered { key, symbol, timestamp, payload } => {
+                let (_, c, s) = self.index[&key];
+                let source = self.world.index_of(self.session(c, s).0.source);
+                let offered = self.world.nodes[source as usize].clock.true_time(timestamp);
+                let notice = DeliveryNotice {
+                    at,
+                    session: key,
+                    node: id,
+                    symbol,
+                    bytes: payload.len() as u32,
+                    delay: self.world.now.saturating_since(offered),
+                };
+                self.hooks.iter_mut().for_each(|hook| hook.delivery(&notice));
+                Ok(())
+            }
+            Event::SessionFinished { .. } => Ok(()),
         }
     }
 }

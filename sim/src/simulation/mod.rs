@@ -27,7 +27,7 @@ use bellini_core::wire::control::{ControlBody, InstallFlow};
 use bellini_core::wire::routing;
 use bellini_scenarios::graph::Graph;
 use bellini_scenarios::model::{FaultKind, FlowDraw, LinkSelector, Membership, Scenario, Session};
-use bellini_scenarios::policy::{ConferenceHook, NetworkView, OverflowNotice};
+use bellini_scenarios::policy::{ConferenceHook, DeliveryNotice, NetworkView, OverflowNotice};
 use bellini_scenarios::record::{EventRow, Status, kind};
 use bellini_scenarios::registry::Registry;
 use std::collections::BTreeMap;

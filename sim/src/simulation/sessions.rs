@@ -60,7 +60,8 @@ impl Simulation<'_> {
             start: clock.local(self.zero + session.start),
             stop: clock.local(self.zero + session.stop),
             measure,
-            deliver_events: false,
+            // An event for each delivery costs time; without a hook nobody would hear it.
+            deliver_events: !self.hooks.is_empty(),
         };
         // One that comes back starts anew; what it counted in its earlier stay is kept here, unless it is refused
         // (its conference has ended there) and goes on counting.
