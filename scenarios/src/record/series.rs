@@ -80,6 +80,9 @@ impl SeriesRow {
 /// Which curve of a [`Series`].
 pub type SeriesKey = (Scope, String, String);
 
+/// The columns of `series.csv`.
+const COLUMNS: [&str; 5] = ["t_s", "scope", "id", "metric", "value"];
+
 /// Points of one metric of one thing in order of time: (seconds, value).
 pub type Curve = Vec<(f64, f64)>;
 
@@ -101,6 +104,11 @@ impl Series {
         };
         let file = std::fs::File::open(path).map_err(RecordError::io("read", path))?;
         let mut reader = csv::Reader::from_reader(std::io::BufReader::new(file));
+        let columns = reader.headers().map_err(malformed)?;
+        if columns != COLUMNS.as_slice() {
+            let problem = format!("the columns must be {}", COLUMNS.join(","));
+            return Err(RecordError::Malformed { path: path.into(), line: Some(1), problem });
+        }
         let mut series = Series::default();
         for row in reader.deserialize() {
             series.push(row.map_err(malformed)?);

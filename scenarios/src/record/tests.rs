@@ -214,6 +214,9 @@ fn partial_and_broken_runs() {
     std::fs::write(scratch.0.join(file::SERIES), series).unwrap();
     let error = Run::load(&scratch.0).unwrap_err().to_string();
     assert!(error.contains("series.csv:3") && error.contains("lonk"), "{error}");
+    std::fs::write(scratch.0.join(file::SERIES), "x,y\n").unwrap();
+    let error = Run::load(&scratch.0).unwrap_err().to_string();
+    assert!(error.contains("series.csv:1") && error.contains("t_s,scope,id,metric,value"), "{error}");
     std::fs::remove_file(scratch.0.join(file::SERIES)).unwrap();
 
     std::fs::write(scratch.0.join(file::EVENTS), "{\"t_s\": 1}\n").unwrap();
