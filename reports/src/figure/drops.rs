@@ -15,7 +15,7 @@ const CAUSES: [(Scope, &str, &str); 4] = [
     (Scope::Link, "dropped_queue", "link queue full"),
     (Scope::Link, "dropped_loss", "lost on the link"),
     (Scope::Feeder, "dropped_packets", "feeder full"),
-    (Scope::Link, "dropped_other", "link: other causes"),
+    (Scope::Link, "dropped_other", "cut, crash or MTU"),
 ];
 
 /// Makes the drops in time by cause; none when nothing was dropped.
