@@ -1,6 +1,6 @@
 //! Stacked bars: in time, and across things.
 
-use super::{Axis, Frame, Key, KeyShape, Size, Style, chart, remark};
+use super::{Axis, Frame, Key, KeyShape, Size, Style, chart, remark, samples_between};
 use crate::draw::{Anchor, Canvas, INK, Svg, escape, text_width};
 use crate::error::ReportError;
 use crate::faults::Mark;
@@ -33,7 +33,7 @@ pub(crate) fn in_time(
     stacks: &[Stack],
     marks: &[Mark],
 ) -> Result<Svg, ReportError> {
-    let samples = stacks.iter().map(|stack| stack.values.len()).max().unwrap_or(0);
+    let samples = samples_between((from, to), stacks.iter().map(|stack| &stack.values[..]));
     // Each bar holds the same number of samples: others would make a pattern that is not in the data.
     let together = samples.div_ceil(BARS_MAX).max(1);
     let bars = samples.div_ceil(together).max(1);

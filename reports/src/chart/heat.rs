@@ -1,6 +1,6 @@
 //! A strip of colour for each of many things, in time.
 
-use super::{Axis, Frame, Key, KeyShape, Size, Style, chart};
+use super::{Axis, Frame, Key, KeyShape, Size, Style, chart, samples_between};
 use crate::draw::{Anchor, INK, Svg, text_width};
 use crate::error::ReportError;
 use crate::faults::Mark;
@@ -64,12 +64,12 @@ pub(crate) fn heat(
     y.ticks = false;
     let frame = Frame { title, description, x: Axis::new("Scenario time", "s", (from, to)), y, marks };
     let size = Size { height: ROW * rows.len().max(2) as f64, left };
+    let samples = samples_between((from, to), rows.iter().map(|row| &row.values[..]));
     chart(&frame, &share_keys(), size, |canvas, scale| {
         for (index, row) in rows.iter().enumerate() {
             let bottom = (rows.len() - index - 1) as f64;
             let (x, y) = scale.at((from, bottom + 0.5));
             canvas.text((x - 8.0, y), &labels[index], 11.0, INK, Anchor::End)?;
-            let samples = row.values.len().max(1);
             let together = samples.div_ceil(CELLS_MAX);
             let cells = samples.div_ceil(together);
             let width = (to - from) * together as f64 / samples as f64;

@@ -362,3 +362,15 @@ pub(crate) fn remark(canvas: &Canvas<'_>, scale: &Scale, text: &str) -> Result<(
     let (left, top, right, bottom) = scale.area;
     canvas.text(((left + right) / 2.0, (top + bottom) / 2.0), text, 13.0, FAINT, Anchor::Middle)
 }
+
+/// Returns how many samples fit between `from` and `to`, by the smallest distance of two in any of `curves`: a curve
+/// that lacks samples (nothing happened there) must not have wider ones.
+fn samples_between<'a>(
+    (from, to): (f64, f64),
+    curves: impl Iterator<Item = &'a [(f64, f64)]> + Clone,
+) -> usize {
+    let steps = curves.clone().flat_map(|curve| curve.windows(2).map(|pair| pair[1].0 - pair[0].0));
+    let sample = steps.filter(|step| *step > 0.0).fold(f64::INFINITY, f64::min);
+    let most = curves.map(<[_]>::len).max().unwrap_or(0).max(1);
+    if sample.is_finite() { (((to - from) / sample).round() as usize).max(most) } else { most }
+}
