@@ -150,17 +150,8 @@ impl Recorder {
             let after = look_at_link(simulation, i);
             let queue_bytes = after.queue_bytes;
             let before = core::mem::replace(&mut self.links[i], after);
-            // A link on which nothing happens is left out, but for the sample in which it falls silent.
-            if after.bytes == before.bytes
-                && before.queue_bytes == 0
-                && queue_bytes == 0
-                && t_s > seconds * 1.5
-            {
-                if before.busy != after.busy {
-                    let busy = (after.busy.saturating_sub(before.busy)).as_secs_f64() / seconds;
-                    let id = format!("{}>{}", link.from, link.to);
-                    observer.sample(t_s, Scope::Link, &id, "utilisation", busy.min(1.0))?;
-                }
+            // A link that nobody has used is left out; one that is silent for a while is at zero, which is a value.
+            if after.bytes == 0 && after.busy.is_zero() && queue_bytes == 0 {
                 continue;
             }
             let id = format!("{}>{}", link.from, link.to);
