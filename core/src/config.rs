@@ -4,11 +4,12 @@ use crate::feeder::FeederConfig;
 use crate::ids::{Incarnation, NodeId};
 use crate::time::Duration;
 use crate::units::BitRate;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// Everything that a node needs to know of itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NodeConfig {
     /// Its id.
     pub id: NodeId,
@@ -27,7 +28,7 @@ pub struct NodeConfig {
 }
 
 /// Pacing of datagram hops.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PacingConfig {
     /// Rate of wire bytes per next hop; hops that are not listed have `default_rate`.
     pub rates: BTreeMap<NodeId, BitRate>,
@@ -38,7 +39,7 @@ pub struct PacingConfig {
 }
 
 /// Bounds of what a node keeps. Each has a counter for what it cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Hops that packets and messages of others may bring into being (about 1 KiB each, without queues). Hops that
     /// the driver asks for are made beyond it.

@@ -1,10 +1,26 @@
 //! Identifiers as types of their own, so that they cannot be mixed up.
 
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 /// Identifies a node: 1 to 2^31 - 1. The top bit belongs to the routing header (destination flag).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
 pub struct NodeId(u32);
+
+impl TryFrom<u32> for NodeId {
+    type Error = &'static str;
+
+    fn try_from(id: u32) -> Result<Self, Self::Error> {
+        Self::new(id).ok_or("a node id is 1 to 2147483647")
+    }
+}
+
+impl From<NodeId> for u32 {
+    fn from(id: NodeId) -> Self {
+        id.0
+    }
+}
 
 impl NodeId {
     /// The largest node id: the top bit of the field marks a destination in the routing header.
@@ -38,7 +54,7 @@ impl fmt::Debug for NodeId {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty), $letter:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
         pub struct $name(pub $inner);
 
         impl fmt::Display for $name {
@@ -75,7 +91,7 @@ id!(
     Epoch(u16), "e");
 
 /// Names a session everywhere: its conference and its id within.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionKey {
     /// The conference the session belongs to.
     pub conference: ConferenceId,

@@ -7,6 +7,7 @@ use crate::report::Report;
 use crate::route::Route;
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// What a driver brings in.
@@ -69,7 +70,7 @@ pub enum Received<'a> {
 }
 
 /// What the application or the planner wants of a node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Command {
     /// Sets how feeders treat a conference.
     ConfigureConference {
@@ -120,7 +121,7 @@ pub enum Command {
 }
 
 /// A session, as its source needs to know it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionSpec {
     /// Which session.
     pub key: SessionKey,
@@ -147,7 +148,7 @@ pub struct SessionSpec {
 }
 
 /// A session, as a destination needs to know it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SinkSpec {
     /// Which session.
     pub key: SessionKey,
@@ -166,7 +167,7 @@ pub struct SinkSpec {
 }
 
 /// A window of time; symbols are in it by their creation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeasureWindow {
     /// First instant.
     pub from: Instant,
@@ -184,7 +185,7 @@ impl MeasureWindow {
 }
 
 /// How the flow of each packet is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DrawMode {
     /// At random by the shares, as in the paper.
     Random,
@@ -193,7 +194,7 @@ pub enum DrawMode {
 }
 
 /// Flows for a session.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Install {
     /// The session.
     pub key: SessionKey,
@@ -206,7 +207,7 @@ pub struct Install {
 }
 
 /// Kinds of hops. Each pair of nodes has at most one hop of each kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum HopKind {
     /// Datagrams without congestion control, paced at a configured rate if any.
     Datagram,
@@ -241,7 +242,7 @@ pub struct Deadline {
 }
 
 /// What a node tells its driver.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Event {
     /// A symbol was delivered, the first time (only where asked for).
     Delivered {
@@ -330,7 +331,7 @@ pub enum Event {
 }
 
 /// Why policies are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PolicyReason {
     /// The session starts.
     Start,

@@ -7,9 +7,10 @@
 use crate::ids::SessionKey;
 use crate::rng::{Seed, Stream};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// The payload of one packet: described, or real.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Payload {
     /// Bytes that are known from their description; nothing is stored.
     Synthetic(Synthetic),
@@ -18,7 +19,7 @@ pub enum Payload {
 }
 
 /// Describes payload bytes: `len` bytes of the symbol's content from `offset` on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Synthetic {
     /// The session whose content it is.
     pub key: SessionKey,

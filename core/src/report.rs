@@ -4,9 +4,10 @@ use crate::hop::HopStats;
 use crate::ids::{NodeId, SessionKey};
 use crate::io::HopKind;
 use crate::time::{Duration, Instant};
+use serde::{Deserialize, Serialize};
 
 /// What happened at a node since the last report.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// When, on the node's clock.
     pub at: Instant,
@@ -19,7 +20,7 @@ pub struct Report {
 }
 
 /// A hop in a report.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HopReport {
     /// The neighbour.
     pub peer: NodeId,
@@ -34,7 +35,7 @@ pub struct HopReport {
 }
 
 /// A session in a report.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionReport {
     /// The session.
     pub key: SessionKey,
@@ -49,7 +50,7 @@ pub struct SessionReport {
 }
 
 /// A node's part in a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Role {
     /// It offers the content.
     Source,

@@ -8,9 +8,10 @@ use crate::time::Duration;
 use core::fmt;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
 
 /// The root seed of a run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 pub struct Seed(pub u64);
 
 /// A stream of random numbers that belongs to one entity and purpose.

@@ -7,20 +7,21 @@
 
 use crate::ids::NodeId;
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 mod text;
 
 pub use text::{RouteTextError, RouteTextFault};
 
 /// The tree from a session's source (which is not part of it) to destinations.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Route {
     /// What the source does: one copy of the packet for each branch.
     pub branches: Vec<Branch>,
 }
 
 /// One next hop, and what it does with the packet.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Branch {
     /// The next hop.
     pub node: NodeId,

@@ -2,10 +2,26 @@
 
 use crate::time::Duration;
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 /// A rate in bits per second; never zero (an unlimited rate is `Option::None`).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct BitRate(u64);
+
+impl TryFrom<u64> for BitRate {
+    type Error = &'static str;
+
+    fn try_from(bits: u64) -> Result<Self, Self::Error> {
+        Self::from_bps(bits).ok_or("a rate is at least 1 bit/s")
+    }
+}
+
+impl From<BitRate> for u64 {
+    fn from(rate: BitRate) -> Self {
+        rate.0
+    }
+}
 
 impl BitRate {
     /// Returns a rate of `bits` bits per second, or `None` for zero.

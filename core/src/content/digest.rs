@@ -1,6 +1,7 @@
 //! What identifies a file whose symbols arrive in any order.
 
 use core::fmt;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Identifies the bytes of a file: equal at source and destination if every symbol is there, unchanged and in
@@ -10,7 +11,7 @@ use sha2::{Digest, Sha256};
 /// needs 32 bytes of state whatever the order of arrival (the additive incremental hash of Bellare and
 /// Micciancio, EUROCRYPT 1997). It detects faults; it is no defence against an attacker who may choose the
 /// symbols.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileDigest(pub [u8; 32]);
 
 /// The sum over the symbols so far.

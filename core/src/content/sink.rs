@@ -10,6 +10,7 @@ use crate::ids::SessionKey;
 use crate::payload::{self, Payload};
 use crate::rng::Seed;
 use crate::time::{Duration, Instant};
+use serde::{Deserialize, Serialize};
 
 /// What a sink has to know about its session.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +65,7 @@ impl Arrival {
 /// Frames and messages count if their timestamp lies in the measuring window. Compare them with
 /// [`SourceStats::measured_objects`](super::SourceStats::measured_objects): a sink does not know what never
 /// came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SinkStats {
     /// Frames all of whose symbols came.
     pub frames_complete: u64,

@@ -13,6 +13,7 @@ use crate::ids::SessionKey;
 use crate::payload::{Payload, Synthetic};
 use crate::rng::Seed;
 use crate::time::Instant;
+use serde::{Deserialize, Serialize};
 
 /// One unit of content, as its source makes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +67,7 @@ pub struct SourceContext {
 }
 
 /// Counts of what a source made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceStats {
     /// Symbols yielded.
     pub symbols: u64,

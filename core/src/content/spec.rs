@@ -3,10 +3,11 @@
 use crate::feeder::Lane;
 use crate::time::Duration;
 use crate::units::BitRate;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The kind of content of a session, and its parameters.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Content {
     /// Symbols of equal size at equal intervals.
     Constant {
@@ -78,7 +79,7 @@ impl Content {
 }
 
 /// Length of the periods of an on-off source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Period {
     /// Always this long.
     Fixed(Duration),
@@ -87,7 +88,7 @@ pub enum Period {
 }
 
 /// Distribution of message sizes, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SizeDistribution {
     /// Always this size.
     Fixed(u64),
@@ -117,7 +118,7 @@ pub enum SizeDistribution {
 }
 
 /// How a destination plays frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Playout {
     /// Time from a frame's creation (live) or from the first frame's arrival (stream) to its display.
     pub delay: Duration,
@@ -126,7 +127,7 @@ pub struct Playout {
 }
 
 /// What a player does when a frame is not there in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PlayoutMode {
     /// A conference: the late frame is skipped and the picture freezes for its duration.
     Live,
@@ -135,7 +136,7 @@ pub enum PlayoutMode {
 }
 
 /// Frame sizes of a recorded video.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameTrace {
     /// Name for reports, with its source.
     pub name: String,
@@ -146,7 +147,7 @@ pub struct FrameTrace {
 }
 
 /// One frame of a trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceFrame {
     /// Encoded size in bytes, at least 1.
     pub bytes: u32,

@@ -1,7 +1,9 @@
 //! Limits and scheduling of feeders.
 
+use serde::{Deserialize, Serialize};
+
 /// Limits and scheduler of every feeder of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeederConfig {
     /// Most bytes in one conference's live lane; beyond it the oldest packets go (head drop). With
     /// [`Scheduler::Fifo`]: in the live lane that all conferences share.
@@ -38,7 +40,7 @@ impl Default for FeederConfig {
 }
 
 /// Which conference's queue a feeder serves next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scheduler {
     /// One packet from each conference in turn.
     RoundRobin,
@@ -52,7 +54,7 @@ pub enum Scheduler {
 }
 
 /// The two lanes of a conference's queue. The live lane is served first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Lane {
     /// Content that loses its worth with age: the oldest packets make room for new ones (head drop).
     Live,

@@ -1,7 +1,9 @@
 //! What a feeder counts.
 
+use serde::{Deserialize, Serialize};
+
 /// Packets and bytes that wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backlog {
     /// Packets queued.
     pub packets: u64,
@@ -22,7 +24,7 @@ pub struct Removed {
 /// Counters of one feeder since it came into being.
 ///
 /// What goes in comes out: `pushed = popped + dropped_live + removed + backlog`, in packets and in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeederStats {
     /// Packets accepted.
     pub pushed_packets: u64,

@@ -11,6 +11,7 @@ use crate::payload::Payload;
 use crate::time::Instant;
 use crate::timer::TimerId;
 use crate::wire::stream::StreamReassembler;
+use serde::{Deserialize, Serialize};
 
 /// A packet in a feeder.
 #[derive(Clone, Debug)]
@@ -79,7 +80,7 @@ impl Room {
 }
 
 /// What a hop counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HopStats {
     /// Frames sent, of every kind.
     pub sent_frames: u64,

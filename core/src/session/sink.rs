@@ -10,6 +10,7 @@ use crate::rng::Seed;
 use crate::stats::Histogram;
 use crate::time::{Duration, Instant};
 use crate::wire::packet::PacketHeader;
+use serde::{Deserialize, Serialize};
 
 /// What a destination keeps of a session.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ struct ContentSink {
 const TIMESTAMP_NS_MAX: u64 = u64::MAX / 4;
 
 /// What a destination counted of a session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SinkSessionStats {
     /// Symbols delivered, each once.
     pub delivered_packets: u64,

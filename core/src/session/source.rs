@@ -8,6 +8,7 @@ use crate::rng::{Seed, Stream};
 use crate::route::Route;
 use crate::time::{Duration, Instant};
 use crate::timer::TimerId;
+use serde::{Deserialize, Serialize};
 
 /// What a source keeps of a session.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ pub struct SourceSession {
 }
 
 /// What a source counted of a session, besides its content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceSessionStats {
     /// Packets emitted (sibling copies count once).
     pub packets: u64,

@@ -1,5 +1,7 @@
 //! Counters of a node.
 
+use serde::{Deserialize, Serialize};
+
 /// Why a packet ended at a node without being delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -94,7 +96,7 @@ impl Reject {
 ///
 /// Packets obey, at every moment: `received + originated + copied = delivered + duplicates + absorbed + dropped
 /// (by cause) + sent + queued`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStats {
     /// Packets that came in with frames, refused ones included.
     pub received_packets: u64,

@@ -5,7 +5,11 @@
 //! values below 256 have a bucket each. The counts of an octave are a page of 512 bytes that comes into being with
 //! the first value in it: an empty histogram is 48 bytes, one of delays between 40 and 150 ms has three pages.
 
+mod form;
+
 use core::fmt;
+use form::HistogramForm;
+use serde::{Deserialize, Serialize};
 
 /// Buckets of an octave, as a power of two.
 const SUB_BITS: u32 = 7;
@@ -15,7 +19,8 @@ const PAGES: usize = (u64::BITS - SUB_BITS + 1) as usize;
 const ABSENT: u8 = u8::MAX;
 
 /// Counts values of 64 bits, usually nanoseconds. Count, sum, mean, minimum and maximum are exact.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "HistogramForm", into = "HistogramForm")]
 pub struct Histogram {
     count: u64,
     sum: u128,

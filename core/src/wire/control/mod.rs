@@ -29,6 +29,7 @@ use super::routing::{RouteLimits, validate_pathlet};
 use super::{WireError, read, split_fixed};
 use crate::ids::{ConferenceId, FlowId, Incarnation, NodeId, SessionId, SessionKey};
 use crate::io::HopKind;
+use serde::{Deserialize, Serialize};
 
 mod body;
 
@@ -66,7 +67,7 @@ pub struct ControlMessage {
 }
 
 /// What a control message says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ControlBody {
     /// A feeder had to drop packets of a flow.
     Overflow {
@@ -129,7 +130,7 @@ pub enum ControlBody {
 }
 
 /// One flow of a planner's decision.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InstallFlow {
     /// The part of the session's packets that the flow carries: finite, not negative. Whether the shares add
     /// up is for the session to judge.
