@@ -1,0 +1,72 @@
+//! How a histogram crosses a process boundary: its exact figures, and the buckets that are not empty.
+
+use super::{Histogram, PAGES, SUBS, Table};
+use serde::{Deserialize, Serialize};
+
+/// A histogram, written out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HistogramForm {
+    /// How many values.
+    count: u64,
+    /// Their sum, high and low 64 bits.
+    sum: (u64, u64),
+    /// The smallest.
+    min: u64,
+    /// The largest.
+    max: u64,
+    /// (page, place in the page, count) of each bucket, ascending.
+    buckets: Vec<(u8, u8, u64)>,
+}
+
+impl From<Histogram> for HistogramForm {
+    fn from(histogram: Histogram) -> Self {
+        let buckets = histogram.buckets().map(|(page, sub, count)| (page as u8, sub as u8, count)).collect();
+        let sum = ((histogram.sum >> 64) as u64, histogram.sum as u64);
+        Self { count: histogram.count, sum, min: histogram.min, max: histogram.max, buckets }
+    }
+}
+
+impl TryFrom<HistogramForm> for Histogram {
+    type Error = &'static str;
+
+    fn try_from(form: HistogramForm) -> Result<Self, Self::Error> {
+        let mut counted = 0_u64;
+        let mut table = None;
+        for &(page, sub, count) in &form.buckets {
+            let (page, sub) = (usize::from(page), usize::from(sub));
+            if page >= PAGES || sub >= SUBS {
+                return Err("a histogram names a bucket that there is not");
+            }
+            counted = counted.checked_add(count).ok_or("a histogram's counts add up to too much")?;
+            table.get_or_insert_with(Table::new).add(page, sub, count);
+        }
+        if counted != form.count {
+            return Err("a histogram's buckets do not hold all of its values");
+        }
+        let sum = u128::from(form.sum.0) << 64 | u128::from(form.sum.1);
+        Ok(Self { count: form.count, sum, min: form.min, max: form.max, table })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever was recorded is there again; a form that does not add up is refused.
+    #[test]
+    fn a_histogram_survives_the_way_and_a_broken_one_is_refused() {
+        let mut histogram = Histogram::new();
+        for value in [0, 1, 127, 128, 40_000_000, 40_000_001, u64::MAX, u64::MAX] {
+            histogram.record(value);
+        }
+        let back = Histogram::try_from(HistogramForm::from(histogram.clone())).expect("adds up");
+        assert!(back.cdf_points().eq(histogram.cdf_points()));
+        assert_eq!((back.sum(), back.min(), back.max()), (histogram.sum(), histogram.min(), histogram.max()));
+        let empty = Histogram::try_from(HistogramForm::from(Histogram::new())).expect("adds up");
+        assert!(empty.is_empty() && empty.table.is_none());
+        let form = HistogramForm::from(histogram);
+        assert!(Histogram::try_from(HistogramForm { count: 3, ..form.clone() }).is_err());
+        assert!(Histogram::try_from(HistogramForm { buckets: vec![(PAGES as u8, 0, 8)], ..form }).is_err());
+    }
+}
