@@ -24,7 +24,6 @@ mod recorder;
 mod report;
 mod simulation;
 mod summary;
-mod tally;
 mod timeline;
 mod view;
 pub mod world;

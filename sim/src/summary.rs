@@ -3,7 +3,6 @@
 use crate::digest::combine;
 use crate::link::{DropCause, LinkStats};
 use crate::simulation::Simulation;
-use crate::tally::{SinkTally, SourceTally};
 use crate::view::mean_rate;
 use crate::world::World;
 use bellini_core::content::spec::Content;
@@ -15,6 +14,7 @@ use bellini_core::time::{Duration, Instant};
 use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
 use bellini_core::wire::packet::{PACKET_FIXED_BYTES, PacketHeader};
 use bellini_core::wire::routing;
+use bellini_scenarios::conduct::{SinkTally, SourceTally};
 use bellini_scenarios::model::{Delivery, Rate, Scenario, Session, Transport};
 use bellini_scenarios::record::{
     DelayMs, DelayRow, DestinationSummary, Engine, FlowSummary, LinkSummary, Mode, NodeSummary, SCHEMA,

@@ -2,6 +2,7 @@
 
 use bellini_core::content::spec::Content;
 use bellini_core::ids::{ConferenceId, NodeId, SessionId};
+use bellini_core::io::HopKind;
 use bellini_core::route::Route;
 use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
@@ -86,6 +87,16 @@ pub struct Session {
 pub enum Transport {
     /// UDP without congestion control.
     UdpUnpaced,
+}
+
+impl Transport {
+    /// Returns the kind of hops that carry it.
+    #[must_use]
+    pub const fn hop_kind(self) -> HopKind {
+        match self {
+            Self::UdpUnpaced => HopKind::Datagram,
+        }
+    }
 }
 
 /// What a session promises.

@@ -49,8 +49,9 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use bellini_scenarios::conduct::Degrade;
 pub use cross::CrossSource;
-pub use model::{Degrade, LinkModel};
+pub use model::LinkModel;
 pub use receive::ReceiveQueue;
 pub use spec::{LinkSpec, LinkStreams};
 pub use stats::{Backlog, CrossStats, DropCause, DropCounts, LinkStats};

@@ -6,7 +6,8 @@ use super::fifo::{Fifo, Load, Slot};
 use super::red::Red;
 use super::wire::Wire;
 use super::{Admit, Backlog, DropCause, LinkSpec, LinkStats, LinkStreams, Polled};
-use bellini_core::time::{Duration, Instant};
+use bellini_core::time::Instant;
+use bellini_scenarios::conduct::Degrade;
 use bellini_scenarios::model::{QueueDiscipline, Rate};
 
 /// One direction of a link, or another queue with a rate (shared bottleneck, shaper).
@@ -35,17 +36,6 @@ pub struct LinkModel<P> {
     up: bool,
     stats: LinkStats,
     origin: Box<Origin>,
-}
-
-/// How much worse a link gets; each `None` leaves that property as it is.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Degrade {
-    /// The scenario's rate is multiplied by this; the result is never below 1 bit/s.
-    pub rate_factor: Option<f64>,
-    /// This is added to the scenario's delay.
-    pub extra_delay: Option<Duration>,
-    /// Packets are lost with this probability, independently of the loss model.
-    pub extra_loss: Option<f64>,
 }
 
 enum Server<P> {

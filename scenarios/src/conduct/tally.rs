@@ -6,50 +6,59 @@ use bellini_core::route::Route;
 use bellini_core::session::{SessionEntry, SinkSessionStats};
 use bellini_core::stats::Histogram;
 use bellini_core::time::Instant;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything counted of one session.
 #[derive(Clone, Debug)]
-pub(crate) struct SessionTally {
-    pub(crate) key: SessionKey,
+pub struct SessionTally {
+    /// The session.
+    pub key: SessionKey,
     /// Source, by earlier processes.
-    pub(crate) source: SourceTally,
+    pub source: SourceTally,
     /// Destinations, by earlier processes.
-    pub(crate) sinks: BTreeMap<NodeId, SinkTally>,
+    pub sinks: BTreeMap<NodeId, SinkTally>,
     /// Epoch of the next start of the source.
-    pub(crate) epoch: u16,
+    pub epoch: u16,
     /// Whether its nodes know of it now.
-    pub(crate) is_known: bool,
+    pub is_known: bool,
     /// Current destinations, with the measured symbols that the source had made when they joined.
-    pub(crate) members: BTreeMap<NodeId, u64>,
+    pub members: BTreeMap<NodeId, u64>,
     /// When each of them joined, in true time: what was made before is not for it.
-    pub(crate) joined_at: BTreeMap<NodeId, Instant>,
+    pub joined_at: BTreeMap<NodeId, Instant>,
     /// Measured symbols made while a node was a destination, for stays that have ended; likewise objects.
-    pub(crate) sent_before: BTreeMap<NodeId, u64>,
+    pub sent_before: BTreeMap<NodeId, u64>,
 }
 
 /// What sources counted.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SourceTally {
-    pub(crate) content: SourceStats,
-    pub(crate) packets: u64,
-    pub(crate) bytes: u64,
-    pub(crate) unrouted: u64,
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SourceTally {
+    /// What the content counted.
+    pub content: SourceStats,
+    /// Packets emitted (sibling copies count once).
+    pub packets: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Symbols that no route was there for.
+    pub unrouted: u64,
     /// Packets by route, in order of first use, with the share that the route had last.
-    pub(crate) flows: Vec<(Route, f64, u64)>,
+    pub flows: Vec<(Route, f64, u64)>,
 }
 
 /// What sinks counted.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SinkTally {
-    pub(crate) stats: SinkSessionStats,
-    pub(crate) delays: Histogram,
-    pub(crate) content: Option<SinkStats>,
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SinkTally {
+    /// What the session counted.
+    pub stats: SinkSessionStats,
+    /// Delays of measured symbols, in nanoseconds.
+    pub delays: Histogram,
+    /// What the judge of the content found.
+    pub content: Option<SinkStats>,
 }
 
 impl SourceTally {
     /// Adds what one process counted.
-    pub(crate) fn add(&mut self, entry: &SessionEntry) {
+    pub fn add(&mut self, entry: &SessionEntry) {
         let Some(source) = &entry.source else { return };
         let stats = source.content_stats();
         let own = &mut self.content;
@@ -86,7 +95,7 @@ impl SourceTally {
 
 impl SinkTally {
     /// Adds what one process counted.
-    pub(crate) fn add(&mut self, entry: &SessionEntry) {
+    pub fn add(&mut self, entry: &SessionEntry) {
         let Some(sink) = &entry.sink else { return };
         // Packets that still came when the node had forgotten the session, or no longer was its destination, met a
         // sink that knows neither content nor window: they were not wanted, and nothing of them is judged.
@@ -110,7 +119,9 @@ impl SinkTally {
 }
 
 impl SessionTally {
-    pub(crate) fn new(key: SessionKey) -> Self {
+    /// Returns the tally of a session that has not begun.
+    #[must_use]
+    pub fn new(key: SessionKey) -> Self {
         Self {
             key,
             source: SourceTally::default(),
@@ -124,13 +135,13 @@ impl SessionTally {
     }
 
     /// Notes that a node becomes a destination at `now`; `made`: measured symbols that the source has made.
-    pub(crate) fn join(&mut self, now: Instant, node: NodeId, made: u64) {
+    pub fn join(&mut self, now: Instant, node: NodeId, made: u64) {
         self.members.entry(node).or_insert(made);
         self.joined_at.entry(node).or_insert(now);
     }
 
     /// Notes that a node stops being one.
-    pub(crate) fn leave(&mut self, node: NodeId, made: u64) {
+    pub fn leave(&mut self, node: NodeId, made: u64) {
         if let Some(joined) = self.members.remove(&node) {
             *self.sent_before.entry(node).or_default() += made - joined;
         }
@@ -138,12 +149,13 @@ impl SessionTally {
     }
 
     /// Returns the nodes that are or were destinations, some twice.
-    pub(crate) fn all_members(&self) -> impl Iterator<Item = &NodeId> {
+    pub fn all_members(&self) -> impl Iterator<Item = &NodeId> {
         self.members.keys().chain(self.sent_before.keys())
     }
 
     /// Returns the measured symbols made while `node` was a destination.
-    pub(crate) fn sent_to(&self, node: NodeId, made: u64) -> u64 {
+    #[must_use]
+    pub fn sent_to(&self, node: NodeId, made: u64) -> u64 {
         let now = self.members.get(&node).map_or(0, |joined| made - joined);
         self.sent_before.get(&node).copied().unwrap_or(0) + now
     }

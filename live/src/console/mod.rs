@@ -1,0 +1,94 @@
+//! The console of a node process: orders come in, answers go out, one JSON document a line.
+//!
+//! The line is the process's standard input and output, or a Unix socket. A node that reads the end of its standard
+//! input ends: whoever conducted the run is gone.
+
+mod settings;
+
+pub use settings::{Addresses, NodeSettings, Origin};
+
+use bellini_core::ids::{NodeId, SessionKey};
+use bellini_core::io::{Command, Event};
+use bellini_core::time::Instant;
+use bellini_scenarios::conduct::{ProcessFigures, SessionFigures};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a node process is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// A command for the core. Only a refusal is answered.
+    Command(Box<Command>),
+    /// Where other nodes are; added to what it knows.
+    Peers(BTreeMap<NodeId, Addresses>),
+    /// Asks for figures; answered by [`Answer::Figures`].
+    Look {
+        /// Comes back with the answer.
+        id: u64,
+        /// With everything that results need, or in short.
+        full: bool,
+        /// What sinks have still open is judged first: the run is over.
+        finish: bool,
+    },
+    /// Asks for one session's figures; answered by [`Answer::Harvested`].
+    Harvest {
+        /// Comes back with the answer.
+        id: u64,
+        /// Which session.
+        key: SessionKey,
+        /// What its sink has still open is judged first.
+        finish: bool,
+    },
+    /// Send what is queued, then end: as on SIGTERM.
+    Stop,
+}
+
+/// What a node process says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// It listens; the first line always.
+    Ready {
+        /// Which node.
+        node: NodeId,
+        /// Where it can be reached.
+        addresses: Addresses,
+        /// Its process id.
+        pid: u32,
+    },
+    /// An event of the core.
+    Event {
+        /// On the node's clock.
+        at: Instant,
+        /// What happened; payloads are left out of deliveries.
+        event: Event,
+    },
+    /// A command was refused.
+    Refused {
+        /// On the node's clock.
+        at: Instant,
+        /// Why, for people.
+        problem: String,
+    },
+    /// Figures, as asked for.
+    Figures {
+        /// That of the order.
+        id: u64,
+        /// On the node's clock.
+        at: Instant,
+        /// What was counted.
+        figures: Box<ProcessFigures>,
+    },
+    /// A session's figures, as asked for.
+    Harvested {
+        /// That of the order.
+        id: u64,
+        /// `None`: the node does not know the session.
+        figures: Option<Box<SessionFigures>>,
+    },
+    /// A line for people: something is not as it should be, but the node goes on.
+    Warning(String),
+    /// It ends, having sent what it could; the last line.
+    Bye,
+}

@@ -1,0 +1,16 @@
+//! Conducting a run: what happens when, what is counted, and how that becomes results, whatever the run is played on.
+//!
+//! A run is played on a [`Testbed`]: the simulator's world, or real processes on emulated or real networks. The
+//! conductor gives nodes their commands at the times of the scenario, answers the questions of nodes with the
+//! policies' decisions, works off the fault timeline, takes samples, and makes the run's records of what the testbed
+//! counted. It is one for every mode, so that modes can differ only in what carries the packets.
+
+mod figures;
+mod tally;
+mod testbed;
+
+pub use figures::{
+    FeederFigures, LinkFigures, NodeFigures, ProcessFigures, SessionCounts, SessionFigures, SourceCounts,
+};
+pub use tally::{SessionTally, SinkTally, SourceTally};
+pub use testbed::{Degrade, Testbed, TestbedError};
