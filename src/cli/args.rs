@@ -22,7 +22,7 @@ pub(super) enum Verb {
     #[command(after_help = "Examples:\n  bellini sim scenarios/fig3.json\n  \
         bellini sim scenarios/fig3.json --seeds 10 --out runs/fig3-ten\n  \
         bellini sim scenarios/fig3.json --set 'duration=5 s' --json")]
-    Sim(SimOptions),
+    Sim(RunOptions),
     /// Check a scenario without running it.
     #[command(after_help = "Examples:\n  bellini check scenarios/fig3.json\n  \
         bellini check scenarios/fig3.json --resolved > resolved.json")]
@@ -50,15 +50,15 @@ pub(super) struct ScenarioOptions {
     pub(super) seed: Option<u64>,
 }
 
-/// Options of `sim`.
+/// Options of the modes that run scenarios.
 #[derive(Clone, Debug, ClapArgs)]
-pub(super) struct SimOptions {
+pub(super) struct RunOptions {
     #[command(flatten)]
     pub(super) scenario: ScenarioOptions,
     /// Run with so many seeds, from the scenario's (or --seed) on, and report means with 95 % intervals.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(super) seeds: Option<u64>,
-    /// Where results go [default: runs/<scenario>-sim-<seed>].
+    /// Where results go [default: runs/<scenario>-<mode>-<seed>].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Replace the results of an earlier run in the same place; nothing else is ever removed.

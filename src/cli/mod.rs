@@ -6,6 +6,7 @@ mod exit;
 mod interrupt;
 mod progress;
 mod report;
+mod runs;
 mod schema;
 mod sim;
 mod target;
