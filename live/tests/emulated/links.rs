@@ -89,8 +89,8 @@ fn a_full_queue_and_a_small_mtu_drop() {
     drained(&mut lab, link, 101);
     let figures = lab.emulator.link_figures(link).expect("it runs");
     assert_eq!(figures.sent_packets, 101);
-    // 20 fit the queue, one is being sent, and some left while the others came.
-    assert!((1..80).contains(&figures.dropped_queue), "{figures:?}");
+    // 19 fit the queue, one is being sent, and some may have left while the others came.
+    assert!((1..=80).contains(&figures.dropped_queue), "{figures:?}");
     assert_eq!(figures.dropped_other.get("mtu"), Some(&1));
     let report = lab.stop();
     assert_eq!(report.delivered_packets, 100 - figures.dropped_queue);

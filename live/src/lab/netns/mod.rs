@@ -10,6 +10,7 @@ mod privilege;
 pub use privilege::Privilege;
 
 use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{Pid, gettid};
 use std::io;
 use std::process::{Child, Command};
 use std::sync::mpsc::{Sender, channel, sync_channel};
@@ -99,6 +100,7 @@ type Job = Box<dyn FnOnce() + Send>;
 #[derive(Debug)]
 pub struct Namespace {
     name: String,
+    thread: Pid,
     jobs: Option<Sender<Job>>,
     holder: Option<JoinHandle<()>>,
 }
@@ -116,7 +118,8 @@ impl Namespace {
             let enter = || {
                 unshare(CloneFlags::CLONE_NEWNET)
                     .map_err(|errno| NetnsError::Network { name: label, source: errno.into() })?;
-                interface::up("lo")
+                interface::up("lo")?;
+                Ok(gettid())
             };
             let entered = enter();
             let is_in = entered.is_ok();
@@ -130,15 +133,21 @@ impl Namespace {
             .stack_size(256 << 10)
             .spawn(hold)
             .map_err(|source| NetnsError::Start { what: format!("a thread for {name}"), source })?;
-        let namespace = Self { name: name.to_owned(), jobs: Some(jobs), holder: Some(holder) };
-        made.recv().map_err(|_| NetnsError::Gone(name.to_owned()))??;
-        Ok(namespace)
+        let thread = made.recv().map_err(|_| NetnsError::Gone(name.to_owned()))??;
+        Ok(Self { name: name.to_owned(), thread, jobs: Some(jobs), holder: Some(holder) })
     }
 
     /// Returns the name that it was given.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the id of the thread that holds it, by which other programs can name the namespace
+    /// (`/proc/ID/ns/net`).
+    #[must_use]
+    pub fn thread(&self) -> u32 {
+        self.thread.as_raw().unsigned_abs()
     }
 
     /// Runs `work` inside and returns what it returns. Sockets and devices that it opens stay inside, wherever they are
