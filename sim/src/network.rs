@@ -7,12 +7,14 @@ use crate::link::{
 };
 use crate::pool::Pool;
 use bellini_core::ids::NodeId;
-use bellini_core::io::Transmit;
+use bellini_core::io::{HopKind, Transmit};
+use bellini_core::payload::Payload;
 use bellini_core::rng::Seed;
 use bellini_core::time::Instant;
 use bellini_core::wire::frame::UDP_IP_BYTES;
-use bellini_scenarios::conduct::Duty;
+use bellini_scenarios::conduct::{Duty, LinkFigures};
 use bellini_scenarios::model::{Rate, Scenario};
+use bytes::Bytes;
 
 /// Classes of events of the same time, in the order in which they happen.
 pub mod class {
@@ -125,9 +127,20 @@ struct FirstEntity {
 }
 
 impl Network {
-    /// Builds the network of a scenario. `zero`: the instant of scenario time zero.
+    /// Builds the network of a scenario for the core's frames, which UDP and IP go around. `zero`: the instant of
+    /// scenario time zero.
     #[must_use]
     pub fn new(scenario: &Scenario, seed: Seed, zero: Instant) -> Self {
+        Self::build(scenario, seed, zero, UDP_IP_BYTES as u32)
+    }
+
+    /// Builds the network of a scenario for whole IP packets, as the lab's emulator has them.
+    #[must_use]
+    pub fn of_packets(scenario: &Scenario, seed: Seed, zero: Instant) -> Self {
+        Self::build(scenario, seed, zero, 0)
+    }
+
+    fn build(scenario: &Scenario, seed: Seed, zero: Instant, around: u32) -> Self {
         let index_of = |id: NodeId| {
             scenario.nodes.binary_search_by_key(&id, |node| node.id).expect("links join known nodes") as u32
         };
@@ -145,7 +158,7 @@ impl Network {
                 hash: RunningHash::default(),
                 dropped: [0; DropCause::ALL.len()],
                 sent: (0, 0),
-                pool: Pool::default(),
+                pool: Pool::new(around),
                 kinds: 0,
                 pending: None,
             })
@@ -257,17 +270,37 @@ impl Network {
     /// Takes a frame from a node onto a link.
     #[inline]
     pub fn send(&mut self, now: Instant, link: u32, frame: Transmit<'_>) {
+        self.take(now, link, frame.header, frame.payload, frame.kind, frame.is_packet);
+    }
+
+    /// Takes a whole IP packet from a node onto a link of a network of packets ([`Network::of_packets`]). The ledger
+    /// counts every such packet.
+    #[inline]
+    pub fn send_packet(&mut self, now: Instant, link: u32, packet: &[u8], kind: HopKind) {
+        self.take(now, link, packet, Payload::Bytes(Bytes::new()), kind, true);
+    }
+
+    #[inline]
+    fn take(
+        &mut self,
+        now: Instant,
+        link: u32,
+        header: &[u8],
+        payload: Payload,
+        kind: HopKind,
+        is_packet: bool,
+    ) {
         let state = &mut self.links[link as usize];
         // Everything is read from the frame itself: its slot is out of the cache, and writing it can go on by itself
         // while nothing reads it back.
-        let bytes = (frame.header.len() + frame.payload.len() + UDP_IP_BYTES) as u32;
+        let bytes = (header.len() + payload.len()) as u32 + state.pool.around();
         state.sent.0 += 1;
         state.sent.1 += u64::from(bytes);
-        state.kinds |= 1 << frame.kind as u8;
-        state.hash.add(now, Happened::Sent, identity(frame.header), 0);
-        self.ledger.taken += u64::from(frame.is_packet);
+        state.kinds |= 1 << kind as u8;
+        state.hash.add(now, Happened::Sent, identity(header), 0);
+        self.ledger.taken += u64::from(is_packet);
         let from = state.from;
-        let slot = state.pool.insert(frame.header, frame.payload, frame.kind, frame.is_packet);
+        let slot = state.pool.insert(header, payload, kind, is_packet);
         if self.egress[from as usize].is_some() {
             self.enter_egress(now, from, link, slot, bytes);
         } else {
@@ -425,6 +458,14 @@ impl Network {
         self.drop_frame(now, link, frame, DropCause::Crash);
     }
 
+    /// The node that a frame came to has taken it.
+    #[inline]
+    pub fn delivered(&mut self, link: u32, frame: u32) {
+        let pool = &mut self.links[link as usize].pool;
+        self.ledger.delivered += u64::from(pool.is_packet(frame));
+        pool.remove(frame);
+    }
+
     /// Loses what waits at a node that dies, before and behind its processor.
     pub fn crash(&mut self, now: Instant, node: u32) {
         let mut lost = Vec::new();
@@ -480,6 +521,33 @@ impl Network {
         match self.links[link as usize].bottleneck {
             Some(bottleneck) => self.bottlenecks[bottleneck as usize].backlog(now).bytes,
             None => self.links[link as usize].model.backlog(now).bytes,
+        }
+    }
+
+    /// Returns what a link carried and dropped so far.
+    pub fn link_figures(&mut self, now: Instant, link: u32) -> LinkFigures {
+        let stats = self.link_stats(now, link);
+        let queue_bytes = self.queue_bytes(now, link);
+        let state = &self.links[link as usize];
+        let of_queue = [DropCause::Queue, DropCause::Red, DropCause::CoDel];
+        let dropped = |cause: DropCause| state.dropped[cause.index()];
+        let is_other =
+            |cause: &DropCause| *cause != DropCause::Loss && !of_queue.contains(cause) && dropped(*cause) > 0;
+        LinkFigures {
+            sent_packets: state.sent.0,
+            sent_bytes: state.sent.1,
+            dropped_queue: of_queue.into_iter().map(dropped).sum(),
+            dropped_loss: dropped(DropCause::Loss),
+            dropped_other: DropCause::ALL
+                .into_iter()
+                .filter(is_other)
+                .map(|cause| (cause.name().to_owned(), dropped(cause)))
+                .collect(),
+            busy: stats.busy,
+            queue_bytes,
+            queue_bytes_max: stats.queue_bytes_max,
+            cross_bytes: stats.cross.admitted_bytes,
+            kinds: state.kinds,
         }
     }
 
