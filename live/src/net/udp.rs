@@ -6,9 +6,9 @@
 //!
 //! Errors that concern one destination or one datagram are counted and end nothing.
 
-use super::raw::{self, MESSAGES_MAX, ReceiveBatch, SendBatch};
+use super::outbox::{Outbox, Sender, is_reported};
+use super::raw::{self, MESSAGES_MAX, Outgoing, ReceiveBatch, SendBatch};
 use super::slots::Slots;
-use super::train::Train;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -17,10 +17,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// Bytes that may wait for a socket that is full; more are dropped and counted.
-const WAITING_BYTES_MAX: usize = 4 * 1_024 * 1_024;
-/// With so many bytes waiting, the port sends without being told to: they are still in the processor's cache.
-const FLUSH_BYTES: usize = 256 * 1_024;
 /// Messages asked for at once while the kernel joins datagrams: a batch stays in the processor's cache.
 const JOINED_MESSAGES: usize = 8;
 /// From so many datagrams in a message on, the kernel is held to join them.
@@ -94,7 +90,7 @@ pub struct Received {
 /// What one call of [`UdpPort::flush`] sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flushed {
-    /// Datagrams sent.
+    /// Datagrams sent by this call; [`UdpPort::queue`] sends, too, when much waits.
     pub sent: usize,
     /// Whether the socket is full: what is left waits for it to be writable.
     pub blocked: bool,
@@ -138,12 +134,8 @@ pub struct UdpPort {
     /// Messages to ask for next.
     messages: usize,
     outgoing: SendBatch,
-    trains: Vec<Train>,
+    outbox: Outbox,
     by_address: BTreeMap<SocketAddr, PeerSlot>,
-    /// Trains with something to send, and how many of them at the front are empty by now.
-    active: Vec<u32>,
-    waiting_bytes: usize,
-    is_blocked: bool,
     counters: UdpCounters,
     kernel_drops: u64,
     kernel_drops_seen: u32,
@@ -151,7 +143,7 @@ pub struct UdpPort {
 
 impl std::fmt::Debug for UdpPort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (waiting, blocked) = (self.waiting_bytes, self.is_blocked);
+        let (waiting, blocked) = (self.waiting_bytes(), self.is_blocked());
         write!(f, "UdpPort({}, {waiting} B waiting, blocked: {blocked})", self.local)
     }
 }
@@ -185,11 +177,8 @@ impl UdpPort {
             slots: Slots::new(),
             messages: MESSAGES_MAX,
             outgoing: SendBatch::new(),
-            trains: Vec::new(),
+            outbox: Outbox::new(),
             by_address: BTreeMap::new(),
-            active: Vec::new(),
-            waiting_bytes: 0,
-            is_blocked: false,
             counters: UdpCounters::default(),
             kernel_drops: 0,
             kernel_drops_seen: 0,
@@ -211,7 +200,17 @@ impl UdpPort {
     /// Returns the counters.
     #[must_use]
     pub fn counters(&self) -> UdpCounters {
-        self.counters
+        let sent = self.outbox.counters();
+        UdpCounters {
+            sent_datagrams: sent.datagrams,
+            sent_bytes: sent.bytes,
+            send_calls: sent.calls,
+            reported_errors: self.counters.reported_errors + sent.reported_errors,
+            refused_datagrams: sent.refused_datagrams,
+            oversize_datagrams: sent.oversize_datagrams,
+            overflow_datagrams: sent.overflow_datagrams,
+            ..self.counters
+        }
     }
 
     /// Receives one batch without waiting, and hands each datagram over with its sender.
@@ -266,11 +265,11 @@ impl UdpPort {
     /// Returns the slot of a destination; the same address has the same slot. Slots are never taken back: ask for
     /// the addresses of known peers only.
     pub fn peer(&mut self, to: SocketAddr) -> PeerSlot {
-        let next = PeerSlot(u32::try_from(self.trains.len()).expect("peers fit in memory"));
-        let slot = *self.by_address.entry(to).or_insert(next);
-        if slot == next {
-            self.trains.push(Train::new(self.address(to), self.options.join_sent));
+        if let Some(slot) = self.by_address.get(&to) {
+            return *slot;
         }
+        let slot = PeerSlot(self.outbox.add(self.address(to), self.options.join_sent));
+        self.by_address.insert(to, slot);
         slot
     }
 
@@ -309,49 +308,22 @@ impl UdpPort {
     /// # Errors
     /// When the socket is unusable. What a destination or the network refuses is counted and dropped.
     pub fn flush(&mut self) -> io::Result<Flushed> {
-        let mut sent = 0;
-        self.is_blocked = false;
-        // A pending error of an earlier datagram fails the next send; that one deserves another try.
-        let mut tries = 0;
-        while !self.active.is_empty() {
-            let trains = &self.trains;
-            let waiting = self.active.iter().flat_map(|slot| trains[*slot as usize].waiting());
-            match self.outgoing.send(self.socket.as_fd(), waiting) {
-                Ok(messages) => {
-                    self.counters.send_calls += 1;
-                    tries = 0;
-                    sent += self.take_off(messages);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.is_blocked = true;
-                    break;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_reported(&error) && tries < 2 => {
-                    self.counters.reported_errors += 1;
-                    tries += 1;
-                }
-                Err(error) if is_unusable(&error) => return Err(error),
-                Err(error) => {
-                    self.refused(&error);
-                    tries = 0;
-                }
-            }
-        }
-        Ok(Flushed { sent, blocked: self.is_blocked })
+        let (outbox, mut calls) = self.sending();
+        let sent = outbox.flush(&mut calls)?;
+        Ok(Flushed { sent, blocked: outbox.is_blocked() })
     }
 
     /// Whether the last flush found the socket full.
     #[inline]
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        self.is_blocked
+        self.outbox.is_blocked()
     }
 
     /// Returns the bytes that wait to be flushed.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
-        self.waiting_bytes
+        self.outbox.waiting_bytes()
     }
 
     /// Returns the datagrams that the kernel dropped because nobody received them in time (`SO_MEMINFO`: it counts
@@ -368,82 +340,13 @@ impl UdpPort {
 
     #[inline]
     fn push(&mut self, to: PeerSlot, len: usize, write: impl FnOnce(&mut Vec<u8>)) -> bool {
-        if self.waiting_bytes + len > FLUSH_BYTES && !self.make_room(len) {
-            self.counters.overflow_datagrams += 1;
-            return false;
-        }
-        let train = &mut self.trains[to.0 as usize];
-        if train.is_empty() {
-            self.active.push(to.0);
-        }
-        train.push(len, write);
-        self.waiting_bytes += len;
-        true
+        let (outbox, mut calls) = self.sending();
+        outbox.push(to.0, len, &mut calls, write)
     }
 
-    /// Flushes unless the socket is full already; whether `len` more bytes may wait.
-    #[cold]
-    fn make_room(&mut self, len: usize) -> bool {
-        if !self.is_blocked {
-            // An unusable socket shows itself at the driver's own flush, too.
-            let _ = self.flush();
-        }
-        self.waiting_bytes + len <= WAITING_BYTES_MAX
-    }
-
-    /// Takes the first `messages` sends off; returns how many datagrams they carried.
-    fn take_off(&mut self, messages: usize) -> usize {
-        let (mut left, mut datagrams, mut emptied) = (messages, 0, 0);
-        for slot in &self.active {
-            let train = &mut self.trains[*slot as usize];
-            while left > 0 && !train.is_empty() {
-                let carried = train.advance();
-                datagrams += carried.datagrams;
-                self.counters.sent_bytes += carried.bytes as u64;
-                self.waiting_bytes -= carried.bytes;
-                left -= 1;
-                if std::mem::take(&mut train.is_in_doubt) {
-                    // Alone it went, joined it did not: this way out cannot cut trains.
-                    train.joins = false;
-                }
-            }
-            if !train.is_empty() {
-                break;
-            }
-            emptied += 1;
-        }
-        self.active.drain(..emptied);
-        self.counters.sent_datagrams += datagrams as u64;
-        datagrams
-    }
-
-    /// Deals with a first send that the kernel refused.
-    #[cold]
-    fn refused(&mut self, error: &io::Error) {
-        let Some(slot) = self.active.first() else { return };
-        let train = &mut self.trains[*slot as usize];
-        let code = error.raw_os_error();
-        let is_too_large = code == Some(libc::EMSGSIZE);
-        if matches!(code, Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE | libc::EOPNOTSUPP))
-            && train.split_first()
-        {
-            // Either the way out cannot cut trains, or the datagrams are too large for it: alone they will tell.
-            train.is_in_doubt = true;
-            return;
-        }
-        train.is_in_doubt &= !is_too_large;
-        let carried = train.advance();
-        let is_emptied = train.is_empty();
-        self.waiting_bytes -= carried.bytes;
-        let datagrams = carried.datagrams as u64;
-        if is_too_large {
-            self.counters.oversize_datagrams += datagrams;
-        } else {
-            self.counters.refused_datagrams += datagrams;
-        }
-        if is_emptied {
-            self.active.remove(0);
-        }
+    #[inline]
+    fn sending(&mut self) -> (&mut Outbox, Calls<'_>) {
+        (&mut self.outbox, Calls { socket: &self.socket, batch: &mut self.outgoing })
     }
 
     /// Writes an address as this socket needs it: IPv6 sockets send to IPv4 hosts at mapped addresses.
@@ -454,6 +357,18 @@ impl UdpPort {
             }
             _ => to.into(),
         }
+    }
+}
+
+/// Sends through the socket.
+struct Calls<'a> {
+    socket: &'a Socket,
+    batch: &'a mut SendBatch,
+}
+
+impl Sender for Calls<'_> {
+    fn send<'a>(&mut self, outgoing: impl Iterator<Item = Outgoing<'a>>) -> io::Result<usize> {
+        self.batch.send(self.socket.as_fd(), outgoing)
     }
 }
 
@@ -504,25 +419,5 @@ fn size_buffers(socket: &Socket, options: &UdpOptions) -> io::Result<Buffers> {
     Ok(Buffers { receive, send })
 }
 
-/// Whether a host on the way reported this (ICMP), about an earlier datagram.
-fn is_reported(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(
-            libc::ECONNREFUSED
-                | libc::EHOSTUNREACH
-                | libc::EHOSTDOWN
-                | libc::ENETUNREACH
-                | libc::ENETDOWN
-                | libc::ENOPROTOOPT
-                | libc::EPROTO
-                | libc::ECONNRESET
-                | libc::ENONET
-        )
-    )
-}
-
-/// Whether the socket itself can never be used again.
-fn is_unusable(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT))
-}
+#[cfg(test)]
+mod tests;
