@@ -51,9 +51,7 @@ impl Testbed for World<'_> {
     }
 
     fn link(&mut self, link: u32) -> LinkFigures {
-        let stats = self.network.link_stats(self.now, link);
-        let queue_bytes = self.network.queue_bytes(self.now, link);
-        link_figures(&self.network.links[link as usize], &stats, queue_bytes)
+        self.network.link_figures(self.now, link)
     }
 
     fn source_counts(&self, node: u32, key: SessionKey) -> Option<SourceCounts> {
@@ -150,26 +148,3 @@ fn node_figures(node: &SimNode) -> NodeFigures {
     }
 }
 
-fn link_figures(link: &SimLink, stats: &LinkStats, queue_bytes: u64) -> LinkFigures {
-    let mut figures = LinkFigures {
-        sent_packets: link.sent.0,
-        sent_bytes: link.sent.1,
-        busy: stats.busy,
-        queue_bytes,
-        queue_bytes_max: stats.queue_bytes_max,
-        cross_bytes: stats.cross.admitted_bytes,
-        kinds: link.kinds,
-        ..LinkFigures::default()
-    };
-    for cause in DropCause::ALL {
-        match (cause, link.dropped[cause.index()]) {
-            (_, 0) => {}
-            (DropCause::Queue | DropCause::Red | DropCause::CoDel, count) => figures.dropped_queue += count,
-            (DropCause::Loss, count) => figures.dropped_loss += count,
-            (other, count) => {
-                figures.dropped_other.insert(other.name().to_owned(), count);
-            }
-        }
-    }
-    figures
-}
