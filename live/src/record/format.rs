@@ -119,9 +119,14 @@ pub(super) fn header_bytes(header: &LogHeader) -> Result<(Vec<u8>, Check), serde
     out.extend_from_slice(&FORMAT.to_le_bytes());
     out.extend_from_slice(&(text.len() as u32).to_le_bytes());
     out.extend_from_slice(&text);
-    let check = begin(&Sha256::digest(&out));
+    let check = header_check(&out);
     out.extend_from_slice(&check);
     Ok((out, check))
+}
+
+/// Returns the check of everything in the header before it.
+pub(super) fn header_check(bytes: &[u8]) -> Check {
+    begin(&Sha256::digest(bytes))
 }
 
 /// Returns the head of a block; `previous` is the check before it. The next block builds on the check returned.

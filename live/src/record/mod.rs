@@ -4,11 +4,20 @@
 //! it, so no input can be forgotten. What comes out is folded into a running hash that the log holds at every drain.
 //! [`replay()`] feeds a log to a fresh core and compares. The format is in `docs/replay.md`.
 
+mod decode;
 mod encode;
 mod format;
 mod node;
 mod outputs;
+mod read;
+mod replay;
+mod trace;
 mod write;
 
+pub use decode::{CheckpointRecord, DrainRecord, EndRecord, Record};
+pub use format::LogHeader;
 pub use node::{RecordError, RecordedNode};
+pub use read::{LogError, LogReader};
+pub use replay::{Difference, Ending, Progress, ReplayError, Replayed, Watcher, replay};
+pub use trace::Trace;
 pub use write::{FileSink, LogSink, RecordOptions, RecordStatus};

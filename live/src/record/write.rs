@@ -3,7 +3,7 @@
 //! Memory is bounded. Where the disk is full, or too slow for what comes, recording stops, the node goes on, and the
 //! log ends with a record that says so.
 
-use super::format::{BLOCK_BYTES, Check, Kind, block_head, put_bytes};
+use super::format::{BLOCK_BYTES, BLOCK_BYTES_MAX, Check, Kind, block_head, put_bytes};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -141,6 +141,9 @@ impl LogWriter {
     pub(super) fn push(&self, records: &mut Vec<u8>) -> Result<(), String> {
         if records.is_empty() {
             return Ok(());
+        }
+        if records.len() > BLOCK_BYTES_MAX - BLOCK_BYTES {
+            return Err(format!("{} bytes at once are more than a block holds", records.len()));
         }
         let mut state = self.shared.lock();
         if let Some(reason) = &state.failed {
