@@ -11,6 +11,8 @@ mod node;
 mod outputs;
 mod read;
 mod replay;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod write;
 

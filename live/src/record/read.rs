@@ -134,11 +134,8 @@ impl<R: Read> LogReader<R> {
         }
         let (expected, check) = block_head(&self.check, index, &body);
         if expected != *head {
-            let place = self.position + BLOCK_HEAD_BYTES as u64;
-            return Err(malformed(
-                place,
-                format!("a block of {length} bytes was changed: its check does not match"),
-            ));
+            let problem = format!("a block of {length} bytes was changed: its check does not match");
+            return Err(malformed(self.position, problem));
         }
         let place = self.position + BLOCK_HEAD_BYTES as u64;
         self.position = place + length as u64;
