@@ -31,6 +31,12 @@ pub(super) enum Verb {
     #[command(after_help = "Examples:\n  bellini report runs/fig3-sim-1\n  \
         bellini report runs/fig3-sim-1 runs/fig3-sim-2 --out runs/fig3-both")]
     Report(ReportOptions),
+    /// Feed the log of a recorded node to the core again: is every frame, event and counter the same?
+    #[command(after_help = "Examples:\n  bellini replay runs/fig3-lab-1/node-2.log\n  \
+        bellini replay node-2.log --dump 40 --from 1.5\n\n\
+        Exit codes: 0 byte-exact, up to where the log ends; 3 the log is damaged or no log; 4 the core did something \
+        else than when it was recorded.")]
+    Replay(ReplayOptions),
     /// Print the JSON Schema of scenario files.
     #[command(after_help = "Example: bellini schema > scenario.schema.json\n\
         A scenario with \"$schema\": \"scenario.schema.json\" is then completed and checked by editors.")]
@@ -94,6 +100,22 @@ pub(super) struct ReportOptions {
     /// Where plots and page go [default: the run directory, if there is one only].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+}
+
+/// Options of `replay`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct ReplayOptions {
+    /// A log that `bellini node --record` wrote.
+    pub(super) log: PathBuf,
+    /// Print the figures and the verdict as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print so many records, with what came out, as text (on stderr with --json).
+    #[arg(long, value_name = "N")]
+    pub(super) dump: Option<u64>,
+    /// Print records from this second of the node's clock on.
+    #[arg(long, value_name = "SECONDS", requires = "dump")]
+    pub(super) from: Option<f64>,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -5,6 +5,7 @@ mod check;
 mod exit;
 mod interrupt;
 mod progress;
+mod replay;
 mod report;
 mod runs;
 mod schema;
@@ -41,6 +42,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Sim(options) => sim::run(&registry, &options),
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
+        Verb::Replay(options) => replay::run(&options),
         Verb::Schema => schema::run(),
     };
     match result {
