@@ -147,4 +147,3 @@ fn node_figures(node: &SimNode) -> NodeFigures {
         ..now
     }
 }
-

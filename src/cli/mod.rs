@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod exit;
 mod interrupt;
+mod node;
 mod progress;
 mod replay;
 mod report;
@@ -43,6 +44,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
         Verb::Replay(options) => replay::run(&options),
+        Verb::Node(options) => node::run(&options),
         Verb::Schema => schema::run(),
     };
     match result {
