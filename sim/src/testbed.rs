@@ -1,7 +1,5 @@
 //! The world as what a run is played on: it stands still while the conductor looks.
 
-use crate::link::{DropCause, LinkStats};
-use crate::network::SimLink;
 use crate::world::{SimNode, World};
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::{Command, CommandError};

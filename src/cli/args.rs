@@ -14,7 +14,7 @@ use std::path::PathBuf;
 #[command(after_help = "Example: bellini sim scenarios/fig3.json\n\
     Then open runs/fig3-sim-1/report.html in a browser.\n\n\
     Exit codes: 0 done; 1 failed while running; 2 wrong usage; 3 scenario invalid; \
-    6 files or permissions; 130 interrupted.")]
+    4 an asked-for check did not hold; 6 files or permissions; 130 interrupted.")]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -28,6 +28,13 @@ pub(super) enum Verb {
         bellini sim scenarios/fig3.json --seeds 10 --out runs/fig3-ten\n  \
         bellini sim scenarios/fig3.json --set 'duration=5 s' --json")]
     Sim(RunOptions),
+    /// Run a scenario with real processes and sockets on this machine, over emulated links.
+    #[command(after_help = "Examples:\n  bellini lab scenarios/fig3.json\n  \
+        bellini lab scenarios/outage.json --record --out runs/outage-lab\n  \
+        bellini lab --clean\n\n\
+        It needs network namespaces and /dev/net/tun: root, or a user who may make user namespaces. A run takes as \
+        long as the scenario says. Where the machine was too slow to be believed the run is marked invalid: exit 4.")]
+    Lab(LabOptions),
     /// Check a scenario without running it.
     #[command(after_help = "Examples:\n  bellini check scenarios/fig3.json\n  \
         bellini check scenarios/fig3.json --resolved > resolved.json")]
@@ -87,6 +94,38 @@ pub(super) struct RunOptions {
     /// No plots and no report page: records only.
     #[arg(long)]
     pub(super) no_report: bool,
+}
+
+/// Options of `lab`.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(mut_arg("scenario", |scenario| scenario.required(false).required_unless_present("clean").default_value_if("clean", "true", "-")))]
+pub(super) struct LabOptions {
+    #[command(flatten)]
+    pub(super) run: RunOptions,
+    /// Each node records all inputs of its core below DIR/logs, for `bellini replay`.
+    #[arg(long)]
+    pub(super) record: bool,
+    /// What plays the network: our own emulator, or the kernel's token bucket on veth pairs (no delay, no loss).
+    #[arg(long, value_name = "WHICH", default_value = "emulator")]
+    pub(super) network: LabNetwork,
+    /// Congestion control of the kernel's TCP for stream hops [default: the system's].
+    #[arg(long, value_name = "NAME")]
+    pub(super) tcp_congestion: Option<String>,
+    /// Estimate clocks although all nodes share one, as on several machines.
+    #[arg(long)]
+    pub(super) measure_clocks: bool,
+    /// Remove what a killed lab has left, and do nothing else.
+    #[arg(long, exclusive = true)]
+    pub(super) clean: bool,
+}
+
+/// What plays the network of a lab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LabNetwork {
+    /// The simulator's link model on the wall clock.
+    Emulator,
+    /// The kernel's own shaper (tc).
+    Kernel,
 }
 
 /// Options of `check`.

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod exit;
 mod interrupt;
+mod lab;
 mod node;
 mod progress;
 mod replay;
@@ -41,6 +42,7 @@ pub fn run(registry: Registry) -> ExitCode {
     }
     let result = match args.verb {
         Verb::Sim(options) => sim::run(&registry, &options),
+        Verb::Lab(options) => lab::run(&registry, &options),
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
         Verb::Replay(options) => replay::run(&options),

@@ -27,11 +27,11 @@ pub(super) trait Player {
     /// The mode's word, which names run directories.
     const MODE: &'static str;
 
-    /// Prepares the run of one seed; nothing is written yet.
+    /// Prepares the run of one seed, whose records go to `out`; nothing is written yet.
     ///
     /// # Errors
     /// What speaks against it.
-    fn prepare<'a>(&'a self, scenario: &'a Scenario, seed: u64) -> Result<Play<'a>, Failure>;
+    fn prepare<'a>(&'a self, scenario: &'a Scenario, seed: u64, out: &Path) -> Result<Play<'a>, Failure>;
 }
 
 /// Runs a scenario once, or with several seeds.
@@ -111,7 +111,7 @@ fn run_one(
     options: &RunOptions,
 ) -> Result<Summary, Failure> {
     let unwritable = |error: RecordError| Failure::new(exit::ENVIRONMENT, error);
-    let play = player.prepare(scenario, seed)?;
+    let play = player.prepare(scenario, seed, path)?;
     let overwrite = if options.force { Overwrite::Replace } else { Overwrite::Refuse };
     let directory = RunDirectory::create(path, overwrite).map_err(unwritable)?;
     directory.write_scenario(&emit::to_text(scenario)).map_err(unwritable)?;

@@ -6,6 +6,7 @@ use super::runs::{self, Play, Player};
 use crate::Registry;
 use bellini_scenarios::model::Scenario;
 use bellini_sim::{SimError, Simulation};
+use std::path::Path;
 
 pub(super) fn run(registry: &Registry, options: &RunOptions) -> Result<u8, Failure> {
     runs::run(registry, options, &Simulator { registry })
@@ -18,7 +19,7 @@ struct Simulator<'r> {
 impl Player for Simulator<'_> {
     const MODE: &'static str = "sim";
 
-    fn prepare<'a>(&'a self, scenario: &'a Scenario, seed: u64) -> Result<Play<'a>, Failure> {
+    fn prepare<'a>(&'a self, scenario: &'a Scenario, seed: u64, _: &Path) -> Result<Play<'a>, Failure> {
         let simulation = Simulation::new(scenario, seed, self.registry).map_err(failure)?;
         Ok(Box::new(move |observer| simulation.run(observer).map_err(failure)))
     }
