@@ -1,6 +1,6 @@
 //! What forwarding a packet costs one relay on one core, beside forwarders without a protocol.
 //!
-//! `cargo bench --bench relay [-- --rounds N] [--bursts N]`. Packets are datagrams of 1,200 B, or frames of as many in
+//! `cargo bench --bench relay [-- --rounds N] [--bursts N] [--only TEXT]` (rows whose name has the text, for a profiler). Packets are datagrams of 1,200 B, or frames of as many in
 //! a stream, over loopback. A burst waits in the relay's socket, the relay forwards all of it, the sink takes it:
 //! processor time of the thread while the relay runs, so a relay at saturation, without idle time, wake-ups and loss. What
 //! the kernel does to deliver to the sink's socket is in it, for all forwarders alike. Medians of alternating rounds.
@@ -46,7 +46,9 @@ fn main() {
     let bursts = argument("--bursts").unwrap_or(100_usize).max(1);
     println!("{}", machine());
     println!("{PACKET_BYTES} B packets over loopback, {rounds} alternating rounds of {bursts} bursts\n");
+    let only = argument::<String>("--only").unwrap_or_default();
     let mut rows = rows();
+    rows.retain(|row| row.name.contains(&only));
     for _ in 0..rounds {
         for row in &mut rows {
             let nanos = row.round(bursts);
