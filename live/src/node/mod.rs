@@ -16,6 +16,8 @@ mod peers;
 mod ports;
 mod process;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod watch;
 
