@@ -109,3 +109,81 @@ pub async fn accept(
 fn socket_for(at: SocketAddr) -> io::Result<TcpSocket> {
     if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tcp::Arrived;
+    use super::*;
+    use bellini_core::ids::{Incarnation, NodeId};
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    const SECONDS: Duration = Duration::from_secs(10);
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime starts").block_on(test);
+    }
+
+    fn preface() -> Preface {
+        Preface { node: NodeId::new(7).expect("7 is a node id"), incarnation: Incarnation(3) }
+    }
+
+    /// The acceptor learns who connects, and what was sent right after that stays in the connection.
+    #[test]
+    fn the_acceptor_learns_who_connects() {
+        run(async {
+            for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+                let Ok(listener) = listen(SocketAddr::new(ip, 0)) else {
+                    println!("skipped in part: nothing listens at {ip}");
+                    continue;
+                };
+                let to = listener.local_addr().expect("it is bound");
+                let options = TcpOptions::default();
+                let mut here = connect(to, Some(ip), SECONDS, preface(), &options).await.expect("it listens");
+                here.queue(b"", b"first frame");
+                here.flush().expect("it is open");
+                let (stream, _) = listener.accept().await.expect("somebody connected");
+                let (who, mut there) = accept(stream, SECONDS, &options).await.expect("a good preface");
+                assert_eq!(who, preface());
+                let mut got = Vec::new();
+                while got.len() < 11 {
+                    if let Arrived::Bytes(bytes) = there.receive().expect("it is open") {
+                        got.extend_from_slice(&bytes);
+                    }
+                }
+                assert_eq!(got, b"first frame");
+            }
+        });
+    }
+
+    /// Whoever says something else, or nothing, is sent away in time.
+    #[test]
+    fn strangers_are_refused() {
+        run(async {
+            let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).expect("loopback has free ports");
+            let to = listener.local_addr().expect("it is bound");
+            let mut stranger = TcpStream::connect(to).await.expect("it listens");
+            stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("it is open");
+            let (stream, _) = listener.accept().await.expect("somebody connected");
+            let refused = accept(stream, SECONDS, &TcpOptions::default()).await;
+            assert!(matches!(refused, Err(DialError::Preface { cause: WireError::BadField("magic"), .. })));
+            let silent = TcpStream::connect(to).await.expect("it listens");
+            let (stream, _) = listener.accept().await.expect("somebody connected");
+            let refused = accept(stream, Duration::from_millis(50), &TcpOptions::default()).await;
+            assert!(matches!(refused, Err(DialError::Timeout { .. })));
+            drop(silent);
+        });
+    }
+
+    #[test]
+    fn a_closed_port_is_named() {
+        run(async {
+            let to = listen((Ipv4Addr::LOCALHOST, 0).into())
+                .and_then(|listener| listener.local_addr())
+                .expect("loopback has free ports");
+            let refused = connect(to, None, SECONDS, preface(), &TcpOptions::default()).await;
+            let told = refused.expect_err("nobody listens").to_string();
+            assert!(told.starts_with(&to.to_string()), "{told}");
+        });
+    }
+}

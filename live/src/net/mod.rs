@@ -8,6 +8,7 @@
 //! tokio's `AsyncFd` or with `poll`. Nothing here waits by itself, but for the two functions of [`dial`].
 
 pub mod dial;
+mod outbox;
 mod raw;
 mod slots;
 pub mod tcp;

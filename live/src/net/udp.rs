@@ -6,9 +6,9 @@
 //!
 //! Errors that concern one destination or one datagram are counted and end nothing.
 
-use super::raw::{self, MESSAGES_MAX, ReceiveBatch, SendBatch};
+use super::outbox::{Outbox, Sender, is_reported};
+use super::raw::{self, MESSAGES_MAX, Outgoing, ReceiveBatch, SendBatch};
 use super::slots::Slots;
-use super::train::Train;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -17,14 +17,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// Bytes that may wait for a socket that is full; more are dropped and counted.
-const WAITING_BYTES_MAX: usize = 4 * 1_024 * 1_024;
-/// With so many bytes waiting, the port sends without being told to: they are still in the processor's cache.
-const FLUSH_BYTES: usize = 256 * 1_024;
 /// Messages asked for at once while the kernel joins datagrams: a batch stays in the processor's cache.
 const JOINED_MESSAGES: usize = 8;
 /// From so many datagrams in a message on, the kernel is held to join them.
 const JOINED_FROM: usize = 4;
+/// Datagrams and bytes that one call hands over, but for what belongs to its last message.
+const PORTION_DATAGRAMS: usize = 64;
+const PORTION_BYTES: usize = 64 * 1_024;
 /// Errors of earlier sends that one call passes over before it gives the driver a turn.
 const PENDING_ERRORS_MAX: usize = 16;
 
@@ -85,7 +84,7 @@ pub struct PeerSlot(u32);
 /// What one call of [`UdpPort::receive`] brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
-    /// Datagrams handed over; 0: none was there.
+    /// Datagrams handed over; 0 and no more: none was there.
     pub datagrams: usize,
     /// Whether more may be waiting.
     pub more: bool,
@@ -94,7 +93,7 @@ pub struct Received {
 /// What one call of [`UdpPort::flush`] sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flushed {
-    /// Datagrams sent.
+    /// Datagrams sent by this call; [`UdpPort::queue`] sends, too, when much waits.
     pub sent: usize,
     /// Whether the socket is full: what is left waits for it to be writable.
     pub blocked: bool,
@@ -135,15 +134,15 @@ pub struct UdpPort {
     buffers: Buffers,
     incoming: ReceiveBatch,
     slots: Slots,
-    /// Messages to ask for next.
+    /// Messages to ask for with one call, how many the last call brought, and which of them is the next to hand over.
     messages: usize,
+    arrived: usize,
+    next: usize,
+    /// Datagrams handed over of that call.
+    batch_datagrams: usize,
     outgoing: SendBatch,
-    trains: Vec<Train>,
+    outbox: Outbox,
     by_address: BTreeMap<SocketAddr, PeerSlot>,
-    /// Trains with something to send, and how many of them at the front are empty by now.
-    active: Vec<u32>,
-    waiting_bytes: usize,
-    is_blocked: bool,
     counters: UdpCounters,
     kernel_drops: u64,
     kernel_drops_seen: u32,
@@ -151,7 +150,7 @@ pub struct UdpPort {
 
 impl std::fmt::Debug for UdpPort {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (waiting, blocked) = (self.waiting_bytes, self.is_blocked);
+        let (waiting, blocked) = (self.waiting_bytes(), self.is_blocked());
         write!(f, "UdpPort({}, {waiting} B waiting, blocked: {blocked})", self.local)
     }
 }
@@ -184,12 +183,12 @@ impl UdpPort {
             incoming: ReceiveBatch::new(),
             slots: Slots::new(),
             messages: MESSAGES_MAX,
+            arrived: 0,
+            next: 0,
+            batch_datagrams: 0,
             outgoing: SendBatch::new(),
-            trains: Vec::new(),
+            outbox: Outbox::new(),
             by_address: BTreeMap::new(),
-            active: Vec::new(),
-            waiting_bytes: 0,
-            is_blocked: false,
             counters: UdpCounters::default(),
             kernel_drops: 0,
             kernel_drops_seen: 0,
@@ -211,44 +210,47 @@ impl UdpPort {
     /// Returns the counters.
     #[must_use]
     pub fn counters(&self) -> UdpCounters {
-        self.counters
+        let sent = self.outbox.counters();
+        UdpCounters {
+            sent_datagrams: sent.datagrams,
+            sent_bytes: sent.bytes,
+            send_calls: sent.calls,
+            reported_errors: self.counters.reported_errors + sent.reported_errors,
+            refused_datagrams: sent.refused_datagrams,
+            oversize_datagrams: sent.oversize_datagrams,
+            overflow_datagrams: sent.overflow_datagrams,
+            ..self.counters
+        }
     }
 
-    /// Receives one batch without waiting, and hands each datagram over with its sender.
+    /// Hands over some of the datagrams that arrived, each with its sender, without waiting.
+    ///
+    /// A call hands over 64 datagrams or 64 KiB, and what belongs to the last message beyond: so much may pile up in
+    /// one feeder before the driver drains the node. What the same system call brought besides is for the next calls;
+    /// while there is [`more`](Received::more), a driver drains, and flushes at the end of it: then trains gather
+    /// over all of it.
     ///
     /// Datagrams are parts of buffers that are used again once all their parts are dropped.
     ///
     /// # Errors
     /// When the socket is unusable. An empty queue and errors that the network reported are none.
     pub fn receive(&mut self, take: &mut dyn FnMut(SocketAddr, Bytes)) -> io::Result<Received> {
-        let asked = self.messages;
-        let buffers = self.slots.prepare(asked);
-        let mut passed_over = 0;
-        let messages = loop {
-            match self.incoming.receive(self.socket.as_fd(), buffers) {
-                Ok(messages) => break messages,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Received::default()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_reported(&error) => {
-                    self.counters.reported_errors += 1;
-                    passed_over += 1;
-                    if passed_over == PENDING_ERRORS_MAX {
-                        return Ok(Received { datagrams: 0, more: true });
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        self.counters.receive_calls += 1;
-        let mut datagrams = 0;
-        for at in 0..messages {
+        if self.next == self.arrived
+            && let Refill::Nothing { more } = self.refill()?
+        {
+            return Ok(Received { datagrams: 0, more });
+        }
+        let (mut datagrams, mut bytes) = (0, 0);
+        while self.next < self.arrived && datagrams < PORTION_DATAGRAMS && bytes < PORTION_BYTES {
+            let at = self.next;
+            self.next += 1;
             let arrival = self.incoming.arrival(at).filter(|arrival| !arrival.is_truncated);
             let Some(arrival) = arrival else {
                 self.counters.damaged_messages += 1;
                 continue;
             };
             let mut rest = self.slots.take(at);
-            self.counters.received_bytes += rest.len() as u64;
+            bytes += rest.len();
             let segment = arrival.segment.unwrap_or(usize::MAX);
             while rest.len() > segment {
                 take(arrival.from, rest.split_to(segment));
@@ -257,20 +259,26 @@ impl UdpPort {
             take(arrival.from, rest);
             datagrams += 1;
         }
+        self.counters.received_bytes += bytes as u64;
         self.counters.received_datagrams += datagrams as u64;
-        let is_joined = datagrams >= JOINED_FROM * messages;
-        self.messages = if is_joined { JOINED_MESSAGES } else { MESSAGES_MAX };
-        Ok(Received { datagrams, more: messages == asked })
+        self.batch_datagrams += datagrams;
+        let is_batch_over = self.next == self.arrived;
+        let more = !is_batch_over || self.arrived == self.messages;
+        if is_batch_over {
+            let is_joined = self.batch_datagrams >= JOINED_FROM * self.arrived;
+            self.messages = if is_joined { JOINED_MESSAGES } else { MESSAGES_MAX };
+        }
+        Ok(Received { datagrams, more })
     }
 
     /// Returns the slot of a destination; the same address has the same slot. Slots are never taken back: ask for
     /// the addresses of known peers only.
     pub fn peer(&mut self, to: SocketAddr) -> PeerSlot {
-        let next = PeerSlot(u32::try_from(self.trains.len()).expect("peers fit in memory"));
-        let slot = *self.by_address.entry(to).or_insert(next);
-        if slot == next {
-            self.trains.push(Train::new(self.address(to), self.options.join_sent));
+        if let Some(slot) = self.by_address.get(&to) {
+            return *slot;
         }
+        let slot = PeerSlot(self.outbox.add(self.address(to), self.options.join_sent));
+        self.by_address.insert(to, slot);
         slot
     }
 
@@ -309,49 +317,22 @@ impl UdpPort {
     /// # Errors
     /// When the socket is unusable. What a destination or the network refuses is counted and dropped.
     pub fn flush(&mut self) -> io::Result<Flushed> {
-        let mut sent = 0;
-        self.is_blocked = false;
-        // A pending error of an earlier datagram fails the next send; that one deserves another try.
-        let mut tries = 0;
-        while !self.active.is_empty() {
-            let trains = &self.trains;
-            let waiting = self.active.iter().flat_map(|slot| trains[*slot as usize].waiting());
-            match self.outgoing.send(self.socket.as_fd(), waiting) {
-                Ok(messages) => {
-                    self.counters.send_calls += 1;
-                    tries = 0;
-                    sent += self.take_off(messages);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.is_blocked = true;
-                    break;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_reported(&error) && tries < 2 => {
-                    self.counters.reported_errors += 1;
-                    tries += 1;
-                }
-                Err(error) if is_unusable(&error) => return Err(error),
-                Err(error) => {
-                    self.refused(&error);
-                    tries = 0;
-                }
-            }
-        }
-        Ok(Flushed { sent, blocked: self.is_blocked })
+        let (outbox, mut calls) = self.sending();
+        let sent = outbox.flush(&mut calls)?;
+        Ok(Flushed { sent, blocked: outbox.is_blocked() })
     }
 
     /// Whether the last flush found the socket full.
     #[inline]
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        self.is_blocked
+        self.outbox.is_blocked()
     }
 
     /// Returns the bytes that wait to be flushed.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
-        self.waiting_bytes
+        self.outbox.waiting_bytes()
     }
 
     /// Returns the datagrams that the kernel dropped because nobody received them in time (`SO_MEMINFO`: it counts
@@ -368,82 +349,36 @@ impl UdpPort {
 
     #[inline]
     fn push(&mut self, to: PeerSlot, len: usize, write: impl FnOnce(&mut Vec<u8>)) -> bool {
-        if self.waiting_bytes + len > FLUSH_BYTES && !self.make_room(len) {
-            self.counters.overflow_datagrams += 1;
-            return false;
-        }
-        let train = &mut self.trains[to.0 as usize];
-        if train.is_empty() {
-            self.active.push(to.0);
-        }
-        train.push(len, write);
-        self.waiting_bytes += len;
-        true
+        let (outbox, mut calls) = self.sending();
+        outbox.push(to.0, len, &mut calls, write)
     }
 
-    /// Flushes unless the socket is full already; whether `len` more bytes may wait.
-    #[cold]
-    fn make_room(&mut self, len: usize) -> bool {
-        if !self.is_blocked {
-            // An unusable socket shows itself at the driver's own flush, too.
-            let _ = self.flush();
-        }
-        self.waiting_bytes + len <= WAITING_BYTES_MAX
-    }
-
-    /// Takes the first `messages` sends off; returns how many datagrams they carried.
-    fn take_off(&mut self, messages: usize) -> usize {
-        let (mut left, mut datagrams, mut emptied) = (messages, 0, 0);
-        for slot in &self.active {
-            let train = &mut self.trains[*slot as usize];
-            while left > 0 && !train.is_empty() {
-                let carried = train.advance();
-                datagrams += carried.datagrams;
-                self.counters.sent_bytes += carried.bytes as u64;
-                self.waiting_bytes -= carried.bytes;
-                left -= 1;
-                if std::mem::take(&mut train.is_in_doubt) {
-                    // Alone it went, joined it did not: this way out cannot cut trains.
-                    train.joins = false;
+    /// Receives the next batch of messages.
+    fn refill(&mut self) -> io::Result<Refill> {
+        let buffers = self.slots.prepare(self.messages);
+        (self.arrived, self.next, self.batch_datagrams) = (0, 0, 0);
+        for _ in 0..PENDING_ERRORS_MAX {
+            match self.incoming.receive(self.socket.as_fd(), buffers) {
+                Ok(messages) => {
+                    self.counters.receive_calls += 1;
+                    self.arrived = messages;
+                    return Ok(Refill::Messages);
                 }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Refill::Nothing { more: false });
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_reported(&error) => self.counters.reported_errors += 1,
+                Err(error) => return Err(error),
             }
-            if !train.is_empty() {
-                break;
-            }
-            emptied += 1;
         }
-        self.active.drain(..emptied);
-        self.counters.sent_datagrams += datagrams as u64;
-        datagrams
+        // Nothing but errors so far: the next call goes on with them.
+        Ok(Refill::Nothing { more: true })
     }
 
-    /// Deals with a first send that the kernel refused.
-    #[cold]
-    fn refused(&mut self, error: &io::Error) {
-        let Some(slot) = self.active.first() else { return };
-        let train = &mut self.trains[*slot as usize];
-        let code = error.raw_os_error();
-        let is_too_large = code == Some(libc::EMSGSIZE);
-        if matches!(code, Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE | libc::EOPNOTSUPP))
-            && train.split_first()
-        {
-            // Either the way out cannot cut trains, or the datagrams are too large for it: alone they will tell.
-            train.is_in_doubt = true;
-            return;
-        }
-        train.is_in_doubt &= !is_too_large;
-        let carried = train.advance();
-        let is_emptied = train.is_empty();
-        self.waiting_bytes -= carried.bytes;
-        let datagrams = carried.datagrams as u64;
-        if is_too_large {
-            self.counters.oversize_datagrams += datagrams;
-        } else {
-            self.counters.refused_datagrams += datagrams;
-        }
-        if is_emptied {
-            self.active.remove(0);
-        }
+    #[inline]
+    fn sending(&mut self) -> (&mut Outbox, Calls<'_>) {
+        (&mut self.outbox, Calls { socket: &self.socket, batch: &mut self.outgoing })
     }
 
     /// Writes an address as this socket needs it: IPv6 sockets send to IPv4 hosts at mapped addresses.
@@ -454,6 +389,24 @@ impl UdpPort {
             }
             _ => to.into(),
         }
+    }
+}
+
+/// What a system call to receive brought.
+enum Refill {
+    Messages,
+    Nothing { more: bool },
+}
+
+/// Sends through the socket.
+struct Calls<'a> {
+    socket: &'a Socket,
+    batch: &'a mut SendBatch,
+}
+
+impl Sender for Calls<'_> {
+    fn send<'a>(&mut self, outgoing: impl Iterator<Item = Outgoing<'a>>) -> io::Result<usize> {
+        self.batch.send(self.socket.as_fd(), outgoing)
     }
 }
 
@@ -504,25 +457,5 @@ fn size_buffers(socket: &Socket, options: &UdpOptions) -> io::Result<Buffers> {
     Ok(Buffers { receive, send })
 }
 
-/// Whether a host on the way reported this (ICMP), about an earlier datagram.
-fn is_reported(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(
-            libc::ECONNREFUSED
-                | libc::EHOSTUNREACH
-                | libc::EHOSTDOWN
-                | libc::ENETUNREACH
-                | libc::ENETDOWN
-                | libc::ENOPROTOOPT
-                | libc::EPROTO
-                | libc::ECONNRESET
-                | libc::ENONET
-        )
-    )
-}
-
-/// Whether the socket itself can never be used again.
-fn is_unusable(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT))
-}
+#[cfg(test)]
+mod tests;
