@@ -3,7 +3,9 @@
 //! - [`console`] is how whoever conducts a run talks to a node process: orders in, answers out, JSON lines.
 //! - [`net`] is the sockets of a node, without a protocol rule in them.
 //! - [`node`] is the node daemon: the core, driven by real time and real sockets.
+//! - [`record`] logs every input of a core, and replays such logs offline.
 
 pub mod console;
 pub mod net;
 pub mod node;
+pub mod record;

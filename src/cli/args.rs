@@ -42,6 +42,12 @@ pub(super) enum Verb {
         bellini node --settings node1.json --console /run/bellini/1.sock\n\n\
         SIGTERM: what is queued is sent, then it ends. SIGHUP: policies are asked again. See docs/node.md.")]
     Node(Box<NodeOptions>),
+    /// Feed the log of a recorded node to the core again: is every frame, event and counter the same?
+    #[command(after_help = "Examples:\n  bellini replay runs/fig3-lab-1/node-2.log\n  \
+        bellini replay node-2.log --dump 40 --from 1.5\n\n\
+        Exit codes: 0 byte-exact, up to where the log ends; 3 the log is damaged or no log; 4 the core did something \
+        else than when it was recorded.")]
+    Replay(ReplayOptions),
     /// Print the JSON Schema of scenario files.
     #[command(after_help = "Example: bellini schema > scenario.schema.json\n\
         A scenario with \"$schema\": \"scenario.schema.json\" is then completed and checked by editors.")]
@@ -163,6 +169,22 @@ fn span(text: &str) -> Result<i64, String> {
 
 fn drift(text: &str) -> Result<i64, String> {
     parse_signed(Quantity::Drift, text).map_err(|error| format!("it {error}; write it as `50 ppm`"))
+}
+
+/// Options of `replay`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct ReplayOptions {
+    /// A log that `bellini node --record` wrote.
+    pub(super) log: PathBuf,
+    /// Print the figures and the verdict as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print so many records, with what came out, as text (on stderr with --json).
+    #[arg(long, value_name = "N")]
+    pub(super) dump: Option<u64>,
+    /// Print records from this second of the node's clock on.
+    #[arg(long, value_name = "SECONDS", requires = "dump")]
+    pub(super) from: Option<f64>,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

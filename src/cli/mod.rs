@@ -6,6 +6,7 @@ mod exit;
 mod interrupt;
 mod node;
 mod progress;
+mod replay;
 mod report;
 mod schema;
 mod sim;
@@ -42,6 +43,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
         Verb::Node(options) => node::run(&options),
+        Verb::Replay(options) => replay::run(&options),
         Verb::Schema => schema::run(),
     };
     match result {

@@ -139,14 +139,12 @@ impl Drop for Station {
 
 fn delivered(figures: &ProcessFigures, key: SessionKey) -> u64 {
     let counts = figures.counts.iter().find(|counts| counts.key == key);
-    counts.and_then(|counts| counts.sink).map_or(0, |sink| sink.delivered_symbols)
+    counts.and_then(|counts| counts.sink).map_or(0, |sink| sink.delivered_packets)
 }
 
 /// Starts nodes 1 to `count` that know one another.
 fn stations(count: u32, ip: Option<IpAddr>) -> Vec<Station> {
-    let start = |node| {
-        Station::start(node, 1, |settings| settings.bind = ip.unwrap_or(settings.bind))
-    };
+    let start = |node| Station::start(node, 1, |settings| settings.bind = ip.unwrap_or(settings.bind));
     let stations: Vec<_> = (1..=count).map(start).collect();
     introduce(&stations);
     stations
@@ -167,7 +165,8 @@ fn session(stations: &[Station], key: SessionKey, route: &str, kind: HopKind, sy
     let now_ns = (read_ns(ClockId::CLOCK_MONOTONIC) - source.origin_ns) as u64;
     let start = Instant::from_nanos(now_ns) + Span::from_millis(100);
     // A symbol every millisecond.
-    let content = Content::Constant { rate: BitRate::from_bps(8_000_000).expect("not zero"), phase: Span::ZERO };
+    let content =
+        Content::Constant { rate: BitRate::from_bps(8_000_000).expect("not zero"), phase: Span::ZERO };
     let stop = start + Span::from_millis(symbols);
     let measure = MeasureWindow { from: start, to: stop };
     for destination in route.destinations() {
@@ -345,9 +344,8 @@ fn hostile_datagrams_are_counted_and_end_nothing() {
         }
     }
     let figures = stations[1].wait_delivered(KEY, 300);
-    let host = stations[1].wait_host("all seen", |host| {
-        host.stranger_datagrams + host.host_dropped_packets >= sent
-    });
+    let host =
+        stations[1].wait_host("all seen", |host| host.stranger_datagrams + host.host_dropped_packets >= sent);
     assert!(host.stranger_datagrams <= sent, "{host:?}");
     assert_eq!(figures.ledger, None);
     let rejected: u64 = stations[1].look().node.stats.rejected_frames.iter().sum();
@@ -368,7 +366,8 @@ fn hostile_connections_are_bounded_and_end_nothing() {
         }
     }
     let closed = (flood - STRANGE_CONNECTIONS_MAX) as u64;
-    let streams = stations[1].wait_host("the flood is cut", |host| host.streams.refused_slow >= closed).streams;
+    let streams =
+        stations[1].wait_host("the flood is cut", |host| host.streams.refused_slow >= closed).streams;
     assert_eq!((streams.open, streams.opened), (0, 0), "{streams:?}");
     // Nonsense instead of a preface, and a preface of a node that is not there.
     let mut nonsense = TcpStream::connect(target).expect("it listens");
