@@ -294,7 +294,7 @@ fn replay_is_byte_exact() {
             let done = replayed(&log).unwrap();
             assert_eq!(done.ending, Ending::Complete);
             assert_eq!(done.progress.at, ms(801));
-            assert!(done.progress.inputs > 80 && done.progress.transmits > 8, "{done:?}");
+            assert!(done.progress.inputs > 80 && done.progress.transmits > 5, "{done:?}");
             *length += log.len();
         }
         let all: u64 = run.logs.iter().map(|log| replayed(&log.log()).unwrap().progress.refused).sum();
