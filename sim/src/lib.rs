@@ -25,6 +25,7 @@ mod report;
 mod simulation;
 mod summary;
 mod timeline;
+mod transports;
 mod view;
 pub mod world;
 

@@ -15,7 +15,7 @@ use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_B
 use bellini_core::wire::packet::{PACKET_FIXED_BYTES, PacketHeader};
 use bellini_core::wire::routing;
 use bellini_scenarios::conduct::{SinkTally, SourceTally};
-use bellini_scenarios::model::{Delivery, Rate, Scenario, Session, Transport};
+use bellini_scenarios::model::{Delivery, Rate, Scenario, Session};
 use bellini_scenarios::record::{
     DelayMs, DelayRow, DestinationSummary, Engine, FlowSummary, LinkSummary, Mode, NodeSummary, SCHEMA,
     SessionSummary, Status, Summary, View,
@@ -269,9 +269,7 @@ fn session_summary(
         name: session.name.clone(),
         source: session.source.get(),
         content: content_word(&session.content).to_owned(),
-        transport: match session.transport {
-            Transport::UdpUnpaced => "udp-unpaced".to_owned(),
-        },
+        transport: session.transport.word().to_owned(),
         coding: None,
         delivery: match session.delivery {
             Delivery::BestEffort => "best-effort".to_owned(),

@@ -88,7 +88,9 @@ fn run_one(
 ) -> Result<Summary, Failure> {
     let unwritable = |error: RecordError| Failure::new(exit::ENVIRONMENT, error);
     let simulation = Simulation::new(scenario, seed, registry).map_err(|error| match error {
-        SimError::Policy { .. } | SimError::Config { .. } => Failure::new(exit::SCENARIO, error),
+        SimError::Policy { .. } | SimError::Config { .. } | SimError::Transport { .. } => {
+            Failure::new(exit::SCENARIO, error)
+        }
         other => Failure::new(exit::FAILED, other),
     })?;
     let overwrite = if options.force { Overwrite::Replace } else { Overwrite::Refuse };

@@ -12,6 +12,7 @@ use crate::planner::{Planner, Question};
 use crate::recorder::Recorder;
 use crate::summary::{self, Outcome, Snapshot};
 use crate::timeline::{Happening, timeline};
+use crate::transports::check_transports;
 use crate::view::oracle_view;
 use crate::world::World;
 use bellini_core::ids::{ConferenceId, Epoch, NodeId, SessionKey};
@@ -60,8 +61,10 @@ impl<'a> Simulation<'a> {
     /// Prepares a run. Nothing has happened yet.
     ///
     /// # Errors
-    /// When a policy's name is not in `registry`, or a node's configuration cannot work.
+    /// When a policy's name is not in `registry`, a node's configuration cannot work, or a session's transport has no
+    /// model here.
     pub fn new(scenario: &'a Scenario, seed: u64, registry: &Registry) -> Result<Self, SimError> {
+        check_transports(scenario)?;
         let seed = Seed(seed);
         let zero = Instant::ZERO + scenario.settle;
         let mut index = BTreeMap::new();

@@ -29,7 +29,7 @@ impl Simulation<'_> {
             destinations,
             content: session.content.clone(),
             symbol_bytes: session.symbol_bytes,
-            hop_kind: HopKind::Datagram,
+            hop_kind: session.transport.hop_kind(),
             start: clock.local(start),
             stop: clock.local(self.zero + session.stop),
             measure: self.measure(source),
