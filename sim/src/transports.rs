@@ -44,7 +44,7 @@ mod tests {
     fn what_has_no_model_is_refused() {
         assert!(check_transports(&scenario("udp-unpaced")).is_ok());
         let error = check_transports(&scenario("tcp")).expect_err("no model of TCP").to_string();
-        for piece in ["4:7", "`tcp`", "bellini lab", "nothing was started"] {
+        for piece in ["4/7", "`tcp`", "bellini lab", "nothing was started"] {
             assert!(error.contains(piece), "no {piece:?} in {error}");
         }
     }
