@@ -1,5 +1,9 @@
 //! Live nodes: the tokio runtime around the protocol core, and the lab.
 //!
 //! - [`console`] is how whoever conducts a run talks to a node process: orders in, answers out, JSON lines.
+//! - [`net`] is the sockets of a node, without a protocol rule in them.
+//! - [`node`] is the node daemon: the core, driven by real time and real sockets.
 
 pub mod console;
+pub mod net;
+pub mod node;

@@ -1,6 +1,11 @@
 //! What was typed, and nothing more.
 
+use super::node::{console, node_id, peer};
+use bellini_core::ids::NodeId;
+use bellini_live::console::{Addresses, ConsolePlace};
+use bellini_scenarios::units::{Quantity, parse_signed};
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Ferries application traffic through geo-distributed datacenters.
@@ -31,6 +36,12 @@ pub(super) enum Verb {
     #[command(after_help = "Examples:\n  bellini report runs/fig3-sim-1\n  \
         bellini report runs/fig3-sim-1 runs/fig3-sim-2 --out runs/fig3-both")]
     Report(ReportOptions),
+    /// Run one node on real sockets, conducted over its console.
+    #[command(after_help = "Examples:\n  bellini node --id 1 --port 7000 --control-port 7001 \
+        --peer 2=127.0.0.1:7010/7011 --console stdio\n  \
+        bellini node --settings node1.json --console /run/bellini/1.sock\n\n\
+        SIGTERM: what is queued is sent, then it ends. SIGHUP: policies are asked again. See docs/node.md.")]
+    Node(Box<NodeOptions>),
     /// Print the JSON Schema of scenario files.
     #[command(after_help = "Example: bellini schema > scenario.schema.json\n\
         A scenario with \"$schema\": \"scenario.schema.json\" is then completed and checked by editors.")]
@@ -94,6 +105,64 @@ pub(super) struct ReportOptions {
     /// Where plots and page go [default: the run directory, if there is one only].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+}
+
+/// Options of `node`. What is typed changes what the settings file says.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct NodeOptions {
+    /// A JSON file with everything that the other flags say, and the core's configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(super) settings: Option<PathBuf>,
+    /// Which node this is.
+    #[arg(long, value_name = "N", value_parser = node_id)]
+    pub(super) id: Option<NodeId>,
+    /// The address that its sockets are bound to [default: 127.0.0.1].
+    #[arg(long, value_name = "ADDR")]
+    pub(super) bind: Option<IpAddr>,
+    /// UDP port of datagram hops and TCP port of stream hops [default: any].
+    #[arg(long, value_name = "PORT")]
+    pub(super) port: Option<u16>,
+    /// UDP port of control hops [default: any].
+    #[arg(long, value_name = "PORT")]
+    pub(super) control_port: Option<u16>,
+    /// The address that it says it is at, where that is not the bound one (address translation).
+    #[arg(long, value_name = "ADDR")]
+    pub(super) advertise: Option<IpAddr>,
+    /// Where another node is; may be given several times. Without a control port it is the next one.
+    #[arg(long, value_name = "ID=ADDR:PORT[/CONTROLPORT]", value_parser = peer)]
+    pub(super) peer: Vec<(NodeId, Addresses)>,
+    /// Root seed of all random streams [default: 1].
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Which start of this node it is; higher at each start [default: 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) incarnation: Option<u32>,
+    /// Where orders come from: `stdio`, or the path of a Unix socket.
+    #[arg(long, value_name = "stdio|PATH", value_parser = console)]
+    pub(super) console: Option<ConsolePlace>,
+    /// Record all inputs of the core to this file.
+    #[arg(long, value_name = "LOG")]
+    pub(super) record: Option<PathBuf>,
+    /// Plant an error: the clock is ahead by so much, such as `40 ms` or `-40 ms`.
+    #[arg(long, value_name = "SPAN", value_parser = span, allow_hyphen_values = true)]
+    pub(super) clock_offset: Option<i64>,
+    /// Plant an error: the clock gains so much, such as `50 ppm` or `-50 ppm`.
+    #[arg(long, value_name = "DRIFT", value_parser = drift, allow_hyphen_values = true)]
+    pub(super) clock_drift: Option<i64>,
+    /// Congestion control of the kernel's TCP for stream hops, such as `cubic` [default: the system's].
+    #[arg(long, value_name = "NAME")]
+    pub(super) tcp_congestion: Option<String>,
+    /// End when whoever started it ends (Linux).
+    #[arg(long)]
+    pub(super) die_with_parent: bool,
+}
+
+fn span(text: &str) -> Result<i64, String> {
+    parse_signed(Quantity::Time, text).map_err(|error| format!("it {error}; write it as `40 ms`"))
+}
+
+fn drift(text: &str) -> Result<i64, String> {
+    parse_signed(Quantity::Drift, text).map_err(|error| format!("it {error}; write it as `50 ppm`"))
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod exit;
 mod interrupt;
+mod node;
 mod progress;
 mod report;
 mod schema;
@@ -40,6 +41,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Sim(options) => sim::run(&registry, &options),
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
+        Verb::Node(options) => node::run(&options),
         Verb::Schema => schema::run(),
     };
     match result {
