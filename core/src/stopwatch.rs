@@ -71,7 +71,7 @@ impl Running {
         if *left > 0 {
             return None;
         }
-        *left = self.gap();
+        self.left[step as usize] = self.gap();
         let now = self.stopwatch.now;
         Some(Lap { readings: [now(), now()] })
     }

@@ -3,7 +3,9 @@
 //! - [`console`] is how whoever conducts a run talks to a node process: orders in, answers out, JSON lines.
 //! - [`net`] is the sockets of a node, without a protocol rule in them.
 //! - [`node`] is the node daemon: the core, driven by real time and real sockets.
+//! - [`reproduce`] puts loads on node processes and measures what they cost.
 
 pub mod console;
 pub mod net;
 pub mod node;
+pub mod reproduce;

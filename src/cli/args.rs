@@ -42,6 +42,11 @@ pub(super) enum Verb {
         bellini node --settings node1.json --console /run/bellini/1.sock\n\n\
         SIGTERM: what is queued is sent, then it ends. SIGHUP: policies are asked again. See docs/node.md.")]
     Node(Box<NodeOptions>),
+    /// Measure a figure of the paper on this machine, with real processes, and put it beside the paper's values.
+    #[command(after_help = "Examples:\n  bellini reproduce fig6\n  \
+        bellini reproduce fig8 --seconds 10 --out runs/fig8-quiet\n\n\
+        Writes report.html and reproduce.json. Use a release build and an otherwise idle machine.")]
+    Reproduce(ReproduceOptions),
     /// Print the JSON Schema of scenario files.
     #[command(after_help = "Example: bellini schema > scenario.schema.json\n\
         A scenario with \"$schema\": \"scenario.schema.json\" is then completed and checked by editors.")]
@@ -163,6 +168,45 @@ fn span(text: &str) -> Result<i64, String> {
 
 fn drift(text: &str) -> Result<i64, String> {
     parse_signed(Quantity::Drift, text).map_err(|error| format!("it {error}; write it as `50 ppm`"))
+}
+
+/// Options of `reproduce`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct ReproduceOptions {
+    /// Which figure.
+    #[arg(value_enum)]
+    pub(super) figure: PaperFigure,
+    /// Where results go [default: runs/<figure>]; results of an earlier reproduction are replaced.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Length of each measurement.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(super) seconds: u64,
+    /// Repetitions, each with a seed and processes of its own.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(super) runs: u64,
+}
+
+/// Figures that can be reproduced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum PaperFigure {
+    /// Packet rate against processor and memory.
+    Fig6,
+    /// Times of routing and flow assignment, packet by packet.
+    Fig7,
+    /// Times of dispatching, packet by packet.
+    Fig8,
+}
+
+impl PaperFigure {
+    /// Returns its name on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Fig6 => "fig6",
+            Self::Fig7 => "fig7",
+            Self::Fig8 => "fig8",
+        }
+    }
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

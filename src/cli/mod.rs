@@ -7,6 +7,7 @@ mod interrupt;
 mod node;
 mod progress;
 mod report;
+mod reproduce;
 mod schema;
 mod sim;
 mod target;
@@ -42,6 +43,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
         Verb::Node(options) => node::run(&options),
+        Verb::Reproduce(options) => reproduce::run(&options),
         Verb::Schema => schema::run(),
     };
     match result {

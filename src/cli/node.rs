@@ -96,7 +96,9 @@ pub(super) fn peer(text: &str) -> Result<(NodeId, Addresses), String> {
     let data: SocketAddr = data.parse().map_err(|_| format!("`{data}` is no address with a port: {form}"))?;
     let control_port = match control {
         Some(port) => port.parse().map_err(|_| format!("`{port}` is no port: {form}"))?,
-        None => data.port().checked_add(1).ok_or("there is no port after 65535: give the control port, too")?,
+        None => {
+            data.port().checked_add(1).ok_or("there is no port after 65535: give the control port, too")?
+        }
     };
     Ok((id, Addresses { data, control: SocketAddr::new(data.ip(), control_port) }))
 }
@@ -131,7 +133,15 @@ mod tests {
             let (node, addresses) = peer(text).expect(text);
             assert_eq!((node.get(), addresses.data, addresses.control), (2, at(data), at(control)));
         }
-        for text in ["2", "0=10.0.0.2:1", "x=10.0.0.2:1", "2=10.0.0.2", "2=host:1", "2=10.0.0.2:1/x", "2=10.0.0.2:65535"] {
+        for text in [
+            "2",
+            "0=10.0.0.2:1",
+            "x=10.0.0.2:1",
+            "2=10.0.0.2",
+            "2=host:1",
+            "2=10.0.0.2:1/x",
+            "2=10.0.0.2:65535",
+        ] {
             assert!(peer(text).is_err(), "{text}");
         }
     }

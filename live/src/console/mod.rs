@@ -10,8 +10,8 @@ mod settings;
 
 pub use host::{HostFigures, StreamCounters};
 pub use outbox::{ANSWER_LINES_MAX, EVENT_LINES_MAX};
-pub(crate) use serve::{Call, ClientId, Heard};
 pub use serve::{CLIENTS_MAX, Conductor, Console, ConsolePlace, LINE_BYTES_MAX};
+pub(crate) use serve::{Call, ClientId, Heard};
 pub use settings::{Addresses, NodeSettings, Origin};
 
 use bellini_core::ids::{NodeId, SessionKey};

@@ -24,7 +24,9 @@ pub enum SettingsError {
     #[error("peers: node {0} is this node itself")]
     OwnPeer(NodeId),
     /// An address nobody can be sent to.
-    #[error("peers: node {node} cannot be reached at {address}: an address and a port are needed, neither of them 0")]
+    #[error(
+        "peers: node {node} cannot be reached at {address}: an address and a port are needed, neither of them 0"
+    )]
     BadAddress {
         /// The peer.
         node: NodeId,
@@ -142,6 +144,8 @@ mod tests {
         assert_eq!(wrong.check(), Err(SettingsError::Drift(i64::MIN)));
         let mut wrong = settings(&[]);
         wrong.config.incarnation.0 = 0;
-        assert!(wrong.check().expect_err("no incarnation").to_string().starts_with("config.incarnation is 0"));
+        assert!(
+            wrong.check().expect_err("no incarnation").to_string().starts_with("config.incarnation is 0")
+        );
     }
 }

@@ -11,6 +11,7 @@ use bellini_core::drive::{Drained, Host, drain};
 use bellini_core::ids::{HopIndex, SessionKey};
 use bellini_core::io::{Command, HopKind, Input, InputError, Received, Transmit};
 use bellini_core::rng::Seed;
+use bellini_core::stopwatch::Stopwatch;
 use bellini_core::time::Instant;
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -50,6 +51,11 @@ impl Engine {
     pub(super) fn new(config: NodeConfig, seed: Seed, now: Instant) -> Result<Self, ConfigError> {
         let node = Node::new(config, seed, now)?;
         Ok(Self { node, peers: Peers::default(), slots: Vec::new(), stranger_datagrams: 0 })
+    }
+
+    /// Lets the core time single packets. No input: nothing that comes out depends on it.
+    pub(super) fn set_stopwatch(&mut self, stopwatch: Stopwatch) {
+        self.node.set_stopwatch(Some(stopwatch));
     }
 
     /// The core, to be read.

@@ -33,6 +33,7 @@ use bellini_core::drive::Drained;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::{Command, HopKind, Input};
 use bellini_core::rng::Seed;
+use bellini_core::stopwatch::Stopwatch;
 use bellini_core::time::Instant;
 use bellini_core::wire::preface::Preface;
 use bellini_scenarios::conduct::{ProcessFigures, SessionFigures};
@@ -208,7 +209,11 @@ impl Daemon {
             control: SocketAddr::new(seen_ip, control.local_addr().port()),
         };
         let mut clock = NodeClock::start(settings);
-        let engine = Engine::new(settings.config.clone(), seed, clock.now()).map_err(SettingsError::Config)?;
+        let mut engine =
+            Engine::new(settings.config.clone(), seed, clock.now()).map_err(SettingsError::Config)?;
+        if let Some(every) = settings.stopwatch {
+            engine.set_stopwatch(Stopwatch { now: clock::stopwatch_ns, every });
+        }
         let timer = DeadlineTimer::new().map_err(open("the timer".to_owned()))?;
         let mut daemon = Self {
             id,
@@ -382,7 +387,8 @@ impl Daemon {
                 if finish {
                     self.engine.finish_session(now, key);
                 }
-                let figures = self.engine.node().session(key).map(|entry| Box::new(SessionFigures::of(entry)));
+                let figures =
+                    self.engine.node().session(key).map(|entry| Box::new(SessionFigures::of(entry)));
                 self.console.answer(client, Answer::Harvested { id, figures });
             }
             Order::Host { id } => {

@@ -49,10 +49,8 @@ impl Port {
                 format!("{what} buffer {given} KiB instead of {asked} KiB (raise net.core.{limit})")
             })
         };
-        let problems = [
-            short(buffers.receive, "receive", "rmem_max"),
-            short(buffers.send, "send", "wmem_max"),
-        ];
+        let problems =
+            [short(buffers.receive, "receive", "rmem_max"), short(buffers.send, "send", "wmem_max")];
         let problems: Vec<_> = problems.into_iter().flatten().collect();
         let port = self.local_addr();
         (!problems.is_empty())
@@ -73,7 +71,8 @@ impl Port {
 
     /// Waits until datagrams came, or a full socket has room.
     pub(super) async fn ready(&self) -> io::Result<()> {
-        let interest = if self.is_full { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        let interest =
+            if self.is_full { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
         // The readiness stays until a batch that was not full takes it away.
         self.udp.ready(interest).await.map(|_| ())
     }

@@ -503,10 +503,8 @@ pub(super) fn try_congestion(name: &str) -> io::Result<()> {
 /// Has the kernel give up on a peer that says nothing any more: it may be gone without a word.
 fn watch_silence(pipe: &TcpPipe) {
     let socket = SockRef::from(pipe);
-    let keepalive = TcpKeepalive::new()
-        .with_time(SILENCE_MAX / 2)
-        .with_interval(SILENCE_MAX / 8)
-        .with_retries(4);
+    let keepalive =
+        TcpKeepalive::new().with_time(SILENCE_MAX / 2).with_interval(SILENCE_MAX / 8).with_retries(4);
     // Without it the connection works all the same.
     let _ = socket.set_tcp_keepalive(&keepalive);
     let _ = socket.set_tcp_user_timeout(Some(SILENCE_MAX));

@@ -1,6 +1,9 @@
 //! Descriptors that the runtime watches.
 
-#![expect(unsafe_code, reason = "the runtime takes descriptors on the promise that they stay open, which only a type can keep")]
+#![expect(
+    unsafe_code,
+    reason = "the runtime takes descriptors on the promise that they stay open, which only a type can keep"
+)]
 
 use crate::net::UdpPort;
 use nix::sys::epoll::Epoll;
