@@ -9,6 +9,7 @@ mod places;
 mod records;
 mod refused;
 mod report;
+mod reproduce;
 mod schema;
 mod seeds;
 mod shipped;

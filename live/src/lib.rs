@@ -1,10 +1,12 @@
 //! Live nodes: the tokio runtime around the protocol core, and the lab.
 //!
 //! - [`console`] is how whoever conducts a run talks to a node process: orders in, answers out, JSON lines.
+//! - [`client`] is the other side of it.
 //! - [`net`] is the sockets of a node, without a protocol rule in them.
 //! - [`node`] is the node daemon: the core, driven by real time and real sockets.
 //! - [`reproduce`] puts loads on node processes and measures what they cost.
 
+pub mod client;
 pub mod console;
 pub mod net;
 pub mod node;

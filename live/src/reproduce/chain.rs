@@ -1,7 +1,8 @@
 //! Source, relay and sink on the loopback interface.
 
-use super::process::{Look, NodeProcess};
+use super::process::NodeProcess;
 use super::{Load, ReproduceError, SYMBOL_BYTES};
+use crate::client::{ClientError, Look};
 use crate::console::{Addresses, Answer, NodeSettings, Order, Origin};
 use crate::node::{ClockId, read_ns};
 use bellini_core::config::NodeConfig;
@@ -51,7 +52,7 @@ impl Chain {
         }
         let mut peers: BTreeMap<NodeId, Addresses> = BTreeMap::new();
         for process in &mut chain.nodes {
-            let (node, addresses) = process.wait(|answer| match answer {
+            let (node, addresses) = process.console.wait(|answer| match answer {
                 Answer::Ready { node, addresses, .. } => Some((node, addresses)),
                 _ => None,
             })?;
@@ -60,7 +61,7 @@ impl Chain {
         for (index, process) in chain.nodes.iter_mut().enumerate() {
             let mut others = peers.clone();
             others.remove(&id(index as u32 + 1));
-            process.order(&Order::Peers(others))?;
+            process.console.order(&Order::Peers(others))?;
         }
         Ok(chain)
     }
@@ -73,7 +74,7 @@ impl Chain {
         let since = read_ns(ClockId::CLOCK_MONOTONIC) - self.origin_ns;
         let start = Instant::from_nanos(u64::try_from(since).unwrap_or(0)) + ANNOUNCED;
         for (node, command) in commands(load, start) {
-            self.nodes[node].order(&Order::Command(Box::new(command)))?;
+            self.nodes[node].console.order(&Order::Command(Box::new(command)))?;
         }
         Ok(())
     }
@@ -83,7 +84,7 @@ impl Chain {
     /// # Errors
     /// When it does not answer.
     pub fn look(&mut self, node: usize, full: bool) -> Result<Look, ReproduceError> {
-        self.nodes[node].look(full)
+        Ok(self.nodes[node].console.look(full)?)
     }
 
     /// Returns the number of threads of a process.
@@ -93,11 +94,11 @@ impl Chain {
     pub fn threads(&self, node: usize) -> Result<u64, ReproduceError> {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.nodes[node].pid()))?;
         let threads = text.lines().find_map(|line| line.strip_prefix("Threads:")?.trim().parse().ok());
-        threads.ok_or_else(|| self.problem(node, "the system does not tell its threads"))
+        threads.ok_or_else(|| self.problem(node, "the system does not tell its threads").into())
     }
 
-    pub(super) fn problem(&self, node: usize, problem: &str) -> ReproduceError {
-        self.nodes[node].problem(problem)
+    pub(super) fn problem(&self, node: usize, problem: &str) -> ClientError {
+        self.nodes[node].console.problem(problem)
     }
 }
 

@@ -10,6 +10,7 @@ mod process;
 pub use chain::Chain;
 pub use process::NodeProcess;
 
+use crate::client::ClientError;
 use bellini_core::stopwatch::StepTimes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -31,13 +32,8 @@ pub enum ReproduceError {
     #[error("cannot start a node: {0}")]
     Start(#[from] std::io::Error),
     /// A node process says something else than was asked for, or nothing.
-    #[error("node {node}: {problem}")]
-    Node {
-        /// Which node.
-        node: u32,
-        /// What is wrong.
-        problem: String,
-    },
+    #[error(transparent)]
+    Node(#[from] ClientError),
 }
 
 /// What is asked of the processes.
@@ -103,7 +99,7 @@ pub fn measure(binary: &Path, load: Load) -> Result<Sample, ReproduceError> {
     let (before, after) = (&from.figures.node, &to.figures.node);
     let cpu = match (before.cpu_s, after.cpu_s) {
         (Some(before), Some(after)) => (after - before) / seconds,
-        _ => return Err(chain.problem(Chain::RELAY, "it does not tell its processor time")),
+        _ => return Err(chain.problem(Chain::RELAY, "it does not tell its processor time").into()),
     };
     let steps = match (load.stopwatch, to.figures.steps.clone()) {
         (Some(_), Some(relay)) => {
