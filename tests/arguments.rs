@@ -35,7 +35,7 @@ fn wrong_usage_starts_nothing() {
 #[test]
 fn help_shows_examples_and_goes_to_stdout() {
     let scratch = Scratch::new();
-    for verb in ["sim", "check", "report", "schema", "reproduce"] {
+    for verb in ["sim", "check", "report", "schema", "reproduce", "calibrate"] {
         let help = scratch.run(&[verb, "--help"]).expect(0);
         assert!(
             help.stdout.contains(&format!("bellini {verb}")) && help.stdout.contains("Example"),

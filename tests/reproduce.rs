@@ -22,7 +22,10 @@ fn a_figure_of_single_packets() {
     assert!(packets > 100.0, "{run}");
     // The relay times packets from its start on, hence a few more than in the one second.
     let expected = packets / 64.0;
-    assert!(timed > 0.2 * expected && timed < 8.0 * expected + 20.0, "{timed} of {packets} packets were timed");
+    assert!(
+        timed > 0.2 * expected && timed < 8.0 * expected + 20.0,
+        "{timed} of {packets} packets were timed"
+    );
     let points = run["cdf_us"].as_array().unwrap();
     assert_eq!(points.last().unwrap()[1], 1.0);
     let page = scratch.read("fig8/report.html");

@@ -1,6 +1,7 @@
 //! The command line: what was typed (`args`), what it means, and one file a subcommand.
 
 mod args;
+mod calibrate;
 mod check;
 mod exit;
 mod interrupt;
@@ -43,6 +44,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
         Verb::Node(options) => node::run(&options),
+        Verb::Calibrate(options) => calibrate::run(&options),
         Verb::Reproduce(options) => reproduce::run(&options),
         Verb::Schema => schema::run(),
     };
