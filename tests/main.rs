@@ -1,6 +1,7 @@
 //! Tests of the `bellini` command as users meet it: the real binary, in processes and directories of its own.
 
 mod arguments;
+mod calibrate;
 mod golden;
 mod harness;
 mod interrupt;
@@ -10,6 +11,7 @@ mod records;
 mod refused;
 mod replay;
 mod report;
+mod reproduce;
 mod schema;
 mod seeds;
 mod shipped;

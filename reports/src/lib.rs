@@ -21,6 +21,7 @@ mod map;
 mod page;
 mod png;
 mod pool;
+pub mod reproduce;
 mod stats;
 mod table;
 #[cfg(test)]

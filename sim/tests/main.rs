@@ -7,6 +7,7 @@ mod watch;
 
 mod delay;
 mod faults;
+mod fidelity;
 mod flows;
 mod hooks;
 mod loss;

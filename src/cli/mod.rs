@@ -1,6 +1,7 @@
 //! The command line: what was typed (`args`), what it means, and one file a subcommand.
 
 mod args;
+mod calibrate;
 mod check;
 mod exit;
 mod interrupt;
@@ -9,6 +10,7 @@ mod node;
 mod progress;
 mod replay;
 mod report;
+mod reproduce;
 mod runs;
 mod schema;
 mod sim;
@@ -47,6 +49,8 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Report(options) => report::run(&options),
         Verb::Replay(options) => replay::run(&options),
         Verb::Node(options) => node::run(&options),
+        Verb::Calibrate(options) => calibrate::run(&options),
+        Verb::Reproduce(options) => reproduce::run(&options),
         Verb::Schema => schema::run(),
     };
     match result {

@@ -29,6 +29,7 @@ use crate::io::{Deadline, Event, Input, InputError};
 use crate::rng::Seed;
 use crate::session::{SessionEntry, SessionTable};
 use crate::stats::NodeStats;
+use crate::stopwatch::Running;
 use crate::time::Instant;
 use crate::timer::TimerWheel;
 use crate::wire::routing::RouteLimits;
@@ -68,6 +69,8 @@ pub struct Node {
     scratch: Vec<u8>,
     /// Packets that feeders dropped in the call under way.
     dropped: Vec<DroppedPacket>,
+    /// Times single packets, where the driver lends a clock.
+    pub(crate) stopwatch: Option<Box<Running>>,
 }
 
 /// A packet that a feeder dropped, for the notices.
@@ -112,6 +115,7 @@ impl Node {
             reported_at: now,
             scratch: Vec::new(),
             dropped: Vec::new(),
+            stopwatch: None,
             config,
         };
         if let Some(interval) = node.config.report_interval {

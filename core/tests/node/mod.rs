@@ -7,4 +7,5 @@ mod hostile;
 mod overflow;
 mod restart;
 mod sessions;
+mod stopwatch;
 mod streams;

@@ -12,6 +12,7 @@ use bellini_core::drive::{Drained, Host};
 use bellini_core::ids::{HopIndex, SessionKey};
 use bellini_core::io::{Command, HopKind, Input, InputError, Received, Transmit};
 use bellini_core::rng::Seed;
+use bellini_core::stopwatch::Stopwatch;
 use bellini_core::time::Instant;
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -61,6 +62,11 @@ impl Engine {
             None => RecordedNode::unrecorded(config, seed, now)?,
         };
         Ok(Self { node, peers: Peers::default(), slots: Vec::new(), stranger_datagrams: 0 })
+    }
+
+    /// Lets the core time single packets. No input: nothing that comes out depends on it.
+    pub(super) fn set_stopwatch(&mut self, stopwatch: Stopwatch) {
+        self.node.set_stopwatch(Some(stopwatch));
     }
 
     /// The core, to be read.

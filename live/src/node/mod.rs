@@ -36,6 +36,7 @@ use bellini_core::drive::Drained;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::{Command, HopKind, Input};
 use bellini_core::rng::Seed;
+use bellini_core::stopwatch::Stopwatch;
 use bellini_core::time::Instant;
 use bellini_core::wire::preface::Preface;
 use bellini_scenarios::conduct::{ProcessFigures, SessionFigures};
@@ -219,10 +220,13 @@ impl Daemon {
             None => None,
         };
         let engine = Engine::new(settings.config.clone(), seed, clock.now(), log);
-        let engine = engine.map_err(|error| match error {
+        let mut engine = engine.map_err(|error| match error {
             RecordError::Config(error) => NodeError::Settings(SettingsError::Config(error)),
             RecordError::Log(cause) => NodeError::Open { what: "the log".to_owned(), cause },
         })?;
+        if let Some(every) = settings.stopwatch {
+            engine.set_stopwatch(Stopwatch { now: clock::stopwatch_ns, every });
+        }
         let timer = DeadlineTimer::new().map_err(open("the timer".to_owned()))?;
         let mut daemon = Self {
             id,
