@@ -135,6 +135,7 @@ impl Plan {
             advertise: None,
             peers,
             tcp_congestion: self.options.tcp_congestion.clone(),
+            stopwatch: None,
             record: record.map(|directory| directory.join(format!("node-{}-{incarnation}.log", spec.id))),
         }
     }
