@@ -61,6 +61,8 @@ pub struct World {
     /// Events worked off.
     pub event_count: u64,
     seed: Seed,
+    /// [`NodeConfig::clock_probes`] of all nodes.
+    clock_probes: Option<Duration>,
     arrived: Vec<Arrival>,
     /// Ids of the nodes, by index.
     ids: Vec<NodeId>,
@@ -74,6 +76,19 @@ impl World {
     /// # Errors
     /// When a node's configuration cannot work.
     pub fn new(scenario: &Scenario, seed: Seed) -> Result<Self, SimError> {
+        Self::with_clock_probes(scenario, seed, None)
+    }
+
+    /// Builds the world of a scenario whose nodes estimate clocks themselves, by a probe each `clock_probes`; with
+    /// `None`, whoever drives the world tells them.
+    ///
+    /// # Errors
+    /// When a node's configuration cannot work.
+    pub fn with_clock_probes(
+        scenario: &Scenario,
+        seed: Seed,
+        clock_probes: Option<Duration>,
+    ) -> Result<Self, SimError> {
         let zero = Instant::ZERO + scenario.settle;
         let mut world = Self {
             nodes: Vec::new(),
@@ -82,6 +97,7 @@ impl World {
             now: Instant::ZERO,
             event_count: 0,
             seed,
+            clock_probes,
             arrived: Vec::new(),
             ids: scenario.nodes.iter().map(|node| node.id).collect(),
             link_hops: vec![[NONE; 3]; scenario.links.len()],
@@ -123,6 +139,7 @@ impl World {
                 ..PacingConfig::default()
             },
             report_interval: Some(report),
+            clock_probes: self.clock_probes,
             ..NodeConfig::new(spec.id)
         };
         let local = node.clock.local(self.now);

@@ -55,6 +55,7 @@ impl Simulation<'_> {
         }
         let spec = SinkSpec {
             key,
+            source: session.source,
             content: session.content.clone(),
             symbol_bytes: session.symbol_bytes,
             start: clock.local(self.zero + session.start),
