@@ -3,7 +3,7 @@
 //! The nodes estimate everything themselves, over the modelled network; nobody corrects their clocks. Run with
 //! `--nocapture` for the table.
 
-use crate::common::{bps, conference, duplex, flow, id, link, mbps, ms, node, path, scenario, session};
+use crate::common::{bps, conference, duplex, flow, link, mbps, ms, node, path, scenario, session};
 use bellini_core::content::spec::Content;
 use bellini_core::ids::{Epoch, Incarnation, SessionKey};
 use bellini_core::io::{Command, DrawMode, Event, HopKind, Install, MeasureWindow, SessionSpec, SinkSpec};
@@ -19,6 +19,7 @@ const SECONDS: u64 = 60;
 /// Clock errors of source and destination: offset in nanoseconds, drift in nanoseconds a second.
 type Clocks = [(i64, i64); 2];
 const WORST: Clocks = [(40_000_000, 50_000), (-40_000_000, -50_000)];
+const TURNED: Clocks = [WORST[1], WORST[0]];
 
 /// One delivered symbol.
 #[derive(Clone, Copy)]
@@ -156,7 +157,7 @@ fn coverage(seen: &[Seen], measured: impl Fn(&Seen) -> i64, bound: impl Fn(&Seen
 /// Runs, prints a row, checks that the bound covers every window; returns the mean true error in milliseconds.
 fn check(name: &str, scenario: &Scenario) -> f64 {
     let (seen, stats) = follow(scenario);
-    assert!(seen.len() as u64 > 15 * SECONDS, "{name}: {} symbols", seen.len());
+    assert!(seen.len() as u64 > 10 * SECONDS, "{name}: {} symbols", seen.len());
     let covered = coverage(&seen, |seen| seen.measured_ns, |seen| seen.bound_ns);
     let n = seen.len() as f64;
     let error =
@@ -207,8 +208,7 @@ fn the_bound_covers_on_every_path() {
         let lopsided = || vec![link(1, 2, ms(there), rate), link(2, 1, ms(back), rate)];
         let name = format!("{there} ms there, {back} ms back");
         check(&name, &on_path(lopsided(), 2, WORST));
-        let turned = [(-40_000_000, -50_000), (40_000_000, 50_000)];
-        check(&format!("{name}, clocks turned"), &on_path(lopsided(), 2, turned));
+        check(&format!("{name}, clocks turned"), &on_path(lopsided(), 2, TURNED));
         check(&format!("{name}, loaded"), &loaded(on_path(lopsided(), 2, WORST)));
     }
 }
@@ -218,7 +218,8 @@ fn the_bound_covers_on_every_path() {
 #[test]
 fn a_smaller_bound_would_be_caught() {
     let links = vec![link(1, 2, ms(1), None), link(2, 1, ms(60), None)];
-    let (seen, _) = follow(&on_path(links, 2, WORST));
+    // The answer is fast, so that the truth lies near the lower end, and the source's clock falls behind.
+    let (seen, _) = follow(&on_path(links, 2, TURNED));
     let whole = coverage(&seen, |seen| seen.measured_ns, |seen| seen.bound_ns);
     let halved = coverage(&seen, |seen| seen.measured_ns, |seen| seen.bound_ns / 2);
     let frozen = coverage(&seen, |seen| seen.frozen_ns, |seen| seen.frozen_bound_ns);
