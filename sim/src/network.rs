@@ -11,6 +11,7 @@ use bellini_core::io::Transmit;
 use bellini_core::rng::Seed;
 use bellini_core::time::Instant;
 use bellini_core::wire::frame::UDP_IP_BYTES;
+use bellini_scenarios::conduct::Duty;
 use bellini_scenarios::model::{Rate, Scenario};
 
 /// Classes of events of the same time, in the order in which they happen.
@@ -46,12 +47,8 @@ pub enum Entity {
     Receive(u32),
     /// A source of cross traffic.
     Cross(u32),
-    /// The planners.
-    Planner,
-    /// The timeline.
-    Timeline,
-    /// The recorder.
-    Recorder,
+    /// A duty of the conductor.
+    Conductor(Duty),
 }
 
 /// One link of the scenario.
@@ -124,7 +121,7 @@ struct FirstEntity {
     egress: u32,
     receive: u32,
     cross: u32,
-    planner: u32,
+    conductor: u32,
 }
 
 impl Network {
@@ -211,8 +208,8 @@ impl Network {
         }
         self.first.cross = entities.len() as u32;
         entities.extend((0..self.cross.len() as u32).map(Entity::Cross));
-        self.first.planner = entities.len() as u32;
-        entities.extend([Entity::Planner, Entity::Timeline, Entity::Recorder]);
+        self.first.conductor = entities.len() as u32;
+        entities.extend(Duty::ALL.map(Entity::Conductor));
         self.entities = entities;
     }
 
@@ -223,14 +220,19 @@ impl Network {
         self.entities[number as usize]
     }
 
-    /// Sets the one pending event of a node's timers, the planners, the timeline or the recorder.
+    /// Sets the one pending event of a node's timers, or of a duty of the conductor.
     #[inline]
     pub fn schedule(&mut self, entity: Entity, at: Option<Instant>) {
         let (number, class) = match entity {
             Entity::Node(node) => (self.first.node + node, class::TIMER),
-            Entity::Planner => (self.first.planner, class::PLANNER),
-            Entity::Timeline => (self.first.planner + 1, class::TIMELINE),
-            Entity::Recorder => (self.first.planner + 2, class::RECORDER),
+            Entity::Conductor(duty) => {
+                let class = match duty {
+                    Duty::Planner => class::PLANNER,
+                    Duty::Timeline => class::TIMELINE,
+                    Duty::Recorder => class::RECORDER,
+                };
+                (self.first.conductor + duty as u32, class)
+            }
             Entity::Link(_)
             | Entity::Bottleneck(_)
             | Entity::Egress(_)
@@ -394,7 +396,7 @@ impl Network {
                 }
                 self.schedule_cross(index);
             }
-            Entity::Node(_) | Entity::Planner | Entity::Timeline | Entity::Recorder => {}
+            Entity::Node(_) | Entity::Conductor(_) => {}
         }
     }
 

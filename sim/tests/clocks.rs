@@ -10,6 +10,7 @@ use bellini_core::io::{Command, DrawMode, Event, HopKind, Install, MeasureWindow
 use bellini_core::rng::Seed;
 use bellini_core::session::SinkSessionStats;
 use bellini_core::time::{Duration, Instant};
+use bellini_scenarios::conduct::Testbed;
 use bellini_scenarios::model::{CrossPattern, CrossTraffic, Link, Loss, Scenario};
 use bellini_sim::world::World;
 

@@ -522,10 +522,18 @@ pub const METRICS: &[Metric] = &[
     ),
     entry(
         Scope::Node,
+        "host_dropped_packets",
+        Recorded::Summary,
+        "packets",
+        "Datagrams that the kernel dropped because the node's process did not fetch them in time: the host's fault",
+        "in the simulator",
+    ),
+    entry(
+        Scope::Node,
         "cpu_s",
         Recorded::Summary,
         "s",
-        "Processor time of the node's process",
+        "Processor time of the node's process in the measuring window",
         "in the simulator",
     ),
     entry(

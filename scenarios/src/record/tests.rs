@@ -105,6 +105,7 @@ fn full() -> Summary {
             overflow_drops: 3,
             rejected_packets: 4,
             drops: [("overflow".into(), 3)].into(),
+            host_dropped_packets: Some(0),
             cpu_s: Some(0.1),
             peak_rss_mib: Some(3.0),
             region: Some("aws:ap-northeast-1".into()),

@@ -1,27 +1,27 @@
 //! Planners: they answer when nodes ask for policies, after the time that a decision takes.
 
+use super::error::ConductError;
+use crate::model::Scenario;
+use crate::policy::{FlowAssignment, NetworkView, PolicyError, Reason, Request, Routing};
+use crate::registry::Registry;
+use crate::resolve::mean_rate;
 use bellini_core::ids::{Incarnation, NodeId, SessionKey};
 use bellini_core::io::{Install, PolicyReason};
 use bellini_core::route::Route;
 use bellini_core::time::Instant;
 use bellini_core::units::BitRate;
-use bellini_scenarios::model::Scenario;
-use bellini_scenarios::policy::{FlowAssignment, NetworkView, PolicyError, Reason, Request, Routing};
-use bellini_scenarios::registry::Registry;
 use std::collections::{BTreeMap, VecDeque};
-
-use crate::error::SimError;
 
 /// A question under way.
 #[derive(Clone, Debug)]
-pub(crate) struct Question {
-    pub(crate) key: SessionKey,
-    pub(crate) destinations: Vec<NodeId>,
-    pub(crate) reason: PolicyReason,
+pub(super) struct Question {
+    pub(super) key: SessionKey,
+    pub(super) destinations: Vec<NodeId>,
+    pub(super) reason: PolicyReason,
 }
 
 /// The policies of all sessions.
-pub(crate) struct Planner {
+pub(super) struct Planner {
     sessions: BTreeMap<SessionKey, SessionPolicies>,
     waiting: VecDeque<(Instant, Question)>,
 }
@@ -38,21 +38,17 @@ struct SessionPolicies {
 
 impl Planner {
     /// Makes the policies of every session of a scenario.
-    pub(crate) fn new(
-        scenario: &Scenario,
-        registry: &Registry,
-        rate_of: impl Fn(&bellini_scenarios::model::Session) -> Option<BitRate>,
-    ) -> Result<Self, SimError> {
+    pub(super) fn new(scenario: &Scenario, registry: &Registry) -> Result<Self, ConductError> {
         let mut sessions = BTreeMap::new();
         for conference in &scenario.conferences {
             for session in &conference.sessions {
                 let key = SessionKey::new(conference.id.0, session.id.0);
-                let failed = |error| SimError::Policy { session: key, error };
+                let failed = |error| ConductError::Policy { session: key, error };
                 let policies = SessionPolicies {
                     routing: registry.routing_for(&session.routing).map_err(failed)?,
                     assignment: registry.assignment_for(&session.assignment).map_err(failed)?,
                     source: session.source,
-                    rate: rate_of(session),
+                    rate: mean_rate(&session.content),
                     parameters: session.routing.parameters.clone(),
                     assignment_parameters: session.assignment.parameters.clone(),
                     version: 0,
@@ -64,17 +60,17 @@ impl Planner {
     }
 
     /// Takes a question in; the answer is due at `at` (questions take equally long, so they stay in order).
-    pub(crate) fn ask(&mut self, at: Instant, question: Question) {
+    pub(super) fn ask(&mut self, at: Instant, question: Question) {
         self.waiting.push_back((at, question));
     }
 
     /// Returns when the next answer is due.
-    pub(crate) fn next_event(&self) -> Option<Instant> {
+    pub(super) fn next_event(&self) -> Option<Instant> {
         self.waiting.front().map(|(at, _)| *at)
     }
 
     /// Returns the next question whose answer is due.
-    pub(crate) fn poll(&mut self, now: Instant) -> Option<Question> {
+    pub(super) fn poll(&mut self, now: Instant) -> Option<Question> {
         if self.next_event()? > now {
             return None;
         }
@@ -82,7 +78,7 @@ impl Planner {
     }
 
     /// Decides.
-    pub(crate) fn decide(&mut self, question: &Question, view: &NetworkView) -> Result<Install, PolicyError> {
+    pub(super) fn decide(&mut self, question: &Question, view: &NetworkView) -> Result<Install, PolicyError> {
         let Some(policies) = self.sessions.get_mut(&question.key) else {
             return Err(PolicyError::Other(format!("session {} is not in the scenario", question.key)));
         };

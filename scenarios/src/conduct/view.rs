@@ -1,28 +1,21 @@
 //! The network as policies see it: the scenario's own figures, less what is known to be down.
 
+use super::testbed::Testbed;
+use crate::model::{Loss, Rate, RateTrace, Scenario};
+use crate::policy::{NetworkView, ViewLink, ViewNode};
 use bellini_core::ids::NodeId;
-use bellini_scenarios::model::{Loss, Rate, RateTrace, Scenario};
-use bellini_scenarios::policy::{NetworkView, ViewLink, ViewNode};
-
 use bellini_core::units::BitRate;
 
-/// Builds the oracle's view. `node_up` and `link_up` by index.
-pub(crate) fn oracle_view(
-    scenario: &Scenario,
-    node_up: impl Fn(NodeId) -> bool,
-    link_up: impl Fn(usize) -> bool,
-) -> NetworkView {
-    let nodes = scenario
-        .nodes
-        .iter()
-        .filter(|node| node_up(node.id))
+/// Builds the oracle's view of what is up.
+pub(super) fn oracle_view(scenario: &Scenario, bed: &dyn Testbed) -> NetworkView {
+    let up = (0..).zip(&scenario.nodes).filter(|(index, _)| bed.node_is_up(*index)).map(|(_, node)| node);
+    let nodes: Vec<ViewNode> = up
         .map(|node| ViewNode { id: node.id, name: node.name.clone(), region: node.region.clone() })
         .collect();
-    let links = scenario
-        .links
-        .iter()
-        .enumerate()
-        .filter(|(i, link)| link_up(*i) && node_up(link.from) && node_up(link.to))
+    let node_up = |id: NodeId| nodes.binary_search_by_key(&id, |node| node.id).is_ok();
+    let links = (0..)
+        .zip(&scenario.links)
+        .filter(|(index, link)| bed.link_is_up(*index) && node_up(link.from) && node_up(link.to))
         .map(|(_, link)| ViewLink {
             from: link.from,
             to: link.to,
@@ -36,7 +29,7 @@ pub(crate) fn oracle_view(
 }
 
 /// Returns the mean rate of a serialiser, `None` when it is unlimited.
-pub(crate) fn mean_rate(rate: &Rate, scenario: &Scenario) -> Option<BitRate> {
+pub(super) fn mean_rate(rate: &Rate, scenario: &Scenario) -> Option<BitRate> {
     match rate {
         Rate::Unlimited => None,
         Rate::Constant(rate) => Some(*rate),

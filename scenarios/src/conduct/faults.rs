@@ -1,11 +1,22 @@
 //! Faults of a run: links cut, healed and made worse, processes that die and start again.
 
-use super::*;
+use super::conductor::{Conductor, record};
+use super::error::ConductError;
+use super::observer::Observer;
+use super::testbed::{Degrade, Testbed};
+use crate::model::{FaultKind, LinkSelector};
+use crate::record::{EventRow, kind};
+use bellini_core::ids::NodeId;
 
-impl Simulation<'_> {
-    pub(super) fn fault(&mut self, i: usize, observer: &mut dyn Observer) -> Result<(), SimError> {
-        let scenario = self.scenario;
-        let now = self.world.now;
+impl Conductor<'_> {
+    /// Lets a fault of the scenario, by index, take effect.
+    pub(super) fn fault(
+        &mut self,
+        bed: &mut dyn Testbed,
+        i: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<(), ConductError> {
+        let scenario = self.roster.scenario;
         let names = |selector: &LinkSelector| {
             let LinkSelector::Links(links) = selector;
             let name = |i: &usize| {
@@ -21,31 +32,31 @@ impl Simulation<'_> {
         let text = match &fault.kind {
             FaultKind::Cut(selector) => {
                 let LinkSelector::Links(links) = selector;
-                links.iter().for_each(|link| self.world.network.cut(now, *link as u32));
+                links.iter().for_each(|link| bed.cut(*link as u32));
                 format!("Cut: {}.", names(selector))
             }
             FaultKind::Heal(selector) => {
                 let LinkSelector::Links(links) = selector;
-                links.iter().for_each(|link| self.world.network.heal(now, *link as u32));
+                links.iter().for_each(|link| bed.heal(*link as u32));
                 format!("Healed: {}.", names(selector))
             }
             FaultKind::Degrade { links, rate_factor, extra_delay, extra_loss } => {
                 let degrade =
                     Degrade { rate_factor: *rate_factor, extra_delay: *extra_delay, extra_loss: *extra_loss };
                 let LinkSelector::Links(list) = links;
-                list.iter().for_each(|link| self.world.network.degrade(now, *link as u32, degrade));
+                list.iter().for_each(|link| bed.degrade(*link as u32, degrade));
                 format!("Degraded: {}.", names(links))
             }
             FaultKind::Crash(id) => {
                 node = Some(id.get());
                 word = kind::NODE_CRASHED;
-                self.crash(*id);
+                self.crash(bed, *id);
                 format!("Node {id} crashed.")
             }
             FaultKind::Restart(id) => {
                 node = Some(id.get());
                 word = kind::NODE_RESTARTED;
-                self.restart(*id)?;
+                self.restart(bed, *id)?;
                 format!("Node {id} started again.")
             }
             FaultKind::Partition(a, b) => {
@@ -53,55 +64,50 @@ impl Simulation<'_> {
                     |x: &NodeId, y: &NodeId| a.contains(x) && b.contains(y) || b.contains(x) && a.contains(y);
                 for (i, link) in scenario.links.iter().enumerate() {
                     if apart(&link.from, &link.to) {
-                        self.world.network.cut(now, i as u32);
+                        bed.cut(i as u32);
                     }
                 }
                 format!("Partition between {a:?} and {b:?}.")
             }
         };
         self.view = None;
-        let mut row = EventRow::new(self.t_s(), word, text);
+        let mut row = EventRow::new(self.t_s(bed), word, text);
         row.data.insert("fault".into(), label.into());
         row.node = node;
-        self.record(observer, row)
+        record(observer, row)
     }
 
-    pub(super) fn crash(&mut self, id: NodeId) {
-        let index = self.world.index_of(id);
-        if let Some(mut process) = self.world.crash_node(index) {
-            let local = self.world.nodes[index as usize].clock.local(self.world.now);
-            process.finish(local);
-            for entry in process.sessions() {
-                self.harvest(index, entry);
+    /// A process dies; what it had counted is kept here.
+    fn crash(&mut self, bed: &mut dyn Testbed, id: NodeId) {
+        for (key, figures) in bed.crash(self.roster.node_index(id)) {
+            if let Some(session) = self.roster.find(key) {
+                self.roster.sessions[session].tally.add(id, figures);
             }
         }
     }
 
-    pub(super) fn restart(&mut self, id: NodeId) -> Result<(), SimError> {
-        let scenario = self.scenario;
-        let index = self.world.index_of(id);
-        if self.world.nodes[index as usize].process.is_some() {
+    /// Starts a process again. What survives a crash is the configuration: the node takes its part in every session
+    /// that is going on.
+    fn restart(&mut self, bed: &mut dyn Testbed, id: NodeId) -> Result<(), ConductError> {
+        let index = self.roster.node_index(id);
+        if bed.node_is_up(index) {
             return Ok(());
         }
-        let spec = &scenario.nodes[index as usize];
-        self.world.start_node(index, spec, scenario.report_interval)?;
-        for conference in &scenario.conferences {
-            if (conference.weight, conference.priority) != (1, 0) {
-                self.configure(index, conference.id, conference.weight, conference.priority);
+        bed.restart(index)?;
+        self.configure_conferences(bed, index);
+        for i in 0..self.roster.sessions.len() {
+            let session = &self.roster.sessions[i];
+            if !session.tally.is_known {
+                continue;
             }
-        }
-        // What survives a crash is the configuration: the node takes its part in every session that is going on.
-        let known: Vec<SessionKey> =
-            self.tallies.iter().filter(|tally| tally.is_known).map(|tally| tally.key).collect();
-        for key in known {
-            let (tally, c, s) = self.index[&key];
-            let session = &scenario.conferences[c].sessions[s];
-            if self.tallies[tally].members.contains_key(&id) {
-                self.join_at(key, session, id);
+            if session.tally.members.contains_key(&id) {
+                // The new process knows nothing of the session that it could refuse this for.
+                let _ = self.join_at(bed, i, id);
             }
-            if session.source == id && self.zero + session.stop > self.world.now {
-                self.tallies[tally].epoch += 1;
-                self.start_source(key, session);
+            let session = &mut self.roster.sessions[i];
+            if session.spec.source == id && self.roster.zero + session.spec.stop > bed.now() {
+                session.tally.epoch += 1;
+                self.start_source(bed, i);
             }
         }
         Ok(())

@@ -1,14 +1,14 @@
 //! The nodes' periodic reports, as conference hooks and the event log get them.
 
+use crate::policy::{HopReport, NodeReport, Role, SessionReport};
+use crate::record::{EventRow, kind};
 use bellini_core::ids::NodeId;
 use bellini_core::io::HopKind;
 use bellini_core::report::{Report, Role as CoreRole};
 use bellini_core::time::Duration;
-use bellini_scenarios::policy::{HopReport, NodeReport, Role, SessionReport};
-use bellini_scenarios::record::{EventRow, kind};
 
 /// Turns a node's report into the one that hooks get; data hops only.
-pub(crate) fn node_report(node: NodeId, at: Duration, report: &Report) -> NodeReport {
+pub(super) fn node_report(node: NodeId, at: Duration, report: &Report) -> NodeReport {
     let seconds = report.interval.as_secs_f64().max(1e-9);
     let mut hops: Vec<HopReport> = report
         .hops
@@ -44,7 +44,7 @@ pub(crate) fn node_report(node: NodeId, at: Duration, report: &Report) -> NodeRe
 }
 
 /// Turns a report into a line of the event log.
-pub(crate) fn report_row(t_s: f64, report: &NodeReport) -> EventRow {
+pub(super) fn report_row(t_s: f64, report: &NodeReport) -> EventRow {
     let sent: u64 = report.hops.iter().map(|hop| hop.sent_packets).sum();
     let mbps: f64 = report.hops.iter().map(|hop| hop.mbps_sent).sum();
     let text = format!(

@@ -1,6 +1,6 @@
-//! How a run is watched: samples, events and progress go to whoever drives the simulator.
+//! How a run is watched: samples, events and progress go to whoever drives it.
 
-use bellini_scenarios::record::{EventRow, Scope};
+use crate::record::{EventRow, Scope};
 
 /// Takes what a run records while it goes on. All methods have an empty default.
 pub trait Observer {
@@ -22,7 +22,7 @@ pub trait Observer {
         Ok(())
     }
 
-    /// Called now and then; `done` rises from 0 to 1 with simulated time.
+    /// Called now and then; `done` rises from 0 to 1 with the time of the run.
     fn progress(&mut self, done: f64) -> Progress {
         let _ = done;
         Progress::GoOn
