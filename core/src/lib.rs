@@ -16,6 +16,7 @@
 //! - [`stats`], [`report`]: what is counted and told; [`stopwatch`]: how long single packets take. [`timer`]: the timing wheel. [`rng`]: named random streams.
 //!   [`time`], [`units`], [`ids`], [`payload`]: the words that the rest is written in.
 
+pub mod clock;
 pub mod config;
 pub mod content;
 pub mod drive;

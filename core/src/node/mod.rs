@@ -9,6 +9,7 @@
 //! 4. Early and repeated timeouts do nothing. After a full drain the deadline lies after `now`, or there is none.
 //! 5. A call does bounded work, and every queue has a limit in the config and a counter for what it dropped.
 
+mod clocks;
 mod commands;
 mod conference;
 mod control;
@@ -21,6 +22,7 @@ mod reporting;
 mod timers;
 mod transmit;
 
+use crate::clock::ClockPeers;
 use crate::config::{ConfigError, NodeConfig};
 use crate::header::HeaderBuf;
 use crate::hop::Hop;
@@ -57,6 +59,8 @@ pub struct Node {
     conference_settings: BTreeMap<ConferenceId, (u32, u8)>,
     ended: EndedConferences,
     timers: TimerWheel<Timer>,
+    /// Clocks of the sources that this node listens to.
+    clocks: ClockPeers,
     events: VecDeque<Event>,
     /// Sources whose feeders have room again.
     kicked: Vec<u32>,
@@ -106,6 +110,7 @@ impl Node {
             conference_settings: BTreeMap::new(),
             ended: EndedConferences::new(config.limits.ended_conferences_max),
             timers: TimerWheel::new(now),
+            clocks: ClockPeers::default(),
             events: VecDeque::new(),
             kicked: Vec::new(),
             stats: NodeStats::default(),

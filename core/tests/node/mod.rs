@@ -1,5 +1,6 @@
 //! Whole nodes over ideal links: what a session, a hop and a conference do from end to end.
 
+mod clocks;
 mod conference;
 mod control;
 mod harness;

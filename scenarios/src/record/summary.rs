@@ -215,6 +215,9 @@ pub struct DestinationSummary {
     /// Least delay that the session's routes allow to this node without queueing.
     #[serde(serialize_with = "round::option")]
     pub base_delay_ms: Option<f64>,
+    /// How wrong each of the delays may be, by the clocks; `None` where clocks are known and not estimated.
+    #[serde(default, serialize_with = "round::option")]
+    pub delay_error_ms: Option<f64>,
     /// Frames offered; `None` when the content has no frames.
     pub frames_sent: Option<u64>,
     /// Frames that came completely, however late.

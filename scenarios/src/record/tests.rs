@@ -33,6 +33,7 @@ fn full() -> Summary {
         goodput_mbps: Some(0.1 + 0.2),
         delay_ms: Some(DelayMs { mean: 50.123_456_789, p50: 50.0, p95: 60.0, p99: 70.0, max: 80.0 }),
         base_delay_ms: Some(48.0),
+        delay_error_ms: Some(23.5),
         frames_sent: Some(100),
         frames_complete: Some(99),
         frames_on_time: Some(98),

@@ -108,6 +108,7 @@ fn destination_summary(
         goodput_mbps: rate(stats.measured_bytes, window),
         delay_ms: delay_figures(sink),
         base_delay_ms: base_delay(roster.scenario, spec, node, source).map(Duration::as_millis_f64),
+        delay_error_ms: (stats.delay_error_ns_max > 0).then_some(stats.delay_error_ns_max as f64 * 1e-6),
         frames_sent: is_frames.then_some(objects),
         frames_complete: is_frames.then_some(content.frames_complete),
         frames_on_time: is_frames.then_some(content.frames_on_time),
