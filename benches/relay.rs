@@ -113,7 +113,7 @@ trait Rig {
 fn rows() -> Vec<Row> {
     let row = |name, target, rig| Row { name, target, rig, nanos: Vec::new() };
     vec![
-        row("tokio recv_from + send_to", None, Datagrams::boxed(false, false, |to| Tokio::new(to))),
+        row("tokio recv_from + send_to", None, Datagrams::boxed(false, false, Tokio::new)),
         row("recvmmsg + sendmmsg x 64", None, Datagrams::boxed(false, false, |to| Plain::new(to, false))),
         row(
             "  Bellini, datagrams one by one",
