@@ -4,6 +4,7 @@ mod arguments;
 mod golden;
 mod harness;
 mod interrupt;
+mod node;
 mod own_policy;
 mod places;
 mod records;
