@@ -5,6 +5,7 @@ mod calibrate;
 mod golden;
 mod harness;
 mod interrupt;
+mod node;
 mod own_policy;
 mod places;
 mod records;
