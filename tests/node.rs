@@ -129,6 +129,7 @@ fn session(nodes: &mut [Process; 2], key: SessionKey, kind: HopKind, millis: u64
     let content = Content::Constant { rate: BitRate::from_bps(8_000_000).unwrap(), phase: Span::ZERO };
     nodes[1].order(&Order::Command(Box::new(CoreCommand::JoinSession(Box::new(SinkSpec {
         key,
+        source: id(1),
         content: content.clone(),
         symbol_bytes: 1_000,
         start,

@@ -258,8 +258,16 @@ fn commands(
     };
     let flows = vec![(Route::path(&[sink]), 1.0)];
     let install = Install { key, planner: Incarnation(1), version: 1, flows };
-    let joined =
-        SinkSpec { key, content, symbol_bytes: PROBE_BYTES, start, stop, measure, deliver_events: false };
+    let joined = SinkSpec {
+        key,
+        source,
+        content,
+        symbol_bytes: PROBE_BYTES,
+        start,
+        stop,
+        measure,
+        deliver_events: false,
+    };
     debug_assert_ne!(source, sink, "a way has two ends");
     (
         [Command::StartSession(Box::new(spec)), Command::Install(install)],

@@ -120,6 +120,7 @@ pub(super) fn commands(load: &Load, start: Instant) -> Vec<(usize, Command)> {
         let content = Content::Constant { rate, phase };
         let sink = SinkSpec {
             key,
+            source: id(1),
             content: content.clone(),
             symbol_bytes: SYMBOL_BYTES,
             start,
