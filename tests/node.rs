@@ -155,6 +155,7 @@ fn session(nodes: &mut [Process; 2], key: SessionKey, kind: HopKind, millis: u64
     nodes[0].order(&Order::Command(Box::new(CoreCommand::Install(install))));
 }
 
+/// Waits until so many symbols have arrived.
 #[track_caller]
 fn wait_delivered(node: &mut Process, key: SessionKey, symbols: u64) {
     let end = WallInstant::now() + PATIENCE;
@@ -177,15 +178,17 @@ fn two_processes_exchange_sessions_and_heed_signals() {
         session(&mut nodes, key, kind, 100);
         wait_delivered(&mut nodes[1], key, 100);
     }
-    let reloads = |answer| match serde_json::to_value(answer).unwrap() {
-        Value::Object(line) if line.contains_key("event") => {
-            (line["event"]["event"]["PolicyWanted"]["reason"] == "Reload").then_some(())
-        }
-        _ => None,
-    };
+    // One that is still going on when the signals come.
+    let key = SessionKey::new(1, 3);
+    session(&mut nodes, key, HopKind::Stream, 60_000);
+    wait_delivered(&mut nodes[1], key, 10);
     nodes[0].signal("HUP");
-    nodes[0].wait(reloads);
-    nodes[0].wait(reloads);
+    nodes[0].wait(|answer| match answer {
+        Answer::Event {
+            event: Event::PolicyWanted { key: asked, reason: PolicyReason::Reload, .. }, ..
+        } => (asked == key).then_some(()),
+        _ => None,
+    });
     for node in nodes {
         node.signal("TERM");
         node.wait(|answer| matches!(answer, Answer::Bye).then_some(()));
