@@ -146,7 +146,7 @@ fn round_trips(load: u64, seconds: Duration) {
     let stop = Arc::clone(&is_over);
     let sender = std::thread::spawn(move || {
         let start = Instant::now();
-        let mut sent = 0;
+        let mut sent = 0_u64;
         while load > 0 && !stop.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_micros(200));
             let due = (start.elapsed().as_secs_f64() * load as f64) as u64;
