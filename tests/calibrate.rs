@@ -35,7 +35,11 @@ fn loopback_is_two_fast_links() {
     let _nodes = [node(&scratch, "1"), node(&scratch, "2")];
     let arguments = ["calibrate", "--node", "1=1.sock", "--node", "2=2.sock"];
     let rest = ["--seconds", "1", "--max-rate", "2", "--out", "topology.json"];
-    scratch.run(&[&arguments[..], &rest].concat()).expect(0).says(&["1 > 2: ", "2 > 1: ", "Topology: topology.json"]);
+    scratch.run(&[&arguments[..], &rest].concat()).expect(0).says(&[
+        "1 > 2: ",
+        "2 > 1: ",
+        "Topology: topology.json",
+    ]);
     let topology = scratch.json("topology.json");
     let links = topology["links"].as_array().expect("links");
     assert_eq!(links.len(), 2);
