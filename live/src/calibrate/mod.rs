@@ -2,7 +2,7 @@
 //!
 //! Nothing but the ordinary protocol is used: for each ordered pair of nodes, sessions of direct routes. A slow one
 //! gives the delay of an empty way and the loss; one that is faster than the way gives its rate by what arrives, and
-//! the size of its queue by how much longer the slowest packet took. The result is a topology for the simulator.
+//! the size of its queue by how much longer packets then take. The result is a topology for the simulator.
 
 mod topology;
 
@@ -40,7 +40,7 @@ const ANNOUNCED: Duration = Duration::from_millis(1_000);
 const FILLING: HostDuration = HostDuration::from_millis(700);
 /// From the last packet of a session to the reading: what waits arrives.
 const TAIL: HostDuration = HostDuration::from_millis(1_000);
-/// A way that delivers this much of what is offered has not shown its rate.
+/// A way that delivers this much of what is offered, losses at random aside, has not shown its rate.
 const UNSATURATED: f64 = 0.97;
 
 /// What to measure, and how.
@@ -157,7 +157,7 @@ struct Pair<'a> {
 struct Probe {
     sent: u64,
     arrived: u64,
-    /// Least and greatest delay in nanoseconds.
+    /// Least and median delay in nanoseconds.
     delays: Option<(u64, u64)>,
     /// Packets a second that arrived while it ran.
     packets_per_s: f64,
@@ -178,15 +178,16 @@ impl Pair<'_> {
             rate_bps: None,
             queue_bytes: None,
         };
-        if fast.packets_per_s < UNSATURATED * offered as f64 && fast.packets_per_s > 0.0 {
+        let kept = slow.arrived as f64 / slow.sent.max(1) as f64;
+        if (fast.arrived as f64) < UNSATURATED * kept * fast.sent as f64 && fast.packets_per_s > 0.0 {
             // What is lost at random has taken up the rate all the same.
-            let kept = slow.arrived as f64 / slow.sent.max(1) as f64;
             let rate = fast.packets_per_s / kept * f64::from(PROBE_WIRE_BYTES) * 8.0;
-            let longest = fast.delays.map_or(0, |(_, greatest)| greatest.saturating_sub(least));
-            // The slowest packet found room for itself alone behind those that waited, and the one being sent ahead.
-            let waiting = rate / 8.0 * longest as f64 * 1e-9;
+            // The queue was full nearly all the time: each packet took the place that another had just left. Half of
+            // them waited longer than the median, which no stall of a host moves as it does the maximum.
+            let usual = fast.delays.map_or(0, |(_, median)| median.saturating_sub(least));
+            let ahead = rate / 8.0 * usual as f64 * 1e-9;
             way.rate_bps = Some(rate);
-            way.queue_bytes = Some((waiting + f64::from(PROBE_WIRE_BYTES) / 2.0).round() as u64);
+            way.queue_bytes = Some((ahead + f64::from(PROBE_WIRE_BYTES)).round() as u64);
         }
         Ok(Some(way))
     }
@@ -217,7 +218,7 @@ impl Pair<'_> {
         Ok(Probe {
             sent: offered.map_or(0, |source| source.content.measured_symbols),
             arrived: received.as_ref().map_or(0, |sink| sink.stats.measured_packets),
-            delays: received.and_then(|sink| sink.delays.min().zip(sink.delays.max())),
+            delays: received.and_then(|sink| sink.delays.min().zip(sink.delays.quantile(0.5))),
             packets_per_s: late.1.saturating_sub(early.1) as f64 / seconds,
         })
     }
