@@ -172,6 +172,7 @@ fn session(stations: &[Station], key: SessionKey, route: &str, kind: HopKind, sy
     for destination in route.destinations() {
         stations[destination.get() as usize - 1].command(Command::JoinSession(Box::new(SinkSpec {
             key,
+            source: id(1),
             content: content.clone(),
             symbol_bytes: SYMBOL_BYTES,
             start,

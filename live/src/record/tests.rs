@@ -180,6 +180,7 @@ fn begin(nodes: &mut [RecordedNode], key: SessionKey, kind: HopKind) {
     let (start, stop, measure) = (ms(50), ms(700), MeasureWindow { from: ms(0), to: ms(700) });
     let sink = SinkSpec {
         key,
+        source: id(1),
         content: content.clone(),
         symbol_bytes: 1_200,
         start,
