@@ -4,7 +4,8 @@ use crate::harness::{BELLINI, Done, Scratch, sources};
 use bellini_core::content::Content;
 use bellini_core::ids::{Epoch, Incarnation, NodeId, SessionKey};
 use bellini_core::io::{
-    Command as CoreCommand, DrawMode, HopKind, Install, MeasureWindow, SessionSpec, SinkSpec,
+    Command as CoreCommand, DrawMode, Event, HopKind, Install, MeasureWindow, PolicyReason, SessionSpec,
+    SinkSpec,
 };
 use bellini_core::time::{Duration as Span, Instant};
 use bellini_core::units::BitRate;
