@@ -145,16 +145,21 @@ fn delivered(figures: &ProcessFigures, key: SessionKey) -> u64 {
 /// Starts nodes 1 to `count` that know one another.
 fn stations(count: u32, ip: Option<IpAddr>) -> Vec<Station> {
     let start = |node| Station::start(node, 1, |settings| settings.bind = ip.unwrap_or(settings.bind));
-    let stations: Vec<_> = (1..=count).map(start).collect();
-    introduce(&stations);
+    let mut stations: Vec<_> = (1..=count).map(start).collect();
+    introduce(&mut stations);
     stations
 }
 
-fn introduce(stations: &[Station]) {
-    for (at, station) in stations.iter().enumerate() {
-        let others = stations.iter().enumerate().filter(|(other, _)| *other != at);
-        let peers = others.map(|(other, peer)| (id(other as u32 + 1), peer.addresses));
-        station.order(Order::Peers(peers.collect()));
+/// Tells each node where the others are, and waits until all know.
+fn introduce(stations: &mut [Station]) {
+    let places: BTreeMap<_, _> =
+        stations.iter().enumerate().map(|(at, station)| (id(at as u32 + 1), station.addresses)).collect();
+    for (at, station) in stations.iter_mut().enumerate() {
+        let mut others = places.clone();
+        others.remove(&id(at as u32 + 1));
+        station.order(Order::Peers(others));
+        // Orders are obeyed one after the other.
+        station.host();
     }
 }
 
@@ -288,7 +293,7 @@ fn a_restarted_peer_is_taken_up() {
         });
         assert_eq!(again.addresses, old);
         stations.push(again);
-        introduce(&stations);
+        introduce(&mut stations);
         let key = SessionKey::new(1, 2);
         session(&stations, key, "2d", kind, 50);
         let end = WallInstant::now() + PATIENCE;
