@@ -115,6 +115,10 @@ fn fig6(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
     let cpu: Vec<_> = samples.iter().map(|sample| (sample.packets_per_s / 1e3, sample.cpu * 100.0)).collect();
     let memory: Vec<_> =
         samples.iter().map(|sample| (sample.packets_per_s / 1e3, sample.peak_rss_mib)).collect();
+    let per_packet: Vec<_> = samples
+        .iter()
+        .map(|sample| (sample.packets_per_s / 1e3, sample.cpu / sample.packets_per_s * 1e6))
+        .collect();
     let fit = Fit::of(&cpu).ok_or_else(|| {
         Failure::new(exit::FAILED, "the relay received nothing at any rate: there is no line to fit")
     })?;
@@ -192,6 +196,15 @@ fn fig6(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
                 x: x.clone(),
                 y: ("processor".to_owned(), "% of a core".to_owned()),
                 curves,
+            },
+            Plot {
+                title: "Processor time per packet against packet rate".to_owned(),
+                caption: "Where it falls, packets share wake-ups and system calls; on a straight line through zero it \
+                          would be level."
+                    .to_owned(),
+                x: x.clone(),
+                y: ("processor time per packet".to_owned(), "us".to_owned()),
+                curves: runs(&per_packet),
             },
             Plot {
                 title: "Memory against packet rate".to_owned(),
