@@ -17,8 +17,8 @@ use bellini_core::wire::routing;
 use bellini_scenarios::conduct::{SinkTally, SourceTally};
 use bellini_scenarios::model::{Delivery, Rate, Scenario, Session, Transport};
 use bellini_scenarios::record::{
-    DelayMs, DelayRow, DestinationSummary, Engine, FlowSummary, LinkSummary, Mode, NodeSummary, SCHEMA,
-    SessionSummary, Status, Summary, View,
+    DelayMs, DelayRow, DestinationSummary, Engine, FlowSummary, LinkSummary, LossRuns, Mode, NodeSummary,
+    QueueingMs, SCHEMA, SessionSummary, Status, Summary, View,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,6 +152,7 @@ pub(crate) fn outcome(simulation: &mut Simulation<'_>, status: Status) -> Outcom
             packet_hops: Some(packet_hops),
             ..Engine::default()
         }),
+        lab: None,
         sessions,
         links: (0..scenario.links.len())
             .map(|i| link_summary(scenario, world, i, &from, &to, seconds))
@@ -330,6 +331,8 @@ fn destination_summary(
     // A file is there when every symbol came as it should be, and both ends have the same bytes.
     let is_same_file = content.file_digest.is_some() && content.file_digest == source.content.file_digest;
     let zero = simulation.zero + session.start;
+    let delay_ms = delay_figures(sink);
+    let base_delay_ms = base_delay(simulation.scenario, session, node, source).map(Duration::as_millis_f64);
     DestinationSummary {
         node: node.get(),
         sent_packets: sent,
@@ -338,8 +341,10 @@ fn destination_summary(
         lost_packets: sent.saturating_sub(stats.measured_packets + in_flight),
         in_flight_packets: in_flight,
         goodput_mbps: rate(stats.measured_bytes, window),
-        delay_ms: delay_figures(sink),
-        base_delay_ms: base_delay(simulation.scenario, session, node, source).map(Duration::as_millis_f64),
+        delay_ms,
+        base_delay_ms,
+        queueing_ms: QueueingMs::of(delay_ms, base_delay_ms),
+        loss_runs: delay_ms.map(|_| LossRuns::of(&sink.loss_runs)),
         frames_sent: is_frames.then_some(objects),
         frames_complete: is_frames.then_some(content.frames_complete),
         frames_on_time: is_frames.then_some(content.frames_on_time),
@@ -360,6 +365,7 @@ fn delay_figures(sink: &SinkTally) -> Option<DelayMs> {
     let quantile = |q| sink.delays.quantile(q).map(ms);
     Some(DelayMs {
         mean: sink.delays.mean()? * 1e-6,
+        min: sink.delays.min().map(ms)?,
         p50: quantile(0.5)?,
         p95: quantile(0.95)?,
         p99: quantile(0.99)?,

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod compare;
 mod exit;
 mod interrupt;
 mod progress;
@@ -40,6 +41,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Sim(options) => sim::run(&registry, &options),
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
+        Verb::Compare(options) => compare::run(&options),
         Verb::Schema => schema::run(),
     };
     match result {

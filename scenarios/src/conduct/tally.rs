@@ -52,6 +52,8 @@ pub struct SinkTally {
     pub stats: SinkSessionStats,
     /// Delays of measured symbols, in nanoseconds.
     pub delays: Histogram,
+    /// Lengths of the runs of measured symbols that were lost.
+    pub loss_runs: Histogram,
     /// What the judge of the content found.
     pub content: Option<SinkStats>,
 }
@@ -111,6 +113,7 @@ impl SinkTally {
         own.measured_duplicates += more.measured_duplicates;
         own.negative_delays += more.negative_delays;
         self.delays.merge(&sink.delays);
+        self.loss_runs.merge(&sink.loss_run_lengths());
         self.content = Some(match self.content {
             None => content,
             Some(known) => known.merge(&content),
