@@ -1,6 +1,7 @@
 //! Tests of the `bellini` command as users meet it: the real binary, in processes and directories of its own.
 
 mod arguments;
+mod compare;
 mod golden;
 mod harness;
 mod interrupt;

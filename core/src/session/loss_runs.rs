@@ -93,7 +93,7 @@ mod tests {
             symbol += length;
         }
         let mut order: Vec<u64> = (0..count).filter(|symbol| !lost[*symbol as usize]).collect();
-        order.sort_by_key(|symbol| symbol + stream.below(300));
+        order.sort_by_cached_key(|symbol| symbol + stream.below(300));
         let (mut runs, mut window) = (LossRuns::default(), SymbolWindow::new(1 << 12));
         for symbol in order {
             insert(&mut runs, &mut window, symbol);

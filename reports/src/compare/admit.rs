@@ -71,7 +71,9 @@ fn different_scenarios(a: &[Run], b: &[Run]) -> Option<Obstacle> {
             let mut place = String::new();
             if let Some((here, there)) = difference(&run.scenario, &partner.scenario, &mut place) {
                 let drawn = match (same, first) {
-                    (None, Some((a, b))) if a.summary.scenario == b.summary.scenario => {
+                    (None, Some((a, b)))
+                        if a.summary.scenario == b.summary.scenario && place.starts_with("conferences") =>
+                    {
                         "; where sessions are drawn from the seed, both sides need the same seeds"
                     }
                     _ => "",

@@ -108,8 +108,8 @@ pub fn compare<'a>(
     let mut notes = admit::notes(a, b);
     if a.len() < 2 || b.len() < 2 {
         notes.push(
-            "A side has one run only: nothing is known of its spread, so there are no intervals and no smallest \
-             errors, and values alone are judged."
+            "A side has one run only: nothing is known of its spread, so values are judged without intervals, and no \
+             smallest errors are known but those of flow shares, whose draw is."
                 .to_owned(),
         );
     }

@@ -19,13 +19,13 @@ pub(super) fn table(comparison: &Comparison<'_>) -> String {
     let shown = worst(comparison);
     let rows: Vec<_> = shown.iter().map(|line| row(line)).collect();
     let head = ["verdict", "of", "figure", "A", "B", "B against A", "allowed"].map(str::to_owned).to_vec();
-    let columns = [9, 26, 22, 9, 9, 26, 18];
+    let columns = [9, 18, 21, 7, 7, 24, 12];
     text.push('\n');
     for row in std::iter::once(&head).chain(&rows) {
         let mut out = String::new();
         for (cell, width) in row.iter().zip(columns) {
             let cell = shorten(cell, width);
-            write!(out, "{cell}{}  ", " ".repeat(width - cell.chars().count())).expect("a string takes all");
+            write!(out, "{cell}{} ", " ".repeat(width - cell.chars().count())).expect("a string takes all");
         }
         say(&mut text, format_args!("{}", out.trim_end()));
     }
@@ -99,21 +99,13 @@ fn worst<'a>(comparison: &'a Comparison<'_>) -> Vec<&'a Line> {
 
 fn row(line: &Line) -> Vec<String> {
     let against = match (line.value, line.interval) {
-        (Some(value), Some([low, high])) => format!(
-            "{} ({} to {})",
-            amount(value, line.measure, line.unit),
-            amount(low, line.measure, line.unit),
-            amount(high, line.measure, line.unit)
-        ),
+        (Some(value), Some(interval)) => {
+            format!("{} ({})", amount(value, line.measure, line.unit), span(interval, line))
+        }
         (Some(value), None) => amount(value, line.measure, line.unit),
         (None, _) => plain(&line.why),
     };
-    let allowed = line.allowed.map_or_else(
-        || "-".to_owned(),
-        |[low, high]| {
-            format!("{} to {}", amount(low, line.measure, line.unit), amount(high, line.measure, line.unit))
-        },
-    );
+    let allowed = line.allowed.map_or_else(|| "-".to_owned(), |allowed| span(allowed, line));
     vec![
         line.verdict.as_str().to_owned(),
         plain(&line.name),
@@ -123,6 +115,18 @@ fn row(line: &Line) -> Vec<String> {
         against,
         allowed,
     ]
+}
+
+/// From and to; `±` where both are equally far from zero.
+fn span([low, high]: [f64; 2], line: &Line) -> String {
+    let one = |value: f64| match (line.measure, line.unit) {
+        (Measure::Ratio, _) => format!("{value:.3}"),
+        (Measure::Difference, "") => format!("{:.2}", value * 100.0),
+        (Measure::Difference, "ms") => format!("{value:.2}"),
+        (Measure::Difference, _) => format!("{value:.0}"),
+    };
+    let is_symmetric = line.measure == Measure::Difference && low == -high;
+    if is_symmetric { format!("\u{b1}{}", one(high)) } else { format!("{}..{}", one(low), one(high)) }
 }
 
 /// A figure of one side; shares in percent.

@@ -2,7 +2,7 @@
 
 use super::{Draft, Spread, absent, blank, gather, samples, values};
 use crate::compare::line::{Kind, Measure};
-use crate::compare::sample::{Effect, Sample};
+use crate::compare::sample::Effect;
 use crate::compare::tolerance::Tolerances;
 use bellini_scenarios::record::{LinkSummary, Run, SessionSummary, Summary};
 use std::collections::BTreeSet;
@@ -120,6 +120,7 @@ pub(super) fn links(drafts: &mut Vec<Draft>, names: &Summary, sides: [&[Run]; 2]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::sample::Sample;
 
     /// Aim: the wider of two uncertainties counts, the value stays.
     #[test]
