@@ -137,11 +137,11 @@ impl Line {
     #[must_use]
     pub fn in_tolerances(&self, value: f64) -> Option<f64> {
         let [low, high] = self.allowed?;
-        let (middle, scaled) = match self.measure {
-            Measure::Ratio => (0.0, libm::log(value)),
-            Measure::Difference => (0.0, value),
+        let scaled = match self.measure {
+            Measure::Ratio => libm::log(value),
+            Measure::Difference => value,
         };
-        let edge = if scaled < middle { -low_edge(self.measure, low) } else { low_edge(self.measure, high) };
+        let edge = distance(self.measure, if scaled < 0.0 { low } else { high });
         let far = if scaled == 0.0 { 0.0 } else { f64::INFINITY.copysign(scaled) };
         Some(if edge > 0.0 { scaled / edge } else { far })
     }
@@ -171,7 +171,8 @@ impl Line {
     }
 }
 
-fn low_edge(measure: Measure, edge: f64) -> f64 {
+/// How far an edge of the tolerance is from no difference.
+fn distance(measure: Measure, edge: f64) -> f64 {
     match measure {
         Measure::Ratio => libm::log(edge).abs(),
         Measure::Difference => edge.abs(),

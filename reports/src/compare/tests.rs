@@ -120,3 +120,17 @@ fn the_page_is_safe_and_the_file_complete() {
     assert_eq!(json["lines"].as_array().map(Vec::len), Some(comparison.lines.len()));
     assert_eq!(json["holds"], false);
 }
+
+/// Aim: the scale of tolerances puts each edge at 1, also where the edges are not equally far.
+#[test]
+fn edges_are_one_tolerance_away() {
+    let (a, b) = (runs(1..4, 1.0), runs(4..7, 1.0));
+    let comparison = compare(&a, &b, Tolerances::default()).expect("there are runs");
+    for line in &comparison.lines {
+        let Some([low, high]) = line.allowed.filter(|[low, high]| low < high) else { continue };
+        for (edge, expected) in [(low, -1.0), (high, 1.0)] {
+            let found = line.in_tolerances(edge).expect("allowed");
+            assert!((found - expected).abs() < 1e-9, "{line:?}: {found}");
+        }
+    }
+}
