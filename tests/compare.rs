@@ -170,9 +170,10 @@ fn what_cannot_be_compared() {
     assert!(done.stdout.contains("agreement says nothing"), "{}", done.stdout);
     let invalid = scratch.read("a/summary.json").replace(
         "\"lab\": null",
-        r#""lab": {"valid": false, "reasons": ["The emulator was late."], "emulator_late_p50_us": null,
-            "emulator_late_p99_us": 5000, "emulator_cpu_s": null, "host_drops": 0, "tun_drops": 0,
-            "limits": {"emulator_late_p99_us": 1000, "dropped_share": 0}}"#,
+        r#""lab": {"valid": false, "reasons": ["The emulator was late"], "emulator_late_p50_us": null,
+            "emulator_late_p95_us": null, "emulator_late_p99_us": 5000, "emulator_busy_share": null,
+            "emulator_cpu_s": null, "host_drops": 0, "tun_drops": 0, "limits": {"emulator_late_p50_us": 0,
+            "emulator_late_p95_us": 0, "emulator_late_p99_us": 1000, "host_drop_share": 0, "emulator_busy_share": 0}}"#,
     );
     scratch.write("a/summary.json", invalid);
     scratch.run(&["compare", "a", "a"]).expect(6).silent().says(&["not a valid run", "late", "--force"]);

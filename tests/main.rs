@@ -9,6 +9,7 @@ mod own_policy;
 mod places;
 mod records;
 mod refused;
+mod replay;
 mod report;
 mod schema;
 mod seeds;

@@ -1,5 +1,13 @@
 //! Live nodes: the tokio runtime around the protocol core, and the lab.
 //!
+//! - [`node`] is the node daemon: the core, driven by real time and real sockets.
+//! - [`net`] has the sockets: batched datagrams and stream pipes, without a protocol rule in them.
 //! - [`console`] is how whoever conducts a run talks to a node process: orders in, answers out, JSON lines.
+//! - [`record`] logs every input of a node's core, and plays it again.
+//! - [`lab`] runs a scenario with node processes on one machine: namespaces, devices, emulator.
 
 pub mod console;
+pub mod lab;
+pub mod net;
+pub mod node;
+pub mod record;

@@ -2,6 +2,7 @@
 
 use bellini_core::config::ConfigError;
 use bellini_core::ids::{NodeId, SessionKey};
+use bellini_scenarios::conduct::{ConductError, TestbedError};
 use bellini_scenarios::registry::RegistryError;
 use thiserror::Error;
 
@@ -47,7 +48,20 @@ pub enum SimError {
         /// Packets that are accounted for.
         accounted: u64,
     },
-    /// A sink's or the driver's record could not be written.
+    /// Packets do not add up while the run goes on, or a node cannot be started again.
+    #[error(transparent)]
+    Testbed(TestbedError),
+    /// The observer's record could not be written.
     #[error("{0}")]
     Observer(String),
+}
+
+impl From<ConductError> for SimError {
+    fn from(error: ConductError) -> Self {
+        match error {
+            ConductError::Policy { session, error } => Self::Policy { session, error },
+            ConductError::Testbed(error) => Self::Testbed(error),
+            ConductError::Observer(error) => Self::Observer(error),
+        }
+    }
 }

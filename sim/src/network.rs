@@ -7,11 +7,14 @@ use crate::link::{
 };
 use crate::pool::Pool;
 use bellini_core::ids::NodeId;
-use bellini_core::io::Transmit;
+use bellini_core::io::{HopKind, Transmit};
+use bellini_core::payload::Payload;
 use bellini_core::rng::Seed;
 use bellini_core::time::Instant;
 use bellini_core::wire::frame::UDP_IP_BYTES;
+use bellini_scenarios::conduct::{Duty, LinkFigures};
 use bellini_scenarios::model::{Rate, Scenario};
+use bytes::Bytes;
 
 /// Classes of events of the same time, in the order in which they happen.
 pub mod class {
@@ -46,12 +49,8 @@ pub enum Entity {
     Receive(u32),
     /// A source of cross traffic.
     Cross(u32),
-    /// The planners.
-    Planner,
-    /// The timeline.
-    Timeline,
-    /// The recorder.
-    Recorder,
+    /// A duty of the conductor.
+    Conductor(Duty),
 }
 
 /// One link of the scenario.
@@ -124,13 +123,24 @@ struct FirstEntity {
     egress: u32,
     receive: u32,
     cross: u32,
-    planner: u32,
+    conductor: u32,
 }
 
 impl Network {
-    /// Builds the network of a scenario. `zero`: the instant of scenario time zero.
+    /// Builds the network of a scenario for the core's frames, which UDP and IP go around. `zero`: the instant of
+    /// scenario time zero.
     #[must_use]
     pub fn new(scenario: &Scenario, seed: Seed, zero: Instant) -> Self {
+        Self::build(scenario, seed, zero, UDP_IP_BYTES as u32)
+    }
+
+    /// Builds the network of a scenario for whole IP packets, as the lab's emulator has them.
+    #[must_use]
+    pub fn of_packets(scenario: &Scenario, seed: Seed, zero: Instant) -> Self {
+        Self::build(scenario, seed, zero, 0)
+    }
+
+    fn build(scenario: &Scenario, seed: Seed, zero: Instant, around: u32) -> Self {
         let index_of = |id: NodeId| {
             scenario.nodes.binary_search_by_key(&id, |node| node.id).expect("links join known nodes") as u32
         };
@@ -148,7 +158,7 @@ impl Network {
                 hash: RunningHash::default(),
                 dropped: [0; DropCause::ALL.len()],
                 sent: (0, 0),
-                pool: Pool::default(),
+                pool: Pool::new(around),
                 kinds: 0,
                 pending: None,
             })
@@ -211,8 +221,8 @@ impl Network {
         }
         self.first.cross = entities.len() as u32;
         entities.extend((0..self.cross.len() as u32).map(Entity::Cross));
-        self.first.planner = entities.len() as u32;
-        entities.extend([Entity::Planner, Entity::Timeline, Entity::Recorder]);
+        self.first.conductor = entities.len() as u32;
+        entities.extend(Duty::ALL.map(Entity::Conductor));
         self.entities = entities;
     }
 
@@ -223,14 +233,19 @@ impl Network {
         self.entities[number as usize]
     }
 
-    /// Sets the one pending event of a node's timers, the planners, the timeline or the recorder.
+    /// Sets the one pending event of a node's timers, or of a duty of the conductor.
     #[inline]
     pub fn schedule(&mut self, entity: Entity, at: Option<Instant>) {
         let (number, class) = match entity {
             Entity::Node(node) => (self.first.node + node, class::TIMER),
-            Entity::Planner => (self.first.planner, class::PLANNER),
-            Entity::Timeline => (self.first.planner + 1, class::TIMELINE),
-            Entity::Recorder => (self.first.planner + 2, class::RECORDER),
+            Entity::Conductor(duty) => {
+                let class = match duty {
+                    Duty::Planner => class::PLANNER,
+                    Duty::Timeline => class::TIMELINE,
+                    Duty::Recorder => class::RECORDER,
+                };
+                (self.first.conductor + duty as u32, class)
+            }
             Entity::Link(_)
             | Entity::Bottleneck(_)
             | Entity::Egress(_)
@@ -255,17 +270,37 @@ impl Network {
     /// Takes a frame from a node onto a link.
     #[inline]
     pub fn send(&mut self, now: Instant, link: u32, frame: Transmit<'_>) {
+        self.take(now, link, frame.header, frame.payload, frame.kind, frame.is_packet);
+    }
+
+    /// Takes a whole IP packet from a node onto a link of a network of packets ([`Network::of_packets`]). The ledger
+    /// counts every such packet.
+    #[inline]
+    pub fn send_packet(&mut self, now: Instant, link: u32, packet: &[u8], kind: HopKind) {
+        self.take(now, link, packet, Payload::Bytes(Bytes::new()), kind, true);
+    }
+
+    #[inline]
+    fn take(
+        &mut self,
+        now: Instant,
+        link: u32,
+        header: &[u8],
+        payload: Payload,
+        kind: HopKind,
+        is_packet: bool,
+    ) {
         let state = &mut self.links[link as usize];
         // Everything is read from the frame itself: its slot is out of the cache, and writing it can go on by itself
         // while nothing reads it back.
-        let bytes = (frame.header.len() + frame.payload.len() + UDP_IP_BYTES) as u32;
+        let bytes = (header.len() + payload.len()) as u32 + state.pool.around();
         state.sent.0 += 1;
         state.sent.1 += u64::from(bytes);
-        state.kinds |= 1 << frame.kind as u8;
-        state.hash.add(now, Happened::Sent, identity(frame.header), 0);
-        self.ledger.taken += u64::from(frame.is_packet);
+        state.kinds |= 1 << kind as u8;
+        state.hash.add(now, Happened::Sent, identity(header), 0);
+        self.ledger.taken += u64::from(is_packet);
         let from = state.from;
-        let slot = state.pool.insert(frame.header, frame.payload, frame.kind, frame.is_packet);
+        let slot = state.pool.insert(header, payload, kind, is_packet);
         if self.egress[from as usize].is_some() {
             self.enter_egress(now, from, link, slot, bytes);
         } else {
@@ -394,7 +429,7 @@ impl Network {
                 }
                 self.schedule_cross(index);
             }
-            Entity::Node(_) | Entity::Planner | Entity::Timeline | Entity::Recorder => {}
+            Entity::Node(_) | Entity::Conductor(_) => {}
         }
     }
 
@@ -421,6 +456,14 @@ impl Network {
     /// A node that would take a frame is dead: the frame is lost.
     pub fn drop_at_dead_node(&mut self, now: Instant, link: u32, frame: u32) {
         self.drop_frame(now, link, frame, DropCause::Crash);
+    }
+
+    /// The node that a frame came to has taken it.
+    #[inline]
+    pub fn delivered(&mut self, link: u32, frame: u32) {
+        let pool = &mut self.links[link as usize].pool;
+        self.ledger.delivered += u64::from(pool.is_packet(frame));
+        pool.remove(frame);
     }
 
     /// Loses what waits at a node that dies, before and behind its processor.
@@ -478,6 +521,33 @@ impl Network {
         match self.links[link as usize].bottleneck {
             Some(bottleneck) => self.bottlenecks[bottleneck as usize].backlog(now).bytes,
             None => self.links[link as usize].model.backlog(now).bytes,
+        }
+    }
+
+    /// Returns what a link carried and dropped so far.
+    pub fn link_figures(&mut self, now: Instant, link: u32) -> LinkFigures {
+        let stats = self.link_stats(now, link);
+        let queue_bytes = self.queue_bytes(now, link);
+        let state = &self.links[link as usize];
+        let of_queue = [DropCause::Queue, DropCause::Red, DropCause::CoDel];
+        let dropped = |cause: DropCause| state.dropped[cause.index()];
+        let is_other =
+            |cause: &DropCause| *cause != DropCause::Loss && !of_queue.contains(cause) && dropped(*cause) > 0;
+        LinkFigures {
+            sent_packets: state.sent.0,
+            sent_bytes: state.sent.1,
+            dropped_queue: of_queue.into_iter().map(dropped).sum(),
+            dropped_loss: dropped(DropCause::Loss),
+            dropped_other: DropCause::ALL
+                .into_iter()
+                .filter(is_other)
+                .map(|cause| (cause.name().to_owned(), dropped(cause)))
+                .collect(),
+            busy: stats.busy,
+            queue_bytes,
+            queue_bytes_max: stats.queue_bytes_max,
+            cross_bytes: stats.cross.admitted_bytes,
+            kinds: state.kinds,
         }
     }
 

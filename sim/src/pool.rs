@@ -9,7 +9,7 @@
 
 use bellini_core::io::HopKind;
 use bellini_core::payload::{Payload, Synthetic};
-use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
+use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES};
 use bellini_core::wire::packet::PacketHeader;
 use bytes::Bytes;
 
@@ -40,7 +40,7 @@ struct Apart {
 }
 
 /// The frames of one link, named by their slots.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pool {
     slots: Vec<Slot>,
     /// One bit a slot: whether a frame is in it.
@@ -50,9 +50,25 @@ pub struct Pool {
     /// The slot to use next, if it is free.
     next: usize,
     count: u32,
+    /// Bytes that a frame has on the wire beyond its own.
+    around: u32,
 }
 
 impl Pool {
+    /// Returns an empty pool of frames that have `around` bytes on the wire beyond their own: those of UDP and IP for
+    /// the core's frames, none for what is an IP packet already.
+    #[must_use]
+    pub const fn new(around: u32) -> Self {
+        Self { slots: Vec::new(), live: Vec::new(), apart: Vec::new(), next: 0, count: 0, around }
+    }
+
+    /// Returns the bytes that a frame has on the wire beyond its own.
+    #[inline]
+    #[must_use]
+    pub const fn around(&self) -> u32 {
+        self.around
+    }
+
     /// Puts a frame into the pool; returns its number.
     #[inline]
     pub fn insert(&mut self, header: &[u8], payload: Payload, kind: HopKind, is_packet: bool) -> u32 {
@@ -104,7 +120,7 @@ impl Pool {
     #[must_use]
     pub fn wire_bytes(&self, number: u32) -> u32 {
         let slot = &self.slots[number as usize];
-        u32::from(slot.len) + slot.payload_len + UDP_IP_BYTES as u32
+        u32::from(slot.len) + slot.payload_len + self.around
     }
 
     /// Whether the frame carries a packet of a session.
@@ -210,6 +226,7 @@ mod tests {
     use super::*;
     use bellini_core::ids::{Epoch, FlowId, SessionKey};
     use bellini_core::rng::Seed;
+    use bellini_core::wire::frame::UDP_IP_BYTES;
     use bellini_core::wire::packet::{PACKET_FIXED_BYTES, PacketFlags};
     use std::collections::BTreeMap;
 
@@ -236,7 +253,7 @@ mod tests {
     fn frames_come_back_whole_in_any_order() {
         // Random inserts, removals near the front, short and long headers, described and real payloads.
         let mut stream = Seed(1).stream("pool");
-        let mut pool = Pool::default();
+        let mut pool = Pool::new(UDP_IP_BYTES as u32);
         let mut known: BTreeMap<u64, (u32, Vec<u8>, Payload)> = BTreeMap::new();
         for i in 0..100_000_u64 {
             if known.len() < 100 && stream.chance(0.55) {

@@ -1,7 +1,7 @@
 //! The world: nodes and the network between them, and the loop that lets time pass.
 
 use crate::clock::NodeClock;
-use crate::digest::{Happened, RunningHash, identity};
+use crate::digest::{Happened, RunningHash, combine, identity};
 use crate::error::SimError;
 use crate::network::{Arrival, Entity, Network};
 use bellini_core::Node;
@@ -11,8 +11,8 @@ use bellini_core::ids::{HopIndex, Incarnation, NodeId, SessionKey};
 use bellini_core::io::{Command, CommandError, Event, HopKind, Input, InputError, Received, Transmit};
 use bellini_core::rng::Seed;
 use bellini_core::stats::NodeStats;
-use bellini_core::time::{Duration, Instant};
-use bellini_scenarios::model::{Link, Node as NodeSpec, Scenario};
+use bellini_core::time::Instant;
+use bellini_scenarios::model::{Link, Scenario};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Frames that one drain hands out at most before the loop looks again; only a bound, never reached in practice.
@@ -48,8 +48,20 @@ pub struct SimNode {
     deadline: Option<Instant>,
 }
 
+impl SimNode {
+    /// Returns what all its processes have counted.
+    #[must_use]
+    pub fn stats(&self) -> NodeStats {
+        let mut stats = self.past;
+        if let Some(process) = &self.process {
+            stats.add(process.stats());
+        }
+        stats
+    }
+}
+
 /// Nodes, network, and what comes out of them for the driver.
-pub struct World {
+pub struct World<'a> {
     /// Nodes, by index as in the scenario.
     pub nodes: Vec<SimNode>,
     /// What is between them.
@@ -60,6 +72,7 @@ pub struct World {
     pub now: Instant,
     /// Events worked off.
     pub event_count: u64,
+    scenario: &'a Scenario,
     seed: Seed,
     arrived: Vec<Arrival>,
     /// Ids of the nodes, by index.
@@ -68,12 +81,12 @@ pub struct World {
     link_hops: Vec<[u32; 3]>,
 }
 
-impl World {
+impl<'a> World<'a> {
     /// Builds the world of a scenario; every node is running.
     ///
     /// # Errors
     /// When a node's configuration cannot work.
-    pub fn new(scenario: &Scenario, seed: Seed) -> Result<Self, SimError> {
+    pub fn new(scenario: &'a Scenario, seed: Seed) -> Result<Self, SimError> {
         let zero = Instant::ZERO + scenario.settle;
         let mut world = Self {
             nodes: Vec::new(),
@@ -81,6 +94,7 @@ impl World {
             events: VecDeque::new(),
             now: Instant::ZERO,
             event_count: 0,
+            scenario,
             seed,
             arrived: Vec::new(),
             ids: scenario.nodes.iter().map(|node| node.id).collect(),
@@ -102,8 +116,8 @@ impl World {
                 deadline: None,
             });
         }
-        for (index, spec) in scenario.nodes.iter().enumerate() {
-            world.start_node(index as u32, spec, scenario.report_interval)?;
+        for index in 0..scenario.nodes.len() {
+            world.start_node(index as u32)?;
         }
         Ok(world)
     }
@@ -112,7 +126,8 @@ impl World {
     ///
     /// # Errors
     /// When its configuration cannot work.
-    pub fn start_node(&mut self, index: u32, spec: &NodeSpec, report: Duration) -> Result<(), SimError> {
+    pub fn start_node(&mut self, index: u32) -> Result<(), SimError> {
+        let spec = &self.scenario.nodes[index as usize];
         let node = &mut self.nodes[index as usize];
         node.incarnation += 1;
         let config = NodeConfig {
@@ -122,7 +137,7 @@ impl World {
                 rates: spec.hop_rates.iter().copied().collect(),
                 ..PacingConfig::default()
             },
-            report_interval: Some(report),
+            report_interval: Some(self.scenario.report_interval),
             ..NodeConfig::new(spec.id)
         };
         let local = node.clock.local(self.now);
@@ -164,7 +179,7 @@ impl World {
     ///
     /// # Errors
     /// What the node answers.
-    pub fn command(&mut self, index: u32, command: Command) -> Result<(), CommandError> {
+    pub fn give(&mut self, index: u32, command: Command) -> Result<(), CommandError> {
         let node = &mut self.nodes[index as usize];
         let local = node.clock.local(self.now);
         let Some(process) = &mut node.process else { return Ok(()) };
@@ -176,8 +191,8 @@ impl World {
         result
     }
 
-    /// Works off the next event, if it comes at or before `until`. Returns who it was of; the simulation itself
-    /// works off planners, timeline and recorder.
+    /// Works off the next event, if it comes at or before `until`. Returns who it was of; those of the conductor are
+    /// left to the caller.
     #[inline]
     pub fn step(&mut self, until: Instant) -> Option<Entity> {
         let at = self.network.agenda.peek_time()?;
@@ -200,7 +215,7 @@ impl World {
                 }
                 self.settle(index);
             }
-            Entity::Planner | Entity::Timeline | Entity::Recorder => {}
+            Entity::Conductor(_) => {}
             _ => {
                 let mut arrived = core::mem::take(&mut self.arrived);
                 self.network.poll(at, entity, &mut arrived);
@@ -291,10 +306,7 @@ impl World {
         let mut sent = 0;
         let mut received = 0;
         for node in &self.nodes {
-            let mut stats = node.past;
-            if let Some(process) = &node.process {
-                stats.add(process.stats());
-            }
+            let stats = node.stats();
             sent += stats.sent_packets - node.unlinked_packets;
             received += stats.received_packets;
         }
@@ -304,6 +316,25 @@ impl World {
             return Err(SimError::NetworkLedger { at, taken: sent.max(ledger.taken), accounted });
         }
         Ok(())
+    }
+
+    /// Returns the digest of the run: a hash over what every node and link did.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let of_node = |node: &SimNode| {
+            let mut hash = node.hash;
+            let stats = node.stats();
+            for number in [
+                stats.delivered_packets,
+                stats.duplicate_packets,
+                stats.forwarded_packets,
+                stats.dropped_total(),
+            ] {
+                hash.add_number(number);
+            }
+            hash
+        };
+        combine(self.nodes.iter().map(of_node), self.network.links.iter().map(|link| link.hash))
     }
 
     /// Returns a session at a node, if the node runs and knows it.

@@ -1,6 +1,11 @@
 //! What was typed, and nothing more.
 
+use super::node::{console, node_id, peer};
+use bellini_core::ids::NodeId;
+use bellini_live::console::{Addresses, ConsolePlace};
+use bellini_scenarios::units::{Quantity, parse_signed};
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Ferries application traffic through geo-distributed datacenters.
@@ -22,7 +27,14 @@ pub(super) enum Verb {
     #[command(after_help = "Examples:\n  bellini sim scenarios/fig3.json\n  \
         bellini sim scenarios/fig3.json --seeds 10 --out runs/fig3-ten\n  \
         bellini sim scenarios/fig3.json --set 'duration=5 s' --json")]
-    Sim(SimOptions),
+    Sim(RunOptions),
+    /// Run a scenario with real processes and sockets on this machine, over emulated links.
+    #[command(after_help = "Examples:\n  bellini lab scenarios/fig3.json\n  \
+        bellini lab scenarios/outage.json --record --out runs/outage-lab\n  \
+        bellini lab --clean\n\n\
+        It needs network namespaces and /dev/net/tun: root, or a user who may make user namespaces. A run takes as \
+        long as the scenario says. Where the machine was too slow to be believed the run is marked invalid: exit 4.")]
+    Lab(LabOptions),
     /// Check a scenario without running it.
     #[command(after_help = "Examples:\n  bellini check scenarios/fig3.json\n  \
         bellini check scenarios/fig3.json --resolved > resolved.json")]
@@ -37,6 +49,18 @@ pub(super) enum Verb {
         A is what is measured against, such as a prediction. Each side is a run directory, a directory that\n\
         holds runs, or several of either, separated by commas. Exit code 4 when a line exceeds its tolerance.")]
     Compare(CompareOptions),
+    /// Feed the log of a recorded node to the core again: is every frame, event and counter the same?
+    #[command(after_help = "Examples:\n  bellini replay runs/fig3-lab-1/node-2.log\n  \
+        bellini replay node-2.log --dump 40 --from 1.5\n\n\
+        Exit codes: 0 byte-exact, up to where the log ends; 3 the log is damaged or no log; 4 the core did something \
+        else than when it was recorded.")]
+    Replay(ReplayOptions),
+    /// Run one node on real sockets, conducted over its console.
+    #[command(after_help = "Examples:\n  bellini node --id 1 --port 7000 --control-port 7001 \
+        --peer 2=127.0.0.1:7010/7011 --console stdio\n  \
+        bellini node --settings node1.json --console /run/bellini/1.sock\n\n\
+        SIGTERM: what is queued is sent, then it ends. SIGHUP: policies are asked again. See docs/node.md.")]
+    Node(Box<NodeOptions>),
     /// Print the JSON Schema of scenario files.
     #[command(after_help = "Example: bellini schema > scenario.schema.json\n\
         A scenario with \"$schema\": \"scenario.schema.json\" is then completed and checked by editors.")]
@@ -56,15 +80,15 @@ pub(super) struct ScenarioOptions {
     pub(super) seed: Option<u64>,
 }
 
-/// Options of `sim`.
+/// Options of the modes that run scenarios.
 #[derive(Clone, Debug, ClapArgs)]
-pub(super) struct SimOptions {
+pub(super) struct RunOptions {
     #[command(flatten)]
     pub(super) scenario: ScenarioOptions,
     /// Run with so many seeds, from the scenario's (or --seed) on, and report means with 95 % intervals.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(super) seeds: Option<u64>,
-    /// Where results go [default: runs/<scenario>-sim-<seed>].
+    /// Where results go [default: runs/<scenario>-<mode>-<seed>].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Replace the results of an earlier run in the same place; nothing else is ever removed.
@@ -76,6 +100,38 @@ pub(super) struct SimOptions {
     /// No plots and no report page: records only.
     #[arg(long)]
     pub(super) no_report: bool,
+}
+
+/// Options of `lab`.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(mut_arg("scenario", |scenario| scenario.required(false).required_unless_present("clean").default_value_if("clean", "true", "-")))]
+pub(super) struct LabOptions {
+    #[command(flatten)]
+    pub(super) run: RunOptions,
+    /// Each node records all inputs of its core below DIR/logs, for `bellini replay`.
+    #[arg(long)]
+    pub(super) record: bool,
+    /// What plays the network: our own emulator, or the kernel's token bucket on veth pairs (no delay, no loss).
+    #[arg(long, value_name = "WHICH", default_value = "emulator")]
+    pub(super) network: LabNetwork,
+    /// Congestion control of the kernel's TCP for stream hops [default: the system's].
+    #[arg(long, value_name = "NAME")]
+    pub(super) tcp_congestion: Option<String>,
+    /// Estimate clocks although all nodes share one, as on several machines.
+    #[arg(long)]
+    pub(super) measure_clocks: bool,
+    /// Remove what a killed lab has left, and do nothing else.
+    #[arg(long, exclusive = true)]
+    pub(super) clean: bool,
+}
+
+/// What plays the network of a lab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LabNetwork {
+    /// The simulator's link model on the wall clock.
+    Emulator,
+    /// The kernel's own shaper (tc).
+    Kernel,
 }
 
 /// Options of `check`.
@@ -126,6 +182,80 @@ pub(super) struct CompareOptions {
     /// Print compare.json instead of the table.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Options of `replay`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct ReplayOptions {
+    /// A log that `bellini node --record` wrote.
+    pub(super) log: PathBuf,
+    /// Print the figures and the verdict as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print so many records, with what came out, as text (on stderr with --json).
+    #[arg(long, value_name = "N")]
+    pub(super) dump: Option<u64>,
+    /// Print records from this second of the node's clock on.
+    #[arg(long, value_name = "SECONDS", requires = "dump")]
+    pub(super) from: Option<f64>,
+}
+
+/// Options of `node`. What is typed changes what the settings file says.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct NodeOptions {
+    /// A JSON file with everything that the other flags say, and the core's configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(super) settings: Option<PathBuf>,
+    /// Which node this is.
+    #[arg(long, value_name = "N", value_parser = node_id)]
+    pub(super) id: Option<NodeId>,
+    /// The address that its sockets are bound to [default: 127.0.0.1].
+    #[arg(long, value_name = "ADDR")]
+    pub(super) bind: Option<IpAddr>,
+    /// UDP port of datagram hops and TCP port of stream hops [default: any].
+    #[arg(long, value_name = "PORT")]
+    pub(super) port: Option<u16>,
+    /// UDP port of control hops [default: any].
+    #[arg(long, value_name = "PORT")]
+    pub(super) control_port: Option<u16>,
+    /// The address that it says it is at, where that is not the bound one (address translation).
+    #[arg(long, value_name = "ADDR")]
+    pub(super) advertise: Option<IpAddr>,
+    /// Where another node is; may be given several times. Without a control port it is the next one.
+    #[arg(long, value_name = "ID=ADDR:PORT[/CONTROLPORT]", value_parser = peer)]
+    pub(super) peer: Vec<(NodeId, Addresses)>,
+    /// Root seed of all random streams [default: 1].
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Which start of this node it is; higher at each start [default: 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) incarnation: Option<u32>,
+    /// Where orders come from: `stdio`, or the path of a Unix socket.
+    #[arg(long, value_name = "stdio|PATH", value_parser = console)]
+    pub(super) console: Option<ConsolePlace>,
+    /// Record all inputs of the core to this file.
+    #[arg(long, value_name = "LOG")]
+    pub(super) record: Option<PathBuf>,
+    /// Plant an error: the clock is ahead by so much, such as `40 ms` or `-40 ms`.
+    #[arg(long, value_name = "SPAN", value_parser = span, allow_hyphen_values = true)]
+    pub(super) clock_offset: Option<i64>,
+    /// Plant an error: the clock gains so much, such as `50 ppm` or `-50 ppm`.
+    #[arg(long, value_name = "DRIFT", value_parser = drift, allow_hyphen_values = true)]
+    pub(super) clock_drift: Option<i64>,
+    /// Congestion control of the kernel's TCP for stream hops, such as `cubic` [default: the system's].
+    #[arg(long, value_name = "NAME")]
+    pub(super) tcp_congestion: Option<String>,
+    /// End when whoever started it ends (Linux).
+    #[arg(long)]
+    pub(super) die_with_parent: bool,
+}
+
+fn span(text: &str) -> Result<i64, String> {
+    parse_signed(Quantity::Time, text).map_err(|error| format!("it {error}; write it as `40 ms`"))
+}
+
+fn drift(text: &str) -> Result<i64, String> {
+    parse_signed(Quantity::Drift, text).map_err(|error| format!("it {error}; write it as `50 ppm`"))
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

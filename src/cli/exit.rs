@@ -11,7 +11,7 @@ pub(super) const FAILED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 /// The scenario is invalid; nothing was started.
 pub(super) const SCENARIO: u8 = 3;
-/// A check that was asked for did not hold.
+/// An asked-for check did not hold.
 pub(super) const CHECK: u8 = 4;
 /// The environment does not allow it: files, permissions.
 pub(super) const ENVIRONMENT: u8 = 6;

@@ -5,8 +5,12 @@ mod check;
 mod compare;
 mod exit;
 mod interrupt;
+mod lab;
+mod node;
 mod progress;
+mod replay;
 mod report;
+mod runs;
 mod schema;
 mod sim;
 mod target;
@@ -39,9 +43,12 @@ pub fn run(registry: Registry) -> ExitCode {
     }
     let result = match args.verb {
         Verb::Sim(options) => sim::run(&registry, &options),
+        Verb::Lab(options) => lab::run(&registry, &options),
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
         Verb::Compare(options) => compare::run(&options),
+        Verb::Replay(options) => replay::run(&options),
+        Verb::Node(options) => node::run(&options),
         Verb::Schema => schema::run(),
     };
     match result {

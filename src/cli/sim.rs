@@ -1,167 +1,36 @@
-//! `bellini sim`: scenario in, run directory out.
+//! `bellini sim`: the deterministic simulator.
 
-use super::args::SimOptions;
-use super::check::{ScenarioText, warn};
+use super::args::RunOptions;
 use super::exit::{self, Failure};
-use super::interrupt;
-use super::progress::ProgressLine;
-use super::report::{draw, load};
-use super::target::Target;
-use super::usage;
+use super::runs::{self, Play, Player};
 use crate::Registry;
-use bellini_reports::table;
-use bellini_scenarios::emit;
 use bellini_scenarios::model::Scenario;
-use bellini_scenarios::record::{
-    EventRow, EventWriter, Overwrite, RecordError, RunDirectory, Scope, SeriesWriter, Status, Summary, file,
-};
-use bellini_sim::{Observer, Outcome, Progress, SimError, Simulation};
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use bellini_sim::{SimError, Simulation};
+use std::path::Path;
 
-pub(super) fn run(registry: &Registry, options: &SimOptions) -> Result<u8, Failure> {
-    let text = ScenarioText::read(registry, &options.scenario)?;
-    let loaded = text.resolve(None)?;
-    warn(&loaded);
-    let name = loaded.scenario.name.clone();
-    let target = Target::new(&name, "sim", loaded.scenario.seed, options.seeds, options.out.as_deref())?;
-    target.check(options.force)?;
-    interrupt::catch();
-    let mut done: Vec<PathBuf> = Vec::new();
-    let mut interrupted = false;
-    let mut loaded = Some(loaded);
-    for (seed, path) in &target.runs {
-        // Populations are drawn from the seed: each seed resolves the scenario anew.
-        let scenario = match loaded.take() {
-            Some(first) => first.scenario,
-            None => text.resolve(Some(*seed))?.scenario,
-        };
-        let label = match target.runs.len() {
-            1 => format!("{name} seed {seed}"),
-            all => format!("{name} seed {seed} ({} of {all})", done.len() + 1),
-        };
-        let summary = run_one(registry, &scenario, *seed, path, &label, options)?;
-        show(&summary, options);
-        done.push(path.clone());
-        interrupted = summary.status == Status::Interrupted
-            || (interrupt::was_pressed() && done.len() < target.runs.len());
-        if interrupted {
-            break;
-        }
-    }
-    if options.seeds.is_some() && !options.no_report {
-        draw(&load(&done)?, &target.base)?;
-    }
-    let place = target.base.display();
-    let leftovers = target.leftovers();
-    if !leftovers.is_empty() {
-        let shown = leftovers.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let more = match leftovers.len() {
-            0..=3 => String::new(),
-            all => format!(" and {} more", all - 3),
-        };
-        exit::say(format_args!("note: {place} still holds {shown}{more} of an earlier run"));
-    }
-    if interrupted {
-        let which = match target.runs.len() {
-            1 => String::new(),
-            all => format!(" ({} of {all} runs)", done.len()),
-        };
-        exit::say(format_args!("Interrupted: what was recorded until then{which} is in {place}."));
-    }
-    if options.no_report {
-        exit::say(format_args!("Records: {place}"));
-    } else {
-        exit::say(format_args!("Report: {}", target.base.join(file::REPORT).display()));
-    }
-    Ok(if interrupted { exit::INTERRUPTED } else { exit::DONE })
+pub(super) fn run(registry: &Registry, options: &RunOptions) -> Result<u8, Failure> {
+    runs::run(registry, options, &Simulator { registry })
 }
 
-/// Simulates one seed and leaves a run directory.
-fn run_one(
-    registry: &Registry,
-    scenario: &Scenario,
-    seed: u64,
-    path: &Path,
-    label: &str,
-    options: &SimOptions,
-) -> Result<Summary, Failure> {
-    let unwritable = |error: RecordError| Failure::new(exit::ENVIRONMENT, error);
-    let simulation = Simulation::new(scenario, seed, registry).map_err(|error| match error {
-        SimError::Policy { .. } | SimError::Config { .. } => Failure::new(exit::SCENARIO, error),
-        other => Failure::new(exit::FAILED, other),
-    })?;
-    let overwrite = if options.force { Overwrite::Replace } else { Overwrite::Refuse };
-    let directory = RunDirectory::create(path, overwrite).map_err(unwritable)?;
-    directory.write_scenario(&emit::to_text(scenario)).map_err(unwritable)?;
-    let span = scenario.settle + scenario.duration + scenario.drain;
-    let mut recorder = Recorder {
-        series: directory.series().map_err(unwritable)?,
-        events: directory.events().map_err(unwritable)?,
-        progress: ProgressLine::new(label.to_owned(), span.as_secs_f64()),
-    };
-    let (wall, cpu) = (Instant::now(), usage::cpu_s());
-    let result = simulation.run(&mut recorder);
-    let (wall_s, cpu_after) = (wall.elapsed().as_secs_f64(), usage::cpu_s());
-    let Recorder { series, events, progress } = recorder;
-    series.finish().map_err(unwritable)?;
-    events.finish().map_err(unwritable)?;
-    let Outcome { mut summary, delays } = result.map_err(|error| {
-        progress.finish();
+struct Simulator<'r> {
+    registry: &'r Registry,
+}
+
+impl Player for Simulator<'_> {
+    const MODE: &'static str = "sim";
+
+    fn prepare<'a>(&'a self, scenario: &'a Scenario, seed: u64, _: &Path) -> Result<Play<'a>, Failure> {
+        let simulation = Simulation::new(scenario, seed, self.registry).map_err(failure)?;
+        Ok(Box::new(move |observer| simulation.run(observer).map_err(failure)))
+    }
+}
+
+fn failure(error: SimError) -> Failure {
+    let code = match error {
+        SimError::Policy { .. } | SimError::Config { .. } => exit::SCENARIO,
         // The observer fails when its files cannot be written.
-        let code = match error {
-            SimError::Observer(_) => exit::ENVIRONMENT,
-            _ => exit::FAILED,
-        };
-        Failure::new(code, format!("{error}\nWhat was recorded until then is in {}.", path.display()))
-    })?;
-    if let Some(engine) = &mut summary.engine {
-        engine.wall_s = wall_s;
-        engine.cpu_s = cpu_after.zip(cpu).map(|(after, before)| after - before);
-        engine.packet_hops_per_s = engine.packet_hops.map(|hops| hops as f64 / wall_s.max(1e-9));
-        engine.peak_rss_mib = usage::peak_rss_mib();
-    }
-    directory.write_delays(&delays).map_err(unwritable)?;
-    directory.write_summary(&summary).map_err(unwritable)?;
-    if !options.no_report {
-        progress.phase("drawing the report");
-        draw(&load(&[path.to_owned()])?, path)?;
-    }
-    progress.finish();
-    Ok(summary)
-}
-
-fn show(summary: &Summary, options: &SimOptions) {
-    if !options.json {
-        exit::print(&table(summary));
-        return;
-    }
-    let text = if options.seeds.is_some() {
-        serde_json::to_string(summary).map(|line| line + "\n").unwrap_or_default()
-    } else {
-        summary.to_json_pretty().unwrap_or_default()
+        SimError::Observer(_) => exit::ENVIRONMENT,
+        _ => exit::FAILED,
     };
-    exit::print(&text);
-}
-
-/// Writes what the simulator records, and shows how far it is.
-struct Recorder {
-    series: SeriesWriter,
-    events: EventWriter,
-    progress: ProgressLine,
-}
-
-impl Observer for Recorder {
-    fn sample(&mut self, t_s: f64, scope: Scope, id: &str, metric: &str, value: f64) -> Result<(), String> {
-        self.series.row(t_s, scope, id, metric, value).map_err(|error| error.to_string())
-    }
-
-    fn event(&mut self, event: EventRow) -> Result<(), String> {
-        self.events.row(&event).map_err(|error| error.to_string())
-    }
-
-    fn progress(&mut self, done: f64) -> Progress {
-        self.progress.at(done);
-        if interrupt::was_pressed() { Progress::Stop } else { Progress::GoOn }
-    }
+    Failure::new(code, error)
 }

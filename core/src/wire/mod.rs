@@ -21,6 +21,7 @@ mod error;
 pub mod frame;
 pub mod hello;
 pub mod packet;
+pub mod preface;
 pub mod pretty;
 pub mod routing;
 pub mod stream;
@@ -32,6 +33,7 @@ pub use error::{RouteFault, WireError};
 pub use frame::{Chunk, Chunks, FrameHeader, FrameKind, find_packet};
 pub use hello::Hello;
 pub use packet::{PacketFlags, PacketHeader};
+pub use preface::Preface;
 pub use routing::{PathletView, RouteLimits};
 pub use stream::StreamReassembler;
 

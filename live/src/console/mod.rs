@@ -3,8 +3,15 @@
 //! The line is the process's standard input and output, or a Unix socket. A node that reads the end of its standard
 //! input ends: whoever conducted the run is gone.
 
+mod host;
+mod outbox;
+mod serve;
 mod settings;
 
+pub use host::{HostFigures, StreamCounters};
+pub use outbox::{ANSWER_LINES_MAX, EVENT_LINES_MAX};
+pub use serve::{CLIENTS_MAX, Conductor, Console, ConsolePlace, LINE_BYTES_MAX};
+pub(crate) use serve::{Call, ClientId, Heard};
 pub use settings::{Addresses, NodeSettings, Origin};
 
 use bellini_core::ids::{NodeId, SessionKey};
@@ -39,6 +46,11 @@ pub enum Order {
         key: SessionKey,
         /// What its sink has still open is judged first.
         finish: bool,
+    },
+    /// Asks what happened at the sockets; answered by [`Answer::Host`].
+    Host {
+        /// Comes back with the answer.
+        id: u64,
     },
     /// Send what is queued, then end: as on SIGTERM.
     Stop,
@@ -86,6 +98,13 @@ pub enum Answer {
         id: u64,
         /// `None`: the node does not know the session.
         figures: Option<Box<SessionFigures>>,
+    },
+    /// What happened at the sockets, as asked for.
+    Host {
+        /// That of the order.
+        id: u64,
+        /// What was counted.
+        figures: Box<HostFigures>,
     },
     /// A line for people: something is not as it should be, but the node goes on.
     Warning(String),

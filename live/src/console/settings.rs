@@ -4,7 +4,7 @@ use bellini_core::config::NodeConfig;
 use bellini_core::ids::NodeId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Settings of a node process, as a JSON file holds them.
@@ -41,6 +41,27 @@ pub struct NodeSettings {
     /// Where all inputs of the core are recorded.
     #[serde(default)]
     pub record: Option<PathBuf>,
+}
+
+impl NodeSettings {
+    /// Returns settings with every default: bound to loopback at any port, an exact clock, no peers.
+    #[must_use]
+    pub fn new(config: NodeConfig, seed: u64, origin: Origin) -> Self {
+        Self {
+            config,
+            seed,
+            origin,
+            clock_offset_ns: 0,
+            clock_drift_ppb: 0,
+            bind: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            control_port: 0,
+            advertise: None,
+            peers: BTreeMap::new(),
+            tcp_congestion: None,
+            record: None,
+        }
+    }
 }
 
 /// What a node's clock counts from. The clock is the machine's, read once a batch.

@@ -34,10 +34,11 @@ pub fn obstacles(a: &[Run], b: &[Run]) -> Vec<Obstacle> {
                 found.push(Obstacle::Run(format!("{path} did not come to its end")));
             }
             if let Some(lab) = run.summary.lab.as_ref().filter(|lab| !lab.valid) {
-                let reasons = lab.reasons.join(" ");
-                found.push(Obstacle::Run(
-                    format!("{path} is not a valid run. {reasons}").trim_end().to_owned(),
-                ));
+                let reasons = lab.reasons.join("; ");
+                found.push(Obstacle::Run(format!(
+                    "{path} is not a valid run: {}",
+                    reasons.trim_end_matches('.')
+                )));
             }
             // Real runs of one seed differ; the simulator's are the same numbers again, which would make intervals look
             // narrower than they are.

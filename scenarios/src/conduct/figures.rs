@@ -56,6 +56,26 @@ pub struct NodeFigures {
     pub peak_rss_mib: Option<f64>,
 }
 
+impl NodeFigures {
+    /// Reads a node: what its process counted by itself.
+    #[must_use]
+    pub fn of(node: &Node) -> Self {
+        let feeders = node.hops().iter().filter_map(|hop| {
+            let feeder = hop.feeder.as_ref()?;
+            let counted = feeder.stats();
+            Some(FeederFigures {
+                peer: hop.peer,
+                kind: hop.kind,
+                queued_bytes: feeder.backlog().bytes,
+                dropped_packets: counted.dropped_live_packets
+                    + counted.refused_live_packets
+                    + counted.refused_bulk_packets,
+            })
+        });
+        Self { stats: *node.stats(), feeders: feeders.collect(), ..Self::default() }
+    }
+}
+
 /// One feeder of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,18 +152,7 @@ impl SessionFigures {
     /// Reads a session at a node.
     #[must_use]
     pub fn of(entry: &SessionEntry) -> Self {
-        let mut figures = Self::default();
-        if entry.source.is_some() {
-            let mut source = SourceTally::default();
-            source.add(entry);
-            figures.source = Some(source);
-        }
-        if entry.sink.as_ref().is_some_and(|sink| sink.content_stats().is_some()) {
-            let mut sink = SinkTally::default();
-            sink.add(entry);
-            figures.sink = Some(sink);
-        }
-        figures
+        Self { source: SourceTally::of(entry), sink: SinkTally::of(entry) }
     }
 }
 
@@ -167,21 +176,9 @@ impl ProcessFigures {
     /// Reads a node; `full`: with all that results need.
     #[must_use]
     pub fn of(node: &Node, full: bool) -> Self {
-        let feeders = node.hops().iter().filter_map(|hop| {
-            let feeder = hop.feeder.as_ref()?;
-            let counted = feeder.stats();
-            Some(FeederFigures {
-                peer: hop.peer,
-                kind: hop.kind,
-                queued_bytes: feeder.backlog().bytes,
-                dropped_packets: counted.dropped_live_packets
-                    + counted.refused_live_packets
-                    + counted.refused_bulk_packets,
-            })
-        });
         let full_figures = |entry: &SessionEntry| (entry.key, SessionFigures::of(entry));
         Self {
-            node: NodeFigures { stats: *node.stats(), feeders: feeders.collect(), ..NodeFigures::default() },
+            node: NodeFigures::of(node),
             queued_packets: node.queued_packets(),
             counts: node.sessions().map(SessionCounts::of).collect(),
             sessions: if full { node.sessions().map(full_figures).collect() } else { Vec::new() },

@@ -5,12 +5,32 @@
 //! policies' decisions, works off the fault timeline, takes samples, and makes the run's records of what the testbed
 //! counted. It is one for every mode, so that modes can differ only in what carries the packets.
 
+mod answers;
+mod conductor;
+mod error;
+mod events;
+mod faults;
 mod figures;
+mod membership;
+mod observer;
+mod planner;
+mod recorder;
+mod report;
+mod results;
+mod roster;
 mod tally;
 mod testbed;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod view;
 
+pub use conductor::{Conductor, Duty};
+pub use error::ConductError;
 pub use figures::{
     FeederFigures, LinkFigures, NodeFigures, ProcessFigures, SessionCounts, SessionFigures, SourceCounts,
 };
+pub use observer::{NoObserver, Observer, Progress};
+pub use results::Outcome;
 pub use tally::{SessionTally, SinkTally, SourceTally};
 pub use testbed::{Degrade, Testbed, TestbedError};

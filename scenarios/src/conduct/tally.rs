@@ -1,5 +1,6 @@
 //! What a session did, over all starts of its nodes: processes die and forget, the tally does not.
 
+use super::figures::SessionFigures;
 use bellini_core::content::{SinkStats, SourceStats};
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::route::Route;
@@ -8,6 +9,7 @@ use bellini_core::stats::Histogram;
 use bellini_core::time::Instant;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Everything counted of one session.
 #[derive(Clone, Debug)]
@@ -59,50 +61,73 @@ pub struct SinkTally {
 }
 
 impl SourceTally {
-    /// Adds what one process counted.
-    pub fn add(&mut self, entry: &SessionEntry) {
-        let Some(source) = &entry.source else { return };
-        let stats = source.content_stats();
-        let own = &mut self.content;
-        own.symbols += stats.symbols;
-        own.bytes += stats.bytes;
-        own.objects += stats.objects;
-        own.measured_symbols += stats.measured_symbols;
-        own.measured_bytes += stats.measured_bytes;
-        own.measured_objects += stats.measured_objects;
-        own.level = stats.level;
-        own.level_changes += stats.level_changes;
-        own.file_digest = own.file_digest.or(stats.file_digest);
-        self.packets += source.stats.packets;
-        self.bytes += source.stats.bytes;
-        self.unrouted += source.stats.unrouted_symbols;
+    /// Reads a session at its source.
+    #[must_use]
+    pub fn of(entry: &SessionEntry) -> Option<Self> {
+        let source = entry.source.as_ref()?;
+        let mut tally = Self {
+            content: source.content_stats(),
+            packets: source.stats.packets,
+            bytes: source.stats.bytes,
+            unrouted: source.stats.unrouted_symbols,
+            flows: Vec::new(),
+        };
         for (route, packets) in &source.retired {
-            self.add_flow(route, None, *packets);
+            tally.add_flow(route, 0.0, *packets);
         }
         for flow in source.flows.iter().flat_map(|flows| flows.flows()) {
-            self.add_flow(&flow.route, Some(flow.share), flow.packets);
+            tally.add_flow(&flow.route, flow.share, flow.packets);
+        }
+        Some(tally)
+    }
+
+    /// Adds what a later process counted.
+    pub fn merge(&mut self, later: &Self) {
+        let (own, more) = (&mut self.content, &later.content);
+        own.symbols += more.symbols;
+        own.bytes += more.bytes;
+        own.objects += more.objects;
+        own.measured_symbols += more.measured_symbols;
+        own.measured_bytes += more.measured_bytes;
+        own.measured_objects += more.measured_objects;
+        own.level = more.level;
+        own.level_changes += more.level_changes;
+        own.file_digest = own.file_digest.or(more.file_digest);
+        self.packets += later.packets;
+        self.bytes += later.bytes;
+        self.unrouted += later.unrouted;
+        for (route, share, packets) in &later.flows {
+            self.add_flow(route, *share, *packets);
         }
     }
 
-    fn add_flow(&mut self, route: &Route, share: Option<f64>, packets: u64) {
+    fn add_flow(&mut self, route: &Route, share: f64, packets: u64) {
         match self.flows.iter_mut().find(|(known, ..)| known == route) {
             Some((_, known_share, known_packets)) => {
-                *known_share = share.unwrap_or(0.0);
+                *known_share = share;
                 *known_packets += packets;
             }
-            None => self.flows.push((route.clone(), share.unwrap_or(0.0), packets)),
+            None => self.flows.push((route.clone(), share, packets)),
         }
     }
 }
 
 impl SinkTally {
-    /// Adds what one process counted.
-    pub fn add(&mut self, entry: &SessionEntry) {
-        let Some(sink) = &entry.sink else { return };
-        // Packets that still came when the node had forgotten the session, or no longer was its destination, met a
-        // sink that knows neither content nor window: they were not wanted, and nothing of them is judged.
-        let Some(content) = sink.content_stats() else { return };
-        let (own, more) = (&mut self.stats, &sink.stats);
+    /// Reads a session at a destination.
+    ///
+    /// Packets that still came when the node had forgotten the session, or no longer was its destination, met a sink
+    /// that knows neither content nor window: they were not wanted, and nothing of them is judged.
+    #[must_use]
+    pub fn of(entry: &SessionEntry) -> Option<Self> {
+        let sink = entry.sink.as_ref()?;
+        let content = sink.content_stats()?;
+        let loss_runs = sink.loss_run_lengths();
+        Some(Self { stats: sink.stats, delays: sink.delays.clone(), loss_runs, content: Some(content) })
+    }
+
+    /// Adds what a later process, or a later stay, counted.
+    pub fn merge(&mut self, later: &Self) {
+        let (own, more) = (&mut self.stats, &later.stats);
         own.delivered_packets += more.delivered_packets;
         own.delivered_bytes += more.delivered_bytes;
         own.delay_ns_sum += more.delay_ns_sum;
@@ -112,12 +137,12 @@ impl SinkTally {
         own.measured_bytes += more.measured_bytes;
         own.measured_duplicates += more.measured_duplicates;
         own.negative_delays += more.negative_delays;
-        self.delays.merge(&sink.delays);
-        self.loss_runs.merge(&sink.loss_run_lengths());
-        self.content = Some(match self.content {
-            None => content,
-            Some(known) => known.merge(&content),
-        });
+        self.delays.merge(&later.delays);
+        self.loss_runs.merge(&later.loss_runs);
+        self.content = match (self.content, later.content) {
+            (Some(known), Some(content)) => Some(known.merge(&content)),
+            (known, content) => known.or(content),
+        };
     }
 }
 
@@ -137,6 +162,26 @@ impl SessionTally {
         }
     }
 
+    /// Adds what a process of a node counted of the session.
+    pub fn add(&mut self, node: NodeId, figures: SessionFigures) {
+        if let Some(source) = &figures.source {
+            self.source.merge(source);
+        }
+        if let Some(sink) = figures.sink {
+            self.add_sink(node, sink);
+        }
+    }
+
+    /// Adds what a process of a node counted of the session as its destination.
+    pub fn add_sink(&mut self, node: NodeId, sink: SinkTally) {
+        match self.sinks.entry(node) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(sink);
+            }
+            Entry::Occupied(mut known) => known.get_mut().merge(&sink),
+        }
+    }
+
     /// Notes that a node becomes a destination at `now`; `made`: measured symbols that the source has made.
     pub fn join(&mut self, now: Instant, node: NodeId, made: u64) {
         self.members.entry(node).or_insert(made);
@@ -146,7 +191,7 @@ impl SessionTally {
     /// Notes that a node stops being one.
     pub fn leave(&mut self, node: NodeId, made: u64) {
         if let Some(joined) = self.members.remove(&node) {
-            *self.sent_before.entry(node).or_default() += made - joined;
+            *self.sent_before.entry(node).or_default() += made.saturating_sub(joined);
         }
         self.joined_at.remove(&node);
     }
@@ -159,7 +204,7 @@ impl SessionTally {
     /// Returns the measured symbols made while `node` was a destination.
     #[must_use]
     pub fn sent_to(&self, node: NodeId, made: u64) -> u64 {
-        let now = self.members.get(&node).map_or(0, |joined| made - joined);
+        let now = self.members.get(&node).map_or(0, |joined| made.saturating_sub(*joined));
         self.sent_before.get(&node).copied().unwrap_or(0) + now
     }
 }

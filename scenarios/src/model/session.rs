@@ -90,6 +90,14 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Returns its word, as in scenarios and results.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::UdpUnpaced => "udp-unpaced",
+        }
+    }
+
     /// Returns the kind of hops that carry it.
     #[must_use]
     pub const fn hop_kind(self) -> HopKind {

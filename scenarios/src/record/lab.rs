@@ -14,9 +14,15 @@ pub struct Lab {
     /// Median lateness of the emulator: how long after its due time it released a packet, in microseconds.
     #[serde(serialize_with = "round::option")]
     pub emulator_late_p50_us: Option<f64>,
+    /// 95th percentile of the same lateness.
+    #[serde(serialize_with = "round::option")]
+    pub emulator_late_p95_us: Option<f64>,
     /// 99th percentile of the same lateness.
     #[serde(serialize_with = "round::option")]
     pub emulator_late_p99_us: Option<f64>,
+    /// Share of one processor that the emulator used.
+    #[serde(serialize_with = "round::option")]
+    pub emulator_busy_share: Option<f64>,
     /// Processor time of the emulator in seconds.
     #[serde(serialize_with = "round::option")]
     pub emulator_cpu_s: Option<f64>,
@@ -32,10 +38,19 @@ pub struct Lab {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabLimits {
+    /// Most that the median of the emulator's lateness may be, in microseconds.
+    #[serde(serialize_with = "round::float")]
+    pub emulator_late_p50_us: f64,
+    /// Most that its 95th percentile may be.
+    #[serde(serialize_with = "round::float")]
+    pub emulator_late_p95_us: f64,
     /// Most that the 99th percentile of the emulator's lateness may be, in microseconds.
     #[serde(serialize_with = "round::float")]
     pub emulator_late_p99_us: f64,
     /// Most packets that sockets and devices together may drop, as a share of all packets sent on links.
     #[serde(serialize_with = "round::float")]
-    pub dropped_share: f64,
+    pub host_drop_share: f64,
+    /// Most of one processor that the emulator may use, as a share.
+    #[serde(serialize_with = "round::float")]
+    pub emulator_busy_share: f64,
 }

@@ -145,10 +145,26 @@ pub const METRICS: &[Metric] = &[
     ),
     entry(
         Scope::Run,
+        "lab.emulator_late_p95_us",
+        Recorded::Summary,
+        "us",
+        "95th percentile of the same lateness",
+        "there is no emulator",
+    ),
+    entry(
+        Scope::Run,
         "lab.emulator_late_p99_us",
         Recorded::Summary,
         "us",
         "99th percentile of the same lateness",
+        "there is no emulator",
+    ),
+    entry(
+        Scope::Run,
+        "lab.emulator_busy_share",
+        Recorded::Summary,
+        "1",
+        "Share of one processor that the emulator used",
         "there is no emulator",
     ),
     entry(
@@ -180,7 +196,7 @@ pub const METRICS: &[Metric] = &[
         "lab.limits",
         Recorded::Summary,
         "-",
-        "The limits: `emulator_late_p99_us`, and `dropped_share` of all packets sent on links",
+        "The limits: of lateness, of the share of packets that sockets and devices dropped, of the processor share",
         "in the simulator",
     ),
     entry(
@@ -634,10 +650,18 @@ pub const METRICS: &[Metric] = &[
     ),
     entry(
         Scope::Node,
+        "host_dropped_packets",
+        Recorded::Summary,
+        "packets",
+        "Datagrams that the kernel dropped because the node's process did not fetch them in time: the host's fault",
+        "in the simulator",
+    ),
+    entry(
+        Scope::Node,
         "cpu_s",
         Recorded::Summary,
         "s",
-        "Processor time of the node's process",
+        "Processor time of the node's process in the measuring window",
         "in the simulator",
     ),
     entry(

@@ -392,6 +392,10 @@ pub struct NodeSummary {
     /// All packets dropped in this node, by cause (`overflow` among them).
     #[serde(default)]
     pub drops: BTreeMap<String, u64>,
+    /// Datagrams that the kernel dropped because the process did not fetch them in time: the host's fault, not the
+    /// network's. `None` in the simulator.
+    #[serde(default)]
+    pub host_dropped_packets: Option<u64>,
     /// Processor time in seconds; `None` in the simulator.
     #[serde(serialize_with = "round::option")]
     pub cpu_s: Option<f64>,

@@ -79,11 +79,17 @@ fn full() -> Summary {
             valid: false,
             reasons: vec!["The emulator was late.".into()],
             emulator_late_p50_us: Some(12.5),
+            emulator_late_p95_us: Some(99.5),
             emulator_late_p99_us: Some(4_321.0),
+            emulator_busy_share: Some(0.5),
             emulator_cpu_s: Some(1.5),
             host_drops: 1,
             tun_drops: 2,
-            limits: LabLimits { emulator_late_p99_us: 1_000.0, dropped_share: 1e-4 },
+            limits: LabLimits {
+                emulator_late_p99_us: 1_000.0,
+                host_drop_share: 1e-4,
+                ..LabLimits::default()
+            },
         }),
         sessions: vec![SessionSummary {
             conference: 1,
@@ -123,6 +129,7 @@ fn full() -> Summary {
             overflow_drops: 3,
             rejected_packets: 4,
             drops: [("overflow".into(), 3)].into(),
+            host_dropped_packets: Some(0),
             cpu_s: Some(0.1),
             peak_rss_mib: Some(3.0),
             region: Some("aws:ap-northeast-1".into()),

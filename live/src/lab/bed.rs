@@ -1,0 +1,501 @@
+//! The lab as a testbed: node processes in namespaces, and the network between them.
+
+use super::error::LabError;
+use super::netns::Namespace;
+use super::network::Network;
+use super::pace::Clock;
+use super::plan::Plan;
+use super::process::{Heard, NodeProcess, Saying, write_settings};
+use super::wan::{Wan, WanError};
+use super::workshop::Workshop;
+use crate::console::{Answer, Order};
+use bellini_core::ids::{NodeId, SessionKey};
+use bellini_core::io::{Command as CoreCommand, CommandError, Event};
+use bellini_core::session::SinkSessionStats;
+use bellini_core::stats::NodeStats;
+use bellini_core::time::Instant;
+use bellini_scenarios::conduct::{
+    Degrade, LinkFigures, NodeFigures, ProcessFigures, SessionFigures, SourceCounts, Testbed, TestbedError,
+};
+use std::collections::{BTreeMap, VecDeque};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration as StdDuration;
+
+/// How long a node process may take until it listens, or to answer an order. Far beyond what a busy machine needs:
+/// who passes it hangs.
+const ANSWER_WITHIN: StdDuration = StdDuration::from_secs(10);
+
+/// How long node processes may take to end after they were told to.
+const END_WITHIN: StdDuration = StdDuration::from_secs(3);
+
+/// Warnings of nodes that are kept for the notes of the run.
+const WARNINGS_MAX: usize = 20;
+
+/// Node processes and the network between them.
+pub(super) struct LabBed<'a> {
+    plan: &'a Plan,
+    namespaces: &'a [Namespace],
+    workshop: &'a Workshop,
+    nodes: Vec<LabNode>,
+    /// The network, and the clock that shows zero at the start of the run; `None` before it.
+    running: Option<(Network, Clock)>,
+    /// Nodes were told to end: that they do is no failure.
+    is_ending: bool,
+    links_up: Vec<bool>,
+    links: Vec<LinkFigures>,
+    heard: Receiver<Heard>,
+    speak: Sender<Heard>,
+    /// Events that came while something else was waited for.
+    events: VecDeque<Said>,
+    /// What went wrong while nobody could be told.
+    broken: Option<String>,
+    warnings: Vec<String>,
+    next_id: u64,
+}
+
+/// An event of a node.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// Index of the node.
+    pub(super) node: u32,
+    /// When, by its clock, in true time as far as anybody knows.
+    pub(super) at: Instant,
+    /// What it said.
+    pub(super) event: Event,
+}
+
+/// A node of the lab: its process, if it runs, and what earlier ones counted.
+#[derive(Default)]
+struct LabNode {
+    process: Option<NodeProcess>,
+    /// Whether that process has said that it listens.
+    listens: bool,
+    incarnation: u32,
+    past: Past,
+    /// Of the last look at the running process.
+    figures: ProcessFigures,
+}
+
+/// What ended processes of a node counted.
+#[derive(Clone, Debug, Default)]
+struct Past {
+    stats: NodeStats,
+    crashed_packets: u64,
+    host_dropped_packets: u64,
+    cpu_s: f64,
+    peak_rss_mib: f64,
+}
+
+impl<'a> LabBed<'a> {
+    /// Starts every node's process, each in its namespace, and waits until all listen.
+    ///
+    /// # Errors
+    /// When one cannot be started or does not listen in time.
+    pub(super) fn start(
+        plan: &'a Plan,
+        namespaces: &'a [Namespace],
+        workshop: &'a Workshop,
+    ) -> Result<Self, LabError> {
+        let (speak, heard) = channel();
+        let mut bed = Self {
+            plan,
+            namespaces,
+            workshop,
+            nodes: plan.nodes.iter().map(|_| LabNode::default()).collect(),
+            running: None,
+            is_ending: false,
+            links_up: vec![true; plan.link_count],
+            links: vec![LinkFigures::default(); plan.link_count],
+            heard,
+            speak,
+            events: VecDeque::new(),
+            broken: None,
+            warnings: Vec::new(),
+            next_id: 0,
+        };
+        for node in 0..plan.nodes.len() as u32 {
+            bed.launch(node)?;
+        }
+        for node in 0..plan.nodes.len() as u32 {
+            bed.until_ready(node)?;
+        }
+        Ok(bed)
+    }
+
+    /// Begins the run: `network` joins the nodes, and true time is what `clock` shows.
+    pub(super) fn begin(&mut self, network: Network, clock: Clock) {
+        self.running = Some((network, clock));
+    }
+
+    /// Ends all processes, with time to end their logs, and gives the network back.
+    pub(super) fn end(&mut self) -> Option<Network> {
+        self.is_ending = true;
+        for node in self.up() {
+            self.order(node, &Order::Stop);
+        }
+        let deadline = std::time::Instant::now() + END_WITHIN;
+        let mut waiting = self.up().len();
+        while waiting > 0 {
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            let Ok(heard) = self.heard.recv_timeout(left) else { break };
+            waiting -= usize::from(matches!(heard.what, Saying::Ended));
+        }
+        self.kill_all();
+        self.running.take().map(|(network, _)| network)
+    }
+
+    fn kill_all(&mut self) {
+        for node in &mut self.nodes {
+            if let Some(process) = node.process.take() {
+                process.kill();
+            }
+        }
+    }
+
+    /// Returns the next event of a node, waiting for one until true time `until` at most.
+    ///
+    /// # Errors
+    /// When a process died that nobody killed.
+    pub(super) fn next_event(&mut self, until: Instant) -> Result<Option<Said>, TestbedError> {
+        loop {
+            if let Some(problem) = self.broken.take() {
+                return Err(TestbedError(problem));
+            }
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Some(event));
+            }
+            let left = StdDuration::from_nanos(until.saturating_since(self.now()).as_nanos());
+            match self.heard.recv_timeout(left) {
+                Ok(heard) => {
+                    // Answers that nobody waits for any more are let go.
+                    let _ = self.take_in(heard)?;
+                }
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => unreachable!("the bed holds a sender itself"),
+            }
+        }
+    }
+
+    /// Returns what nodes complained of, each line once.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn launch(&mut self, node: u32) -> Result<(), LabError> {
+        let state = &mut self.nodes[node as usize];
+        state.incarnation += 1;
+        let settings = self.plan.settings(node, state.incarnation);
+        let path = self.plan.settings_file(node);
+        write_settings(&path, &settings)
+            .map_err(|error| LabError::Environment(format!("{}: {error}", path.display())))?;
+        let mut command = Command::new(self.plan.program()?);
+        command.args(["node", "--console", "stdio", "--die-with-parent", "--settings"]).arg(&path);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = self.namespaces[node as usize]
+            .spawn(command)
+            .map_err(|error| LabError::Environment(error.to_string()))?;
+        self.workshop.note_process(child.id());
+        state.process = Some(NodeProcess::new(child, node, state.incarnation, self.speak.clone()));
+        state.listens = false;
+        state.figures = ProcessFigures::default();
+        Ok(())
+    }
+
+    /// Waits until a node listens; others may say so meanwhile.
+    fn until_ready(&mut self, node: u32) -> Result<(), LabError> {
+        let did_not = |bed: &Self, error: TestbedError| {
+            LabError::Failed(format!("{} did not start: {error}", bed.name(node)))
+        };
+        let deadline = std::time::Instant::now() + ANSWER_WITHIN;
+        while !self.nodes[node as usize].listens {
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            let Ok(heard) = self.heard.recv_timeout(left) else {
+                return Err(did_not(self, TestbedError("it does not answer".to_owned())));
+            };
+            self.take_in(heard).map_err(|error| did_not(self, error))?;
+        }
+        Ok(())
+    }
+
+    /// Waits for an answer of one node; events of all nodes are kept meanwhile.
+    fn wait(&mut self, node: u32, wanted: impl Fn(&Answer) -> bool) -> Result<Answer, TestbedError> {
+        let deadline = std::time::Instant::now() + ANSWER_WITHIN;
+        loop {
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            let Ok(heard) = self.heard.recv_timeout(left) else {
+                return Err(TestbedError(format!("{} does not answer", self.name(node))));
+            };
+            if let Some((who, answer)) = self.take_in(heard)?
+                && who == node
+                && wanted(&answer)
+            {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Takes in what was heard: events and warnings are kept, answers are given back.
+    fn take_in(&mut self, heard: Heard) -> Result<Option<(u32, Answer)>, TestbedError> {
+        let Heard { node, incarnation, what } = heard;
+        let state = &self.nodes[node as usize];
+        if state.incarnation != incarnation || state.process.is_none() {
+            return Ok(None);
+        }
+        match what {
+            Saying::Answer(answer) => match *answer {
+                Answer::Event { at, event } => {
+                    let at = Instant::from_nanos(at.as_nanos().saturating_sub(self.shown_at_start()));
+                    self.events.push_back(Said { node, at, event });
+                }
+                Answer::Refused { problem, .. } => self.warn(node, &problem),
+                Answer::Warning(text) => self.warn(node, &text),
+                Answer::Ready { .. } => self.nodes[node as usize].listens = true,
+                Answer::Bye => {}
+                answer => return Ok(Some((node, answer))),
+            },
+            Saying::Garbled(line) => self.warn(node, &format!("said what is no answer: {line}")),
+            Saying::Ended if self.is_ending => {}
+            Saying::Ended => {
+                let process = self.nodes[node as usize].process.take();
+                let words = process.map(|process| {
+                    let words = process.last_words();
+                    process.kill();
+                    words
+                });
+                let words = words.filter(|words| !words.is_empty()).map(|words| format!(":\n{words}"));
+                let name = self.name(node);
+                return Err(TestbedError(format!("{name} died{}", words.unwrap_or_default())));
+            }
+        }
+        Ok(None)
+    }
+
+    fn warn(&mut self, node: u32, text: &str) {
+        let line = format!("{}: {text}", self.name(node));
+        if self.warnings.len() < WARNINGS_MAX && !self.warnings.contains(&line) {
+            self.warnings.push(line);
+        }
+    }
+
+    fn name(&self, node: u32) -> String {
+        format!("node {}", self.plan.nodes[node as usize].name)
+    }
+
+    /// Gives an order; what goes wrong is told at the next chance.
+    fn order(&mut self, node: u32, order: &Order) -> bool {
+        let Some(process) = &mut self.nodes[node as usize].process else { return false };
+        match process.order(order) {
+            Ok(()) => true,
+            Err(error) => {
+                let problem = format!("{} takes no orders: {error}", self.name(node));
+                self.broken.get_or_insert(problem);
+                false
+            }
+        }
+    }
+
+    /// Returns what nodes' clocks show at the start of the run, in nanoseconds.
+    fn shown_at_start(&self) -> u64 {
+        self.running.as_ref().map_or(0, |(_, clock)| self.plan.clock_at(clock.origin_ns()))
+    }
+
+    fn id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Asks several nodes for their figures at once.
+    fn look_at(&mut self, nodes: &[u32], full: bool, finish: bool) -> Result<(), TestbedError> {
+        let id = self.id();
+        let order = Order::Look { id, full, finish };
+        let asked: Vec<u32> = nodes.iter().copied().filter(|node| self.order(*node, &order)).collect();
+        let mut waiting = asked.len();
+        let deadline = std::time::Instant::now() + ANSWER_WITHIN;
+        while waiting > 0 {
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            let Ok(heard) = self.heard.recv_timeout(left) else {
+                return Err(TestbedError(format!("{waiting} of {} nodes do not answer", asked.len())));
+            };
+            if let Some((node, Answer::Figures { id: theirs, figures, .. })) = self.take_in(heard)?
+                && theirs == id
+            {
+                if let Some((made, ended)) = figures.ledger {
+                    let name = self.name(node);
+                    return Err(TestbedError(format!(
+                        "packets do not add up at {name}: {made} came in or were made, {ended} are accounted for"
+                    )));
+                }
+                self.nodes[node as usize].figures = *figures;
+                waiting -= 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_links(&mut self) -> Result<(), TestbedError> {
+        if let Some((network, _)) = &mut self.running {
+            self.links = network.wan().all_figures().map_err(|error| TestbedError(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Tells the network something; what goes wrong is told at the next chance.
+    fn tell_wan(&mut self, tell: impl FnOnce(&mut dyn Wan) -> Result<(), WanError>) {
+        if let Some((network, _)) = &mut self.running
+            && let Err(error) = tell(network.wan())
+        {
+            self.broken.get_or_insert(error.to_string());
+        }
+    }
+
+    fn up(&self) -> Vec<u32> {
+        (0..self.nodes.len() as u32).filter(|node| self.node_is_up(*node)).collect()
+    }
+
+    fn counts(&self, node: u32, key: SessionKey) -> Option<&bellini_scenarios::conduct::SessionCounts> {
+        let state = &self.nodes[node as usize];
+        state.process.as_ref()?;
+        state.figures.counts.iter().find(|counts| counts.key == key)
+    }
+}
+
+impl Testbed for LabBed<'_> {
+    fn now(&self) -> Instant {
+        self.running.as_ref().map_or(Instant::ZERO, |(_, clock)| clock.now())
+    }
+
+    fn local(&self, _: u32, at: Instant) -> Instant {
+        Instant::from_nanos(at.as_nanos().saturating_add(self.shown_at_start()))
+    }
+
+    fn clock_ahead_ns(&self, _: u32, _: u32) -> Option<i64> {
+        // Nobody tells a real node: nodes find out by themselves.
+        None
+    }
+
+    fn node_is_up(&self, node: u32) -> bool {
+        self.nodes[node as usize].process.is_some()
+    }
+
+    fn link_is_up(&self, link: u32) -> bool {
+        self.links_up[link as usize]
+    }
+
+    fn command(&mut self, node: u32, command: CoreCommand) -> Result<(), CommandError> {
+        self.order(node, &Order::Command(Box::new(command)));
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<(), TestbedError> {
+        self.look_at_links()?;
+        let up = self.up();
+        self.look_at(&up, false, false)
+    }
+
+    fn node(&self, node: u32) -> NodeFigures {
+        let state = &self.nodes[node as usize];
+        let past = &state.past;
+        let mut figures = state.figures.node.clone();
+        figures.stats.add(&past.stats);
+        figures.crashed_packets += past.crashed_packets;
+        figures.host_dropped_packets += past.host_dropped_packets;
+        figures.cpu_s = Some(figures.cpu_s.unwrap_or(0.0) + past.cpu_s);
+        figures.peak_rss_mib = Some(figures.peak_rss_mib.unwrap_or(0.0).max(past.peak_rss_mib));
+        figures
+    }
+
+    fn link(&mut self, link: u32) -> LinkFigures {
+        self.links[link as usize].clone()
+    }
+
+    fn source_counts(&self, node: u32, key: SessionKey) -> Option<SourceCounts> {
+        self.counts(node, key)?.source
+    }
+
+    fn sink_counts(&self, node: u32, key: SessionKey) -> Option<SinkSessionStats> {
+        self.counts(node, key)?.sink
+    }
+
+    fn harvest(&mut self, node: u32, key: SessionKey, finish: bool) -> Option<SessionFigures> {
+        let id = self.id();
+        if !self.order(node, &Order::Harvest { id, key, finish }) {
+            return None;
+        }
+        let is_mine =
+            |answer: &Answer| matches!(answer, Answer::Harvested { id: theirs, .. } if *theirs == id);
+        match self.wait(node, is_mine) {
+            Ok(Answer::Harvested { figures, .. }) => figures.map(|figures| *figures),
+            Ok(_) => None,
+            Err(error) => {
+                self.broken.get_or_insert(error.0);
+                None
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<Vec<Vec<(SessionKey, SessionFigures)>>, TestbedError> {
+        self.look_at_links()?;
+        let up = self.up();
+        self.look_at(&up, true, true)?;
+        Ok(self.nodes.iter_mut().map(|node| core::mem::take(&mut node.figures.sessions)).collect())
+    }
+
+    fn in_flight(&self) -> BTreeMap<(SessionKey, NodeId), u64> {
+        BTreeMap::new()
+    }
+
+    fn cut(&mut self, link: u32) {
+        self.links_up[link as usize] = false;
+        self.tell_wan(|wan| wan.cut(link));
+    }
+
+    fn heal(&mut self, link: u32) {
+        self.links_up[link as usize] = true;
+        self.tell_wan(|wan| wan.heal(link));
+    }
+
+    fn degrade(&mut self, link: u32, degrade: Degrade) {
+        self.tell_wan(|wan| wan.degrade(link, degrade));
+    }
+
+    fn crash(&mut self, node: u32) -> Vec<(SessionKey, SessionFigures)> {
+        if !self.node_is_up(node) {
+            return Vec::new();
+        }
+        // What dies with a process cannot be asked for afterwards: the look comes right before the kill.
+        if let Err(error) = self.look_at(&[node], true, true) {
+            self.broken.get_or_insert(error.0);
+        }
+        // Off the network first: a kernel whose process dies tells the peers, a machine that dies does not.
+        self.tell_wan(|wan| wan.node_down(node));
+        let state = &mut self.nodes[node as usize];
+        if let Some(process) = state.process.take() {
+            process.kill();
+        }
+        let figures = core::mem::take(&mut state.figures);
+        let past = &mut state.past;
+        past.stats.add(&figures.node.stats);
+        past.crashed_packets += figures.queued_packets;
+        past.host_dropped_packets += figures.node.host_dropped_packets;
+        past.cpu_s += figures.node.cpu_s.unwrap_or(0.0);
+        past.peak_rss_mib = past.peak_rss_mib.max(figures.node.peak_rss_mib.unwrap_or(0.0));
+        figures.sessions
+    }
+
+    fn restart(&mut self, node: u32) -> Result<(), TestbedError> {
+        if self.node_is_up(node) {
+            return Ok(());
+        }
+        self.tell_wan(|wan| wan.node_up(node));
+        self.launch(node)
+            .and_then(|()| self.until_ready(node))
+            .map_err(|error| TestbedError(error.to_string()))
+    }
+}
+
+impl Drop for LabBed<'_> {
+    fn drop(&mut self) {
+        self.kill_all();
+    }
+}

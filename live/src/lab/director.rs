@@ -1,0 +1,147 @@
+//! A run in the lab from its beginning to its end.
+
+use super::bed::{LabBed, Said};
+use super::emulator::{Emulator, EmulatorSettings};
+use super::error::LabError;
+use super::limits::{LabHealth, LabLimits};
+use super::netns::Namespace;
+use super::network::Network;
+use super::pace::Clock;
+use super::plan::{CONTROL_PORT, LabOptions, Plan};
+use super::tun::{Tun, TunSpec, ipv4};
+use super::workshop::Workshop;
+use bellini_core::rng::Seed;
+use bellini_core::time::{Duration, Instant};
+use bellini_scenarios::conduct::{ConductError, Conductor, Duty, Observer, Outcome, Progress, Testbed};
+use bellini_scenarios::model::Scenario;
+use bellini_scenarios::record::{Engine, Mode, Status};
+use bellini_scenarios::registry::Registry;
+use std::net::IpAddr;
+
+/// Longest time without a look at the observer.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// From the moment at which everything is there to the start of the run.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// One run of a scenario in the lab.
+pub struct Lab<'a> {
+    scenario: &'a Scenario,
+    seed: u64,
+    conductor: Conductor<'a>,
+    options: LabOptions,
+    limits: LabLimits,
+}
+
+impl<'a> Lab<'a> {
+    /// Prepares a run. Nothing has happened yet.
+    ///
+    /// # Errors
+    /// When a policy is not in `registry`, or the scenario asks for something that the lab cannot do.
+    pub fn new(
+        scenario: &'a Scenario,
+        seed: u64,
+        registry: &Registry,
+        options: LabOptions,
+    ) -> Result<Self, LabError> {
+        let conductor = Conductor::new(scenario, seed, registry).map_err(failed)?;
+        Ok(Self { scenario, seed, conductor, options, limits: LabLimits::default() })
+    }
+
+    /// Runs to the end, or until the observer stops it. Takes as long as the scenario says.
+    ///
+    /// # Errors
+    /// When the machine does not allow it, a process dies that nobody killed, packets do not add up, or the observer
+    /// fails.
+    pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome, LabError> {
+        let environment = |error: &dyn std::fmt::Display| LabError::Environment(error.to_string());
+        let workshop = Workshop::open(&std::env::temp_dir()).map_err(|error| environment(&error))?;
+        let mut namespaces = Vec::new();
+        let mut tuns = Vec::new();
+        for (i, node) in self.scenario.nodes.iter().enumerate() {
+            let namespace = Namespace::new(&node.name).map_err(|error| environment(&error))?;
+            let mtu = self.scenario.links.iter().filter(|link| link.from == node.id).map(|link| link.mtu);
+            let spec = TunSpec { mtu: mtu.max().unwrap_or(1_500), ..TunSpec::new(i as u32) };
+            tuns.push(Tun::open(&namespace, spec).map_err(|error| environment(&error))?);
+            namespaces.push(namespace);
+        }
+        let address = |i: usize| IpAddr::V4(ipv4(i as u32));
+        let now_ns = Clock::starting_now().origin_ns();
+        let plan = Plan::new(self.scenario, self.seed, &self.options, address, now_ns, workshop.path());
+        if let Some(logs) = &self.options.record {
+            std::fs::create_dir_all(logs).map_err(|error| environment(&error))?;
+        }
+        let mut bed = LabBed::start(&plan, &namespaces, &workshop)?;
+        let clock = Clock::new(Clock::starting_now().origin_ns() + BREATH.as_nanos() as i64);
+        let zero = Instant::ZERO + self.scenario.settle;
+        let settings = EmulatorSettings::new(clock, zero, CONTROL_PORT);
+        let emulator = Emulator::start(self.scenario, Seed(self.seed), settings, tuns)
+            .map_err(|error| environment(&error))?;
+        bed.begin(Network::Emulator(emulator), clock);
+        let status = self.conduct(&mut bed, observer).map_err(failed)?;
+        self.close(bed, status)
+    }
+
+    /// Lets the run happen.
+    fn conduct(&mut self, bed: &mut LabBed<'_>, observer: &mut dyn Observer) -> Result<Status, ConductError> {
+        let end = self.conductor.end();
+        self.conductor.begin(bed);
+        loop {
+            let now = bed.now();
+            if now >= end {
+                break;
+            }
+            if self.conductor.progress(bed, observer)? == Progress::Stop {
+                return Ok(Status::Interrupted);
+            }
+            match self.conductor.next_deadline() {
+                Some((at, duty)) if at <= now => self.conductor.act(duty, bed, observer)?,
+                next => {
+                    let until = next.map_or(end, |(at, _)| at).min(end).min(now + LOOK_EVERY);
+                    if let Some(Said { node, at, event }) = bed.next_event(until)? {
+                        self.conductor.handle_event(bed, node, at, event, observer)?;
+                    }
+                }
+            }
+        }
+        // What is due at the very end, and what nodes said before it.
+        for duty in Duty::ALL {
+            self.conductor.act(duty, bed, observer)?;
+        }
+        while let Some(Said { node, at, event }) = bed.next_event(end)? {
+            self.conductor.handle_event(bed, node, at, event, observer)?;
+        }
+        self.conductor.progress(bed, observer)?;
+        Ok(Status::Complete)
+    }
+
+    /// Makes the results of a run that is over.
+    fn close(self, mut bed: LabBed<'_>, status: Status) -> Result<Outcome, LabError> {
+        let wall_s = bed.now().as_secs_f64();
+        let mut outcome =
+            self.conductor.outcome(&mut bed, status, Mode::Lab, None, Engine::default()).map_err(failed)?;
+        let network = bed.end();
+        let summary = &mut outcome.summary;
+        let mut health = match network {
+            Some(network) => network.stop().map_err(|error| LabError::Failed(error.to_string()))?,
+            None => LabHealth::default(),
+        };
+        health.socket_drops = summary.nodes.iter().filter_map(|node| node.host_dropped_packets).sum();
+        summary.engine = Some(Engine {
+            wall_s,
+            packet_hops: Some(health.packets),
+            packet_hops_per_s: Some(health.packets as f64 / wall_s.max(1e-9)),
+            ..Engine::default()
+        });
+        summary.lab = Some(self.limits.record(&health));
+        summary.notes.extend(bed.warnings().iter().cloned());
+        Ok(outcome)
+    }
+}
+
+fn failed(error: ConductError) -> LabError {
+    match error {
+        ConductError::Policy { .. } => LabError::Scenario(error.to_string()),
+        ConductError::Observer(text) => LabError::Observer(text),
+        other => LabError::Failed(other.to_string()),
+    }
+}

@@ -1,0 +1,163 @@
+//! The plan of a lab: which node is where, and what each process is told.
+
+use super::error::LabError;
+use crate::console::{Addresses, NodeSettings, Origin};
+use bellini_core::config::{NodeConfig, PacingConfig};
+use bellini_core::ids::{Incarnation, NodeId};
+use bellini_core::time::Duration;
+use bellini_scenarios::model::Scenario;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// UDP port of datagram hops and TCP port of stream hops, in every namespace.
+pub(super) const DATA_PORT: u16 = 4_700;
+/// UDP port of control hops, in every namespace.
+pub(super) const CONTROL_PORT: u16 = 4_701;
+
+/// Clocks of nodes show this much at the start of a run: a planted offset must not lead before their beginning.
+const CLOCK_BASE_NS: i64 = 86_400_000_000_000;
+
+/// Distance of the probes by which nodes estimate each other's clocks.
+const CLOCK_PROBES: Duration = Duration::from_secs(1);
+
+/// What a person asks of a lab, besides the scenario.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LabOptions {
+    /// Each node records the inputs of its core here, one file for each start of its process.
+    pub record: Option<PathBuf>,
+    /// The kernel's own shaper is the network, instead of the emulator.
+    pub kernel_shaper: bool,
+    /// Nodes estimate each other's clocks although they share one. They do so anyway where the scenario plants
+    /// errors.
+    pub measure_clocks: bool,
+    /// Congestion control of stream hops; `None`: the system's.
+    pub tcp_congestion: Option<String>,
+    /// The program whose `node` subcommand runs a node; `None`: the one that runs now.
+    pub program: Option<PathBuf>,
+}
+
+/// Which node is where, and what its process is told.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Nodes, by index as in the scenario.
+    pub(super) nodes: Vec<PlannedNode>,
+    /// Links of the scenario.
+    pub(super) link_count: usize,
+    /// Nanoseconds of the monotonic clock that nodes' clocks count from.
+    origin_ns: i64,
+    /// Settings files lie here.
+    directory: PathBuf,
+    seed: u64,
+    options: LabOptions,
+}
+
+/// One node of the plan.
+#[derive(Debug)]
+pub(super) struct PlannedNode {
+    /// Its id.
+    pub(super) id: NodeId,
+    /// Its name.
+    pub(super) name: String,
+    /// Its address in the lab.
+    pub(super) address: IpAddr,
+    config: NodeConfig,
+    clock_offset_ns: i64,
+    clock_drift_ppb: i64,
+}
+
+impl Plan {
+    /// Plans the lab of a scenario. `address`: what node number `i` is called; `now_ns`: the monotonic clock;
+    /// `directory`: where settings are written.
+    pub(super) fn new(
+        scenario: &Scenario,
+        seed: u64,
+        options: &LabOptions,
+        address: impl Fn(usize) -> IpAddr,
+        now_ns: i64,
+        directory: &Path,
+    ) -> Self {
+        // All nodes read one clock: an estimate could only add its own error.
+        let are_true =
+            scenario.nodes.iter().all(|node| (node.clock_offset_ns, node.clock_drift_ppb) == (0, 0));
+        let clock_probes = (!are_true || options.measure_clocks).then_some(CLOCK_PROBES);
+        let nodes = scenario.nodes.iter().enumerate().map(|(i, spec)| {
+            let mtu = scenario.links.iter().filter(|link| link.from == spec.id).map(|link| link.mtu).max();
+            PlannedNode {
+                id: spec.id,
+                name: spec.name.clone(),
+                address: address(i),
+                config: NodeConfig {
+                    feeder: spec.feeder,
+                    pacing: PacingConfig {
+                        rates: spec.hop_rates.iter().copied().collect(),
+                        ..PacingConfig::default()
+                    },
+                    report_interval: Some(scenario.report_interval),
+                    mtu: mtu.map_or(1_500, |mtu| mtu.min(u32::from(u16::MAX)) as u16),
+                    ..NodeConfig::new(spec.id)
+                },
+                clock_offset_ns: spec.clock_offset_ns,
+                clock_drift_ppb: spec.clock_drift_ppb,
+            }
+        });
+        Self {
+            nodes: nodes.collect(),
+            link_count: scenario.links.len(),
+            origin_ns: now_ns - CLOCK_BASE_NS,
+            directory: directory.to_owned(),
+            seed,
+            options: options.clone(),
+        }
+    }
+
+    /// Returns what nodes' clocks show when the monotonic clock shows `ns`.
+    pub(super) fn clock_at(&self, ns: i64) -> u64 {
+        ns.saturating_sub(self.origin_ns).max(0) as u64
+    }
+
+    /// Returns what the process of a node is told.
+    pub(super) fn settings(&self, node: u32, incarnation: u32) -> NodeSettings {
+        let spec = &self.nodes[node as usize];
+        let others = self.nodes.iter().filter(|other| other.id != spec.id);
+        let peers: BTreeMap<NodeId, Addresses> =
+            others.map(|other| (other.id, addresses(other.address))).collect();
+        let record = self.options.record.as_ref();
+        NodeSettings {
+            config: NodeConfig { incarnation: Incarnation(incarnation), ..spec.config.clone() },
+            seed: self.seed,
+            origin: Origin::MonotonicNs(self.origin_ns),
+            clock_offset_ns: spec.clock_offset_ns,
+            clock_drift_ppb: spec.clock_drift_ppb,
+            bind: spec.address,
+            port: DATA_PORT,
+            control_port: CONTROL_PORT,
+            advertise: None,
+            peers,
+            tcp_congestion: self.options.tcp_congestion.clone(),
+            record: record.map(|directory| directory.join(format!("node-{}-{incarnation}.log", spec.id))),
+        }
+    }
+
+    /// Returns where the settings of a node are written.
+    pub(super) fn settings_file(&self, node: u32) -> PathBuf {
+        self.directory.join(format!("node-{}.json", self.nodes[node as usize].id))
+    }
+
+    /// Returns the program that runs nodes.
+    ///
+    /// # Errors
+    /// When the system does not tell which program runs now.
+    pub(super) fn program(&self) -> Result<PathBuf, LabError> {
+        match &self.options.program {
+            Some(program) => Ok(program.clone()),
+            None => std::env::current_exe().map_err(|error| {
+                LabError::Environment(format!("cannot tell which program runs now: {error}"))
+            }),
+        }
+    }
+}
+
+fn addresses(address: IpAddr) -> Addresses {
+    Addresses { data: SocketAddr::new(address, DATA_PORT), control: SocketAddr::new(address, CONTROL_PORT) }
+}

@@ -1,0 +1,384 @@
+//! One connection as a pipe of bytes: large reads, writes gathered in a bounded buffer.
+//!
+//! What lies in a send buffer can no longer be scheduled, so little does: `TCP_NOTSENT_LOWAT` bounds what the kernel
+//! holds unsent, and the pipe's own buffer takes no more than [`TcpPipe::room`] says.
+
+use super::raw;
+use bytes::{Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+use socket2::Socket;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+/// Bytes of a receive buffer, and what a read finds free in it at least.
+const CHUNK_BYTES: usize = 256 * 1_024;
+const READ_BYTES_MIN: usize = 64 * 1_024;
+/// A frame may take this much beyond the room: the largest one, with its length.
+const BEYOND_ROOM_BYTES: usize =
+    bellini_core::hop::STREAM_FRAME_BYTES_MAX + bellini_core::wire::stream::STREAM_PREFIX_BYTES;
+
+/// How a pipe is set up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TcpOptions {
+    /// Bytes that the kernel may hold unsent (`TCP_NOTSENT_LOWAT`).
+    ///
+    /// The default of 128 KiB is two of the largest segments that the kernel hands to a device at once, so that it
+    /// has one while the pipe fills the next (the socket is writable again at half of it). At 100 Mbit/s it is 10 ms
+    /// of what a feeder can no longer put in another order; less costs more wake-ups.
+    pub unsent_max: u32,
+    /// Bytes that the pipe itself gathers for one write.
+    pub gather_max: usize,
+    /// The kernel's congestion control; `None`: its default.
+    pub congestion: Option<String>,
+}
+
+impl Default for TcpOptions {
+    fn default() -> Self {
+        Self { unsent_max: 128 * 1_024, gather_max: 128 * 1_024, congestion: None }
+    }
+}
+
+/// Why a socket cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TcpSetupError {
+    /// The kernel has no such congestion control, or does not allow it to this user.
+    #[error("congestion control {asked:?} cannot be used here ({cause}); available: {available}")]
+    Congestion {
+        /// The name asked for.
+        asked: String,
+        /// What the kernel has loaded.
+        available: String,
+        /// What the kernel says.
+        cause: io::Error,
+    },
+    /// Another option was refused.
+    #[error("the socket cannot be set up: {0}")]
+    Socket(#[from] io::Error),
+}
+
+/// What a read brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrived {
+    /// Bytes, cut anywhere.
+    Bytes(Bytes),
+    /// Nothing now.
+    Nothing,
+    /// The peer sends no more.
+    End,
+}
+
+/// What a flush wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Bytes handed to the kernel; the pipe has room for so many more.
+    pub bytes: usize,
+    /// Whether the kernel takes no more: what is left waits for the socket to be writable.
+    pub blocked: bool,
+}
+
+/// What a pipe counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TcpCounters {
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// System calls that received something.
+    pub receive_calls: u64,
+    /// Bytes handed to the kernel.
+    pub sent_bytes: u64,
+    /// System calls that sent something.
+    pub send_calls: u64,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct TcpPipe {
+    socket: Socket,
+    peer: SocketAddr,
+    chunk: BytesMut,
+    /// What waits, from `written` on.
+    waiting: Vec<u8>,
+    written: usize,
+    gather_max: usize,
+    counters: TcpCounters,
+}
+
+impl TcpPipe {
+    /// Makes a pipe of a connected socket.
+    ///
+    /// # Errors
+    /// When the socket is not connected, or an option is refused.
+    pub fn new(stream: std::net::TcpStream, options: &TcpOptions) -> Result<Self, TcpSetupError> {
+        let peer = stream.peer_addr()?;
+        let socket = Socket::from(stream);
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_notsent_lowat(options.unsent_max)?;
+        set_congestion(&socket, options)?;
+        let (chunk, waiting) = (BytesMut::new(), Vec::new());
+        let counters = TcpCounters::default();
+        Ok(Self { socket, peer, chunk, waiting, written: 0, gather_max: options.gather_max.max(1), counters })
+    }
+
+    /// Returns the address of the other end.
+    #[must_use]
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Returns the counters.
+    #[must_use]
+    pub fn counters(&self) -> TcpCounters {
+        self.counters
+    }
+
+    /// Reads what has arrived, at most some 256 KiB, without waiting.
+    ///
+    /// The bytes are a part of a buffer that is used again once all its parts are dropped.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub fn receive(&mut self) -> io::Result<Arrived> {
+        if self.chunk.capacity() < READ_BYTES_MIN && !self.chunk.try_reclaim(CHUNK_BYTES) {
+            self.chunk = BytesMut::with_capacity(CHUNK_BYTES);
+        }
+        loop {
+            return match raw::receive_stream(&self.socket, &mut self.chunk) {
+                Ok(0) => Ok(Arrived::End),
+                Ok(bytes) => {
+                    self.counters.received_bytes += bytes as u64;
+                    self.counters.receive_calls += 1;
+                    Ok(Arrived::Bytes(self.chunk.split().freeze()))
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Arrived::Nothing),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+        }
+    }
+
+    /// Returns the bytes that may be queued now.
+    #[inline]
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.gather_max.saturating_sub(self.waiting_bytes())
+    }
+
+    /// Returns the bytes that wait to be flushed.
+    #[inline]
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting.len() - self.written
+    }
+
+    /// Appends `header`, then `payload`, and returns whether they were taken.
+    ///
+    /// As long as there is any room, a whole frame is taken, so that large ones pass; nothing is taken beyond that.
+    #[inline]
+    pub fn queue(&mut self, header: &[u8], payload: &[u8]) -> bool {
+        if !self.takes(header.len() + payload.len()) {
+            return false;
+        }
+        self.waiting.extend_from_slice(header);
+        self.waiting.extend_from_slice(payload);
+        true
+    }
+
+    /// Appends `header`, then `len` bytes that `fill` writes in place, and returns whether they were taken, as
+    /// [`queue`](Self::queue) does; if not, `fill` is not called.
+    #[inline]
+    pub fn queue_with(&mut self, header: &[u8], len: usize, fill: impl FnOnce(&mut [u8])) -> bool {
+        if !self.takes(header.len() + len) {
+            return false;
+        }
+        self.waiting.extend_from_slice(header);
+        let start = self.waiting.len();
+        self.waiting.resize(start + len, 0);
+        fill(&mut self.waiting[start..]);
+        true
+    }
+
+    /// Writes what waits, until the kernel takes no more.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub fn flush(&mut self) -> io::Result<Written> {
+        let mut done = Written::default();
+        while self.written < self.waiting.len() {
+            match self.socket.send_with_flags(&self.waiting[self.written..], libc::MSG_NOSIGNAL) {
+                Ok(bytes) => {
+                    self.counters.send_calls += 1;
+                    self.counters.sent_bytes += bytes as u64;
+                    self.written += bytes;
+                    done.bytes += bytes;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    done.blocked = true;
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // What is left moves to the front once it is the smaller part, so that each byte moves at most once.
+        if self.written * 2 >= self.waiting.len() {
+            self.waiting.drain(..self.written);
+            self.written = 0;
+        }
+        Ok(done)
+    }
+
+    /// Says that nothing more is sent. What waits is not written any more, what the kernel has still arrives.
+    ///
+    /// # Errors
+    /// When the connection is gone already.
+    pub fn shut_down(&self) -> io::Result<()> {
+        self.socket.shutdown(std::net::Shutdown::Write)
+    }
+
+    #[inline]
+    fn takes(&self, len: usize) -> bool {
+        self.room() > 0 && len <= self.room() + BEYOND_ROOM_BYTES
+    }
+}
+
+impl AsFd for TcpPipe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl AsRawFd for TcpPipe {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+fn set_congestion(socket: &Socket, options: &TcpOptions) -> Result<(), TcpSetupError> {
+    let Some(name) = &options.congestion else { return Ok(()) };
+    socket.set_tcp_congestion(name.as_bytes()).map_err(|cause| {
+        let available = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control")
+            .map_or_else(|_| String::from("unknown"), |names| names.trim().replace(' ', ", "));
+        TcpSetupError::Congestion { asked: name.clone(), available, cause }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn pair(options: &TcpOptions) -> (TcpPipe, TcpPipe) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
+        let here = TcpStream::connect(listener.local_addr().expect("it is bound")).expect("it listens");
+        let (there, _) = listener.accept().expect("somebody connected");
+        let pipe = |stream| TcpPipe::new(stream, options).expect("the options are legal");
+        (pipe(here), pipe(there))
+    }
+
+    fn byte(at: usize) -> u8 {
+        (at * 7 + at / 256) as u8
+    }
+
+    /// Everything that is queued arrives in order, though both ends are full most of the time; neither holds more
+    /// than it may.
+    #[test]
+    fn bytes_arrive_in_order_through_a_narrow_pipe() {
+        const TOTAL: usize = 8 << 20;
+        let options = TcpOptions { gather_max: 20_000, ..TcpOptions::default() };
+        let (mut here, mut there) = pair(&options);
+        let (start, mut sent, mut got, mut is_blocked) = (Instant::now(), 0, 0, false);
+        while got < TOTAL {
+            assert!(start.elapsed() < PATIENCE, "{got} of {TOTAL} bytes came");
+            while here.room() > 0 && sent < TOTAL {
+                let len = (1 + sent % 3_001).min(TOTAL - sent);
+                let bytes: Vec<u8> = (sent..sent + len).map(byte).collect();
+                let (header, payload) = bytes.split_at(len / 3);
+                assert!(if len.is_multiple_of(2) {
+                    here.queue(header, payload)
+                } else {
+                    here.queue_with(header, payload.len(), |out| out.copy_from_slice(payload))
+                });
+                sent += len;
+            }
+            assert!(sent == TOTAL || !here.queue(b"no", b"room"));
+            is_blocked |= here.flush().expect("the peer is there").blocked;
+            if is_blocked || sent == TOTAL {
+                while let Arrived::Bytes(bytes) = there.receive().expect("the peer is there") {
+                    assert!(bytes.iter().enumerate().all(|(at, found)| *found == byte(got + at)));
+                    got += bytes.len();
+                }
+            }
+        }
+        assert!(is_blocked, "a pipe that nobody empties is full at some time");
+        assert_eq!(here.counters().sent_bytes, TOTAL as u64);
+        assert_eq!(there.counters().received_bytes, TOTAL as u64);
+    }
+
+    /// The kernel holds little unsent: what a receiver that does not read lets through is bounded by both its own
+    /// buffer and the mark, not by the send buffer, which grows to megabytes.
+    #[test]
+    fn little_lies_unsent() {
+        let options = TcpOptions { unsent_max: 16 * 1_024, ..TcpOptions::default() };
+        let (mut here, there) = pair(&options);
+        while !here.flush().expect("the peer is there").blocked {
+            while here.room() > 0 {
+                here.queue(&[1; 1_000], b"");
+            }
+        }
+        let unsent = unsent(&here);
+        assert!(unsent <= 16 * 1_024 + 65_536, "{unsent} bytes: the mark and one write's last segment");
+        drop(there);
+    }
+
+    /// The bytes that the kernel has not sent for the first time yet (`SIOCOUTQNSD`), as `tcp_info` tells them.
+    #[expect(unsafe_code, reason = "this figure has no safe wrapper")]
+    fn unsent(pipe: &TcpPipe) -> usize {
+        let mut unsent: libc::c_int = 0;
+        // SAFETY: the request writes one `int`.
+        let done = unsafe { libc::ioctl(pipe.as_raw_fd(), 0x894B, &raw mut unsent) };
+        assert_eq!(done, 0, "sockets answer SIOCOUTQNSD");
+        usize::try_from(unsent).expect("not negative")
+    }
+
+    /// An end is told once everything before it was read, and a broken connection is an error.
+    #[test]
+    fn ends_are_seen() {
+        let (mut here, mut there) = pair(&TcpOptions::default());
+        assert_eq!(there.receive().expect("the peer is there"), Arrived::Nothing);
+        here.queue(b"last ", b"words");
+        here.flush().expect("the peer is there");
+        here.shut_down().expect("it is open");
+        let (start, mut got) = (Instant::now(), Vec::new());
+        loop {
+            match there.receive().expect("an orderly end is no error") {
+                Arrived::Bytes(bytes) => got.extend_from_slice(&bytes),
+                Arrived::Nothing => assert!(start.elapsed() < PATIENCE),
+                Arrived::End => break,
+            }
+        }
+        assert_eq!(got, b"last words");
+        // Closing with unread bytes resets the connection.
+        there.queue(b"", b"unread");
+        there.flush().expect("the other direction is open");
+        drop(here);
+        let start = Instant::now();
+        while there.queue(b"", &[0; 10_000]) && there.flush().is_ok() {
+            assert!(start.elapsed() < PATIENCE, "a reset is seen");
+        }
+    }
+
+    #[test]
+    fn an_unknown_congestion_control_is_named_with_the_known_ones() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
+        let stream = TcpStream::connect(listener.local_addr().expect("it is bound")).expect("it listens");
+        let options = TcpOptions { congestion: Some("nonesuch".into()), ..TcpOptions::default() };
+        let told = TcpPipe::new(stream, &options).expect_err("there is none such").to_string();
+        assert!(told.contains("\"nonesuch\"") && told.contains("reno"), "{told}");
+        let reno = TcpOptions { congestion: Some("reno".into()), ..TcpOptions::default() };
+        pair(&reno);
+    }
+}

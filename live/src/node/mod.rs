@@ -1,0 +1,543 @@
+//! The node daemon: the protocol core, driven by real time and real sockets.
+//!
+//! One thread does everything that packets need: it waits until a socket, the timer, the console or a signal has
+//! something, reads the clock once, hands the core what came in, drains it once, and sends what that gave, gathered
+//! by next hop. A turn takes a bounded amount of each source, so that none of them can keep the others waiting. Two
+//! threads for each client of the console read and write lines; there are no others, however many sessions there are.
+//!
+//! [`Daemon::bind`] opens the sockets, [`Daemon::run`] runs until it is told to stop; [`run`] does both in a process
+//! of their own.
+
+mod check;
+mod clock;
+mod engine;
+mod outlet;
+mod peers;
+mod ports;
+mod process;
+mod streams;
+mod timer;
+mod watch;
+
+pub use check::SettingsError;
+pub use clock::{DRIFT_PPB_MAX, NodeClock, read_ns};
+pub use nix::time::ClockId;
+pub use process::die_with_parent;
+pub use streams::STRANGE_CONNECTIONS_MAX;
+
+use crate::console::{
+    Addresses, Answer, Call, ClientId, Console, ConsolePlace, Heard, HostFigures, NodeSettings, Order,
+};
+use crate::net::TcpOptions;
+use bellini_core::drive::Drained;
+use bellini_core::ids::{NodeId, SessionKey};
+use bellini_core::io::{Command, HopKind, Input};
+use bellini_core::rng::Seed;
+use bellini_core::time::Instant;
+use bellini_core::wire::preface::Preface;
+use bellini_scenarios::conduct::{ProcessFigures, SessionFigures};
+use engine::Engine;
+use outlet::Outlet;
+use ports::Port;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use streams::{StreamNews, Streams};
+use thiserror::Error;
+use timer::DeadlineTimer;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant as HostInstant;
+
+/// Frames that the core hands out before they are sent and other work gets its turn.
+const FRAMES_A_DRAIN: usize = 512;
+/// Drains of one turn, while connections take what was written.
+const DRAINS_A_TURN: usize = 4;
+/// Orders taken in one turn.
+const ORDERS_A_TURN: usize = 16;
+/// Distance of looks at what the host dropped, and of warnings.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// The same while the node ends.
+const HOUSEKEEPING_ENDING: Duration = Duration::from_millis(5);
+/// How long a node that was told to end sends what is queued.
+pub const DRAIN_MAX: Duration = Duration::from_secs(2);
+/// And how long it then waits until peers have read what was sent to them.
+pub const FAREWELL_MAX: Duration = Duration::from_millis(500);
+
+/// Why a node does not run.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// Its settings cannot work.
+    #[error("settings: {0}")]
+    Settings(#[from] SettingsError),
+    /// A socket cannot be opened.
+    #[error("{what}: {cause}")]
+    Open {
+        /// Which one, or what else.
+        what: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The system failed a socket, the timer or a signal that had worked.
+    #[error("the node cannot go on: {0}")]
+    Broken(#[from] io::Error),
+}
+
+/// A node with open sockets.
+#[derive(Debug)]
+pub struct Daemon {
+    id: NodeId,
+    seed: Seed,
+    addresses: Addresses,
+    clock: NodeClock,
+    timer: DeadlineTimer,
+    engine: Engine,
+    data: Port,
+    control: Port,
+    streams: Streams,
+    console: Console,
+    unlinked_frames: u64,
+    host_dropped: u64,
+    turns: u64,
+    /// Warnings that were given: kernel drops, lines dropped, frames without an address.
+    warned: (u64, u64, u64),
+    ending: Option<Ending>,
+}
+
+/// How far a node is that was told to end.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    /// It sends what is queued, until then.
+    Draining(HostInstant),
+    /// Peers read what was sent to them, until then.
+    Farewell(HostInstant),
+}
+
+/// What woke the node up.
+enum Wake {
+    Terminate,
+    Reload,
+    Call(Call),
+    Stream(StreamNews),
+    Housekeeping,
+    Other,
+}
+
+/// The signals that a node process heeds.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+    /// Whether Ctrl-C ends the node.
+    heeds_interrupt: bool,
+}
+
+impl Signals {
+    /// Catches SIGTERM, SIGHUP and SIGINT from here on. Needs a runtime. A node that is conducted over its standard
+    /// input leaves Ctrl-C to whoever conducts it: in a terminal both get it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn catch(place: &ConsolePlace) -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+            heeds_interrupt: *place != ConsolePlace::Stdio,
+        })
+    }
+
+    async fn next(signals: &mut Option<Self>) -> Wake {
+        let Some(signals) = signals else { return std::future::pending().await };
+        loop {
+            tokio::select! {
+                Some(()) = signals.terminate.recv() => return Wake::Terminate,
+                Some(()) = signals.reload.recv() => return Wake::Reload,
+                Some(()) = signals.interrupt.recv() => {
+                    if signals.heeds_interrupt {
+                        return Wake::Terminate;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Runs a node in this process until it is told to stop.
+///
+/// # Errors
+/// When the settings cannot work, or something cannot be opened.
+pub fn run(settings: &NodeSettings, place: &ConsolePlace) -> Result<(), NodeError> {
+    settings.check()?;
+    let open = |what: &str, cause| NodeError::Open { what: what.to_owned(), cause };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|cause| open("the runtime", cause))?;
+    runtime.block_on(async {
+        let signals = Signals::catch(place).map_err(|cause| open("signals", cause))?;
+        let what = match place {
+            ConsolePlace::Socket(path) => format!("the console at {}", path.display()),
+            _ => "the console".to_owned(),
+        };
+        let console = Console::open(place).map_err(|cause| open(&what, cause))?;
+        Daemon::bind(settings, console)?.run(Some(signals)).await
+    })
+}
+
+impl Daemon {
+    /// Opens the sockets and starts the core. Needs a runtime.
+    ///
+    /// # Errors
+    /// When the settings cannot work, or a socket cannot be opened.
+    pub fn bind(settings: &NodeSettings, console: Console) -> Result<Self, NodeError> {
+        settings.check()?;
+        let open = |what: String| move |cause| NodeError::Open { what, cause };
+        let (id, seed) = (settings.config.id, Seed(settings.seed));
+        let own = Preface { node: id, incarnation: settings.config.incarnation };
+        let tcp = TcpOptions { congestion: settings.tcp_congestion.clone(), ..TcpOptions::default() };
+        if let Some(name) = &tcp.congestion {
+            streams::try_congestion(name).map_err(open(format!("TCP congestion control {name:?}")))?;
+        }
+        let at = |port| SocketAddr::new(settings.bind, port);
+        let (streams, data) = bind_data(at(settings.port), own, &tcp)?;
+        let control = Port::bind(HopKind::Control, at(settings.control_port))
+            .map_err(open(format!("UDP {}", at(settings.control_port))))?;
+        let seen_ip = settings.advertise.unwrap_or(settings.bind);
+        let addresses = Addresses {
+            data: SocketAddr::new(seen_ip, data.local_addr().port()),
+            control: SocketAddr::new(seen_ip, control.local_addr().port()),
+        };
+        let mut clock = NodeClock::start(settings);
+        let engine =
+            Engine::new(settings.config.clone(), seed, clock.now()).map_err(SettingsError::Config)?;
+        let timer = DeadlineTimer::new().map_err(open("the timer".to_owned()))?;
+        let mut daemon = Self {
+            id,
+            seed,
+            addresses,
+            clock,
+            timer,
+            engine,
+            data,
+            control,
+            streams,
+            console,
+            unlinked_frames: 0,
+            host_dropped: 0,
+            turns: 0,
+            warned: (0, 0, 0),
+            ending: None,
+        };
+        daemon.add_peers(&settings.peers);
+        Ok(daemon)
+    }
+
+    /// Returns where other nodes reach this one.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Runs until it is told to stop, by an order, by a signal, or by the end of its standard input.
+    ///
+    /// # Errors
+    /// When the system fails what had worked.
+    pub async fn run(mut self, mut signals: Option<Signals>) -> Result<(), NodeError> {
+        self.console.greet(Answer::Ready {
+            node: self.id,
+            addresses: self.addresses,
+            pid: std::process::id(),
+        });
+        for shortage in [self.data.shortage(), self.control.shortage()].into_iter().flatten() {
+            self.warn(shortage);
+        }
+        let mut housekeeping = HostInstant::now() + HOUSEKEEPING;
+        let mut more = true;
+        while !self.has_ended() {
+            let wake = {
+                let Self { timer, data, control, streams, console, .. } = &mut self;
+                tokio::select! {
+                    wake = Signals::next(&mut signals) => wake,
+                    call = console.next() => Wake::Call(call),
+                    rung = timer.ring() => rung.map(|()| Wake::Other)?,
+                    ready = data.ready() => ready.map(|()| Wake::Other)?,
+                    ready = control.ready() => ready.map(|()| Wake::Other)?,
+                    news = streams.next() => Wake::Stream(news?),
+                    () = tokio::time::sleep_until(housekeeping) => Wake::Housekeeping,
+                    // Readiness is looked up again before this goes on.
+                    () = tokio::task::yield_now(), if more => Wake::Other,
+                }
+            };
+            if matches!(wake, Wake::Housekeeping) {
+                self.keep_house();
+                let distance = if self.ending.is_some() { HOUSEKEEPING_ENDING } else { HOUSEKEEPING };
+                housekeeping = HostInstant::now() + distance;
+            }
+            let was_ending = self.ending.is_some();
+            more = self.turn(wake)?;
+            if self.ending.is_some() && !was_ending {
+                housekeeping = HostInstant::now();
+            }
+        }
+        self.keep_house();
+        self.console.close();
+        Ok(())
+    }
+
+    /// Takes a bounded amount of everything that is there, drains the core, and sends; whether there is more to do.
+    fn turn(&mut self, wake: Wake) -> Result<bool, NodeError> {
+        self.turns += 1;
+        let now = self.clock.now();
+        if self.engine.node().poll_timeout().is_some_and(|deadline| deadline.at <= now) {
+            // A timeout cannot be refused.
+            let _ = self.engine.input(now, Input::Timeout);
+        }
+        match wake {
+            Wake::Terminate => self.end(now),
+            Wake::Reload => self.reload_policies(now),
+            Wake::Call(call) => self.obey(now, call),
+            Wake::Stream(news) => self.streams.act(now, &mut self.engine, news)?,
+            Wake::Housekeeping | Wake::Other => {}
+        }
+        let mut orders = 0;
+        while orders < ORDERS_A_TURN
+            && let Some(call) = self.console.try_next()
+        {
+            self.obey(now, call);
+            orders += 1;
+        }
+        let mut more = orders == ORDERS_A_TURN;
+        more |= self.data.receive(now, &mut self.engine)?;
+        more |= self.control.receive(now, &mut self.engine)?;
+        more |= self.streams.serve(now, &mut self.engine)?;
+        more |= self.send(now)?;
+        self.timer.arm(self.engine.node().poll_timeout(), &self.clock)?;
+        Ok(more)
+    }
+
+    /// Drains the core and sends what it gave; whether there is more.
+    fn send(&mut self, now: Instant) -> Result<bool, NodeError> {
+        for _ in 0..DRAINS_A_TURN {
+            let Self { engine, data, control, streams, console, unlinked_frames, seed, .. } = self;
+            let seed = *seed;
+            let drained = engine.drain(now, FRAMES_A_DRAIN, move |behind| Outlet {
+                seed,
+                behind,
+                data,
+                control,
+                streams,
+                console,
+                unlinked_frames,
+            });
+            self.data.flush(now, &mut self.engine)?;
+            self.control.flush(now, &mut self.engine)?;
+            let has_granted = self.streams.flush(now, &mut self.engine)?;
+            let mut wanted = Vec::new();
+            self.engine.find_new_hops(|slot, kind| {
+                if kind == HopKind::Stream {
+                    wanted.push(slot);
+                }
+            });
+            wanted.into_iter().for_each(|slot| self.streams.want(&self.engine, slot));
+            match drained {
+                // What was granted is taken up with the next drain.
+                Drained::Idle(_) if !has_granted => return Ok(false),
+                Drained::Idle(_) => {}
+                Drained::MoreWork => return Ok(true),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Does what a client of the console wants.
+    fn obey(&mut self, now: Instant, call: Call) {
+        let Call { client, heard } = call;
+        let order = match heard {
+            Heard::Order(order) => *order,
+            Heard::Unreadable(problem) => {
+                return self.console.answer(client, Answer::Refused { at: now, problem });
+            }
+            Heard::Gone { is_conductor: true } => return self.end(now),
+            Heard::Gone { is_conductor: false } => return,
+        };
+        match order {
+            Order::Command(command) => self.command(now, client, *command),
+            Order::Peers(peers) => {
+                let check = check::check_peers(self.id, self.data.local_addr().ip(), &peers);
+                match check {
+                    Ok(()) => self.add_peers(&peers),
+                    Err(error) => {
+                        let problem = error.to_string();
+                        self.console.answer(client, Answer::Refused { at: now, problem });
+                    }
+                }
+            }
+            Order::Look { id, full, finish } => {
+                if finish {
+                    self.engine.finish(now);
+                }
+                let figures = Box::new(self.figures(full));
+                self.console.answer(client, Answer::Figures { id, at: now, figures });
+            }
+            Order::Harvest { id, key, finish } => {
+                if finish {
+                    self.engine.finish_session(now, key);
+                }
+                let figures =
+                    self.engine.node().session(key).map(|entry| Box::new(SessionFigures::of(entry)));
+                self.console.answer(client, Answer::Harvested { id, figures });
+            }
+            Order::Host { id } => {
+                let figures = Box::new(self.host_figures());
+                self.console.answer(client, Answer::Host { id, figures });
+            }
+            Order::Stop => self.end(now),
+        }
+    }
+
+    fn command(&mut self, now: Instant, client: ClientId, command: Command) {
+        if let Err(error) = self.engine.command(now, command) {
+            self.console.answer(client, Answer::Refused { at: now, problem: error.to_string() });
+        }
+    }
+
+    fn add_peers(&mut self, peers: &BTreeMap<NodeId, Addresses>) {
+        let changed = self.engine.peers.update(peers);
+        for slot in &changed {
+            let addresses = self.engine.peers.get(*slot).addresses;
+            self.data.set_peer(*slot, addresses.data);
+            self.control.set_peer(*slot, addresses.control);
+            self.streams.moved(&self.engine, *slot);
+        }
+        if changed.is_empty() {
+            return;
+        }
+        let mut wanted = Vec::new();
+        self.engine.find_all_hops(|slot, kind| {
+            if kind == HopKind::Stream {
+                wanted.push(slot);
+            }
+        });
+        wanted.into_iter().for_each(|slot| self.streams.want(&self.engine, slot));
+    }
+
+    /// Asks for the policies of all sessions again that have their source here.
+    fn reload_policies(&mut self, now: Instant) {
+        for key in self.own_sessions() {
+            // It is here.
+            let _ = self.engine.command(now, Command::ReloadSessionPolicies(key));
+        }
+    }
+
+    fn own_sessions(&self) -> Vec<SessionKey> {
+        let own = self.engine.node().sessions().filter(|entry| entry.source.is_some());
+        own.map(|entry| entry.key).collect()
+    }
+
+    /// Begins to end: sources stop, what is queued is still sent.
+    fn end(&mut self, now: Instant) {
+        if self.ending.is_some() {
+            return;
+        }
+        for key in self.own_sessions() {
+            let _ = self.engine.command(now, Command::StopSession(key));
+        }
+        self.streams.stop_dialling();
+        self.ending = Some(Ending::Draining(HostInstant::now() + DRAIN_MAX));
+    }
+
+    /// Whether everything has been sent, or took too long.
+    fn has_ended(&mut self) -> bool {
+        let Some(ending) = self.ending else { return false };
+        let now = HostInstant::now();
+        match ending {
+            Ending::Draining(until) => {
+                let is_sent = self.engine.node().queued_packets() == 0
+                    && self.data.is_flushed()
+                    && self.control.is_flushed()
+                    && self.streams.is_flushed();
+                if is_sent || now >= until {
+                    self.streams.shut_down();
+                    self.ending = Some(Ending::Farewell(now + FAREWELL_MAX));
+                }
+                false
+            }
+            Ending::Farewell(until) => self.streams.is_closed() || now >= until,
+        }
+    }
+
+    fn figures(&mut self, full: bool) -> ProcessFigures {
+        self.count_host_drops();
+        let mut figures = ProcessFigures::of(self.engine.node(), full);
+        figures.node.host_dropped_packets = self.host_dropped;
+        figures.node.unlinked_packets = self.unlinked_frames;
+        process::add_usage(&mut figures.node);
+        figures
+    }
+
+    fn host_figures(&mut self) -> HostFigures {
+        self.count_host_drops();
+        HostFigures {
+            data: self.data.counters(),
+            control: self.control.counters(),
+            streams: self.streams.counters,
+            host_dropped_packets: self.host_dropped,
+            stranger_datagrams: self.engine.stranger_datagrams,
+            unlinked_frames: self.unlinked_frames,
+            dropped_event_lines: self.console.dropped_events(),
+            turns: self.turns,
+        }
+    }
+
+    fn count_host_drops(&mut self) {
+        self.host_dropped = self.data.kernel_drops() + self.control.kernel_drops();
+    }
+
+    /// Says what went wrong since the last time.
+    fn keep_house(&mut self) {
+        self.count_host_drops();
+        let (drops, lines, unlinked) = self.warned;
+        self.warned = (self.host_dropped, self.console.dropped_events(), self.unlinked_frames);
+        if self.warned.0 > drops {
+            let new = self.warned.0 - drops;
+            self.warn(format!("the host dropped {new} datagrams: this process did not fetch them in time"));
+        }
+        if self.warned.1 > lines {
+            let new = self.warned.1 - lines;
+            self.warn(format!("{new} events were not told: a client of the console reads too slowly"));
+        }
+        if self.warned.2 > unlinked {
+            let new = self.warned.2 - unlinked;
+            self.warn(format!("{new} frames were for nodes whose address is not known here"));
+        }
+    }
+
+    fn warn(&self, text: String) {
+        if self.console.has_clients() {
+            self.console.say(Answer::Warning(text));
+        } else {
+            use std::io::Write;
+            // Nobody may be reading it.
+            let _ = writeln!(io::stderr().lock(), "warning: node {}: {text}", self.id);
+        }
+    }
+}
+
+/// Binds TCP and UDP to the same port. Where any port will do, the first that is free for both.
+fn bind_data(at: SocketAddr, own: Preface, tcp: &TcpOptions) -> Result<(Streams, Port), NodeError> {
+    let mut tries = if at.port() == 0 { 16 } else { 1 };
+    loop {
+        let listen = Streams::listen(at, own, tcp.clone());
+        let streams = listen.map_err(|cause| NodeError::Open { what: format!("TCP {at}"), cause })?;
+        let same = streams.local_addr()?;
+        match Port::bind(HopKind::Datagram, same) {
+            Ok(data) => return Ok((streams, data)),
+            Err(cause) => {
+                tries -= 1;
+                if tries == 0 {
+                    return Err(NodeError::Open { what: format!("UDP {same}"), cause });
+                }
+            }
+        }
+    }
+}

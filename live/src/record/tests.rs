@@ -1,0 +1,473 @@
+//! Three nodes in a row, joined by lossy datagrams and by pipes, are recorded; their logs are replayed, cut and damaged.
+
+use super::decode::Decoder;
+use super::format::{BLOCK_HEAD_BYTES, HEADER_HEAD_BYTES, LogHeader, block_head, header_bytes, header_check};
+use super::*;
+use bellini_core::config::NodeConfig;
+use bellini_core::content::spec::Content;
+use bellini_core::drive::{Drained, Host, Sent};
+use bellini_core::ids::{Epoch, HopIndex, Incarnation, NodeId, SessionKey};
+use bellini_core::io::{
+    Command, DrawMode, Event, HopKind, Input, Install, MeasureWindow, Received, SessionSpec, SinkSpec,
+    Transmit,
+};
+use bellini_core::payload::{self, Payload};
+use bellini_core::rng::{Seed, Stream};
+use bellini_core::route::Route;
+use bellini_core::time::{Duration, Instant};
+use bellini_core::units::BitRate;
+use bytes::Bytes;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+const SEED: Seed = Seed(7);
+
+/// A log in memory, on a disk of limited size.
+#[derive(Clone, Default)]
+struct Memory {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    limit: Option<usize>,
+}
+
+impl Memory {
+    fn log(&self) -> Vec<u8> {
+        self.bytes.lock().unwrap().clone()
+    }
+}
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut log = self.bytes.lock().unwrap();
+        let room = self.limit.map_or(bytes.len(), |limit| limit.saturating_sub(log.len()).min(bytes.len()));
+        log.extend_from_slice(&bytes[..room]);
+        if room == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(room) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl LogSink for Memory {
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.bytes.lock().unwrap().truncate(length as usize);
+        Ok(())
+    }
+}
+
+fn id(node: usize) -> NodeId {
+    NodeId::new(node as u32 + 1).unwrap()
+}
+
+fn ms(ms: u64) -> Instant {
+    Instant::ZERO + Duration::from_millis(ms)
+}
+
+/// A frame on its way: header and payload still apart.
+struct Frame {
+    from: usize,
+    to: usize,
+    kind: HopKind,
+    header: Vec<u8>,
+    payload: Payload,
+}
+
+struct Outbox<'a> {
+    from: usize,
+    draws: &'a mut Stream,
+    sent: &'a mut Vec<Frame>,
+    kept: &'a mut Vec<(HopIndex, Frame)>,
+    seen: &'a mut Vec<String>,
+}
+
+impl Host for Outbox<'_> {
+    fn transmit(&mut self, now: Instant, frame: Transmit<'_>) -> Sent {
+        self.seen.push(format!("{} {now} {frame:?}", self.from));
+        let (hop, to, kind) = (frame.hop, frame.peer.get() as usize - 1, frame.kind);
+        let frame =
+            Frame { from: self.from, to, kind, header: frame.header.to_vec(), payload: frame.payload };
+        if self.draws.chance(0.05) {
+            self.kept.push((hop, frame));
+            return Sent::Kept;
+        }
+        self.sent.push(frame);
+        Sent::Taken
+    }
+
+    fn event(&mut self, now: Instant, event: Event) {
+        self.seen.push(format!("{} {now} {event:?}", self.from));
+    }
+}
+
+/// What a run left.
+struct Run {
+    logs: Vec<Memory>,
+    seen: Vec<String>,
+    statuses: Vec<Option<RecordStatus>>,
+}
+
+fn run(options: Option<RecordOptions>, limit: Option<usize>, is_ended: bool) -> Run {
+    let mut logs = vec![Memory { limit, ..Memory::default() }; 3];
+    for log in &mut logs {
+        log.bytes = Arc::default();
+    }
+    let mut nodes: Vec<_> = (0..3)
+        .map(|node| {
+            let config =
+                NodeConfig { report_interval: Some(Duration::from_millis(300)), ..NodeConfig::new(id(node)) };
+            match options {
+                None => RecordedNode::unrecorded(config, SEED, ms(3)).unwrap(),
+                Some(options) => {
+                    RecordedNode::recorded(config, SEED, ms(3), Box::new(logs[node].clone()), options)
+                        .unwrap()
+                }
+            }
+        })
+        .collect();
+    let mut draws = SEED.stream("test:driver");
+    let (mut seen, mut sent) = (Vec::new(), Vec::new());
+    let mut kept: Vec<(HopIndex, Frame)> = Vec::new();
+    for (session, kind) in [(1, HopKind::Datagram), (2, HopKind::Stream)] {
+        begin(&mut nodes, SessionKey::new(1, session), kind);
+    }
+    for step in 4..800 {
+        let now = ms(step);
+        for (hop, frame) in std::mem::take(&mut kept) {
+            let bytes = if frame.kind == HopKind::Stream { 20_000 } else { 1 };
+            let from = frame.from;
+            sent.push(frame);
+            nodes[from].handle_input(now, Input::Room { hop, bytes }).unwrap();
+        }
+        if step == 400 {
+            let hop = nodes[0].hop(id(1), HopKind::Stream);
+            nodes[0].handle_input(now, Input::Closed { hop }).unwrap();
+            nodes[0].handle_input(now, Input::Opened { hop }).unwrap();
+            nodes[0].handle_input(now, Input::Room { hop, bytes: 60_000 }).unwrap();
+            let datagram = nodes[0].hop(id(1), HopKind::Datagram);
+            nodes[0].handle_input(now, Input::Blocked { hop: datagram }).unwrap();
+        }
+        if step == 420 {
+            let hop = nodes[0].hop(id(1), HopKind::Datagram);
+            nodes[0].handle_input(now, Input::Room { hop, bytes: 0 }).unwrap();
+            // What is refused is an input too.
+            let unknown = Input::Command(Command::StopSession(SessionKey::new(9, 9)));
+            assert!(nodes[0].handle_input(now, unknown).is_err());
+        }
+        for frame in std::mem::take(&mut sent) {
+            deliver(&mut nodes, now, frame, &mut draws);
+        }
+        for (from, node) in nodes.iter_mut().enumerate() {
+            if node.poll_timeout().is_some_and(|deadline| deadline.at <= now) {
+                node.handle_input(now, Input::Timeout).unwrap();
+            }
+            let (sent, kept, seen) = (&mut sent, &mut kept, &mut seen);
+            let mut outbox = Outbox { from, draws: &mut draws, sent, kept, seen };
+            while node.drain(now, 3, &mut outbox) == Drained::MoreWork {}
+        }
+    }
+    for node in &mut nodes {
+        node.finish_session(ms(800), SessionKey::new(1, 1));
+        node.finish(ms(800));
+        seen.push(format!("{:?}", node.stats()));
+    }
+    let end = |node: RecordedNode| if is_ended { node.end(ms(801)) } else { node.status().cloned() };
+    let statuses = nodes.into_iter().map(end).collect();
+    Run { logs, seen, statuses }
+}
+
+fn begin(nodes: &mut [RecordedNode], key: SessionKey, kind: HopKind) {
+    let content = Content::Constant { rate: BitRate::from_bps(960_000).unwrap(), phase: Duration::ZERO };
+    let (start, stop, measure) = (ms(50), ms(700), MeasureWindow { from: ms(0), to: ms(700) });
+    let sink = SinkSpec {
+        key,
+        content: content.clone(),
+        symbol_bytes: 1_200,
+        start,
+        stop,
+        measure,
+        deliver_events: true,
+    };
+    let source = SessionSpec {
+        key,
+        epoch: Epoch(1),
+        destinations: vec![id(2)],
+        content,
+        symbol_bytes: 1_200,
+        hop_kind: kind,
+        start,
+        stop,
+        measure,
+        draw: DrawMode::Random,
+        policy_period: None,
+    };
+    let flows = vec![(Route::parse("2>3d").unwrap(), 1.0)];
+    let install = Install { key, planner: Incarnation(1), version: 1, flows };
+    let now = ms(3);
+    nodes[2].handle_input(now, Input::Command(Command::JoinSession(Box::new(sink)))).unwrap();
+    nodes[0].handle_input(now, Input::Command(Command::StartSession(Box::new(source)))).unwrap();
+    nodes[0].handle_input(now, Input::Command(Command::Install(install))).unwrap();
+    if kind == HopKind::Stream {
+        for (from, to) in [(0, 1), (1, 0), (1, 2), (2, 1)] {
+            let hop = nodes[from].hop(id(to), kind);
+            nodes[from].handle_input(now, Input::Opened { hop }).unwrap();
+            nodes[from].handle_input(now, Input::Room { hop, bytes: 1 << 30 }).unwrap();
+        }
+    }
+}
+
+fn deliver(nodes: &mut [RecordedNode], now: Instant, frame: Frame, draws: &mut Stream) {
+    let Frame { from, to, kind, mut header, payload } = frame;
+    if kind == HopKind::Datagram && draws.chance(0.02) {
+        return;
+    }
+    let hop = nodes[to].hop(id(from), kind);
+    if kind == HopKind::Datagram && draws.chance(0.2) {
+        let frame = Received::Split { header: &header, payload };
+        let _ = nodes[to].handle_input(now, Input::Frame { hop, frame });
+        return;
+    }
+    match payload {
+        Payload::Bytes(bytes) => header.extend_from_slice(&bytes),
+        Payload::Synthetic(what) => {
+            let start = header.len();
+            header.resize(start + what.len as usize, 0);
+            payload::fill(SEED, what, &mut header[start..]);
+        }
+    }
+    let bytes = Bytes::from(header);
+    if kind == HopKind::Stream {
+        let cut = draws.below(bytes.len() as u64) as usize;
+        for chunk in [bytes.slice(..cut), bytes.slice(cut..)] {
+            let _ = nodes[to].handle_input(now, Input::Stream { hop, chunk });
+        }
+    } else {
+        let _ = nodes[to].handle_input(now, Input::Frame { hop, frame: Received::Datagram(bytes) });
+    }
+}
+
+fn replayed(log: &[u8]) -> Result<Replayed, ReplayError> {
+    replay(LogReader::new(log)?, &mut ())
+}
+
+fn identities(identities: bool) -> Option<RecordOptions> {
+    Some(RecordOptions { identities, ..RecordOptions::default() })
+}
+
+/// Returns (position, length) of the bodies of a log's blocks.
+fn bodies(log: &[u8]) -> Vec<(usize, usize)> {
+    let mut at = HEADER_HEAD_BYTES + u32::from_le_bytes(log[12..16].try_into().unwrap()) as usize + 16;
+    let mut found = Vec::new();
+    while at < log.len() {
+        let length = u32::from_le_bytes(log[at..at + 4].try_into().unwrap()) as usize;
+        found.push((at + BLOCK_HEAD_BYTES, length));
+        at += BLOCK_HEAD_BYTES + length;
+    }
+    found
+}
+
+/// Makes all checks of a changed log right again, behind another header if one is given.
+fn mended(log: &[u8], header: Option<&LogHeader>) -> Vec<u8> {
+    let found = bodies(log);
+    let first = found[0].0 - BLOCK_HEAD_BYTES;
+    let (mut out, mut check) = match header {
+        Some(header) => header_bytes(header).unwrap(),
+        None => (log[..first].to_vec(), header_check(&log[..first - 16])),
+    };
+    for (index, (at, length)) in found.into_iter().enumerate() {
+        let body = &log[at..at + length];
+        let (head, next) = block_head(&check, index as u32, body);
+        out.extend_from_slice(&head);
+        out.extend_from_slice(body);
+        check = next;
+    }
+    out
+}
+
+/// Every node's log gives every output again, whether payload was left out or not.
+#[test]
+fn replay_is_byte_exact() {
+    let mut lengths = [0, 0];
+    for (whole, length) in lengths.iter_mut().enumerate() {
+        let run = run(identities(whole == 0), None, true);
+        for log in &run.logs {
+            let log = log.log();
+            let done = replayed(&log).unwrap();
+            assert_eq!(done.ending, Ending::Complete);
+            assert_eq!(done.progress.at, ms(801));
+            assert!(done.progress.inputs > 80 && done.progress.transmits > 50, "{done:?}");
+            *length += log.len();
+        }
+        let all: u64 = run.logs.iter().map(|log| replayed(&log.log()).unwrap().progress.refused).sum();
+        assert!(all > 0, "the refused command is counted");
+    }
+    assert!(lengths[0] < lengths[1] * 3 / 4, "identities are shorter: {lengths:?}");
+}
+
+/// Recording changes nothing of what nodes do.
+#[test]
+fn recording_changes_no_output() {
+    let (without, with) = (run(None, None, true), run(identities(true), None, true));
+    assert!(without.seen.len() > 400);
+    assert_eq!(without.seen, with.seen);
+    assert!(without.statuses.iter().all(Option::is_none));
+}
+
+/// No byte of a log can change without notice, wherever it is.
+#[test]
+fn every_flipped_byte_is_noticed() {
+    let log = run(identities(true), None, true).logs[1].log();
+    let mut places = SEED.stream("test:flips");
+    for _ in 0..200 {
+        let place = places.below(log.len() as u64) as usize;
+        let mut flipped = log.clone();
+        flipped[place] ^= 1 << places.below(8);
+        match replayed(&flipped) {
+            Err(ReplayError::Log(LogError::Malformed { position, .. })) => assert!(position <= place as u64),
+            other => panic!("byte {place} of {}: {other:?}", log.len()),
+        }
+    }
+}
+
+/// A payload byte that changed behind right checks is found where it goes out again.
+#[test]
+fn other_outputs_are_found_where_they_come_out() {
+    let mut log = run(identities(false), None, true).logs[1].log();
+    let header = LogReader::new(&log[..]).unwrap().header().clone();
+    let mut found = None;
+    let mut now = header.start;
+    'blocks: for (at, length) in bodies(&log) {
+        let body = Bytes::copy_from_slice(&log[at..at + length]);
+        let mut decoder = Decoder::new(SEED, &body, now);
+        while let Some((time, record)) = decoder.next().unwrap() {
+            now = time;
+            if let Record::Input(Input::Frame { frame: Received::Datagram(bytes), .. }) = record
+                && bytes.len() > 1_000
+            {
+                found = Some((at + decoder.position() - 1, time));
+                break 'blocks;
+            }
+        }
+    }
+    let (place, time) = found.unwrap();
+    log[place] ^= 1;
+    match replayed(&mended(&log, None)) {
+        Err(ReplayError::Difference(difference)) => {
+            assert!(
+                difference.progress.at >= time && difference.progress.compared_until < difference.progress.at
+            );
+            assert!(difference.what.contains("hash of the outputs"), "{difference}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Another configuration or seed does something else, and another version of Bellini is named.
+#[test]
+fn other_configurations_and_versions_are_told() {
+    let log = run(identities(true), None, true).logs[0].log();
+    let mut header = LogReader::new(&log[..]).unwrap().header().clone();
+    assert!(replayed(&mended(&log, Some(&header))).is_ok(), "mending alone changes nothing");
+    header.bellini = "0.0.0".to_owned();
+    header.config.mtu = 1_400;
+    let message = replayed(&mended(&log, Some(&header))).unwrap_err().to_string();
+    assert!(message.contains("recorded by Bellini 0.0.0"), "{message}");
+    header.config.incarnation = Incarnation(0);
+    assert!(matches!(replayed(&mended(&log, Some(&header))), Err(ReplayError::Config(_))));
+}
+
+/// A log that ends anywhere replays up to its last whole block, and says that its end is missing.
+#[test]
+fn a_log_cut_anywhere_replays_its_prefix() {
+    let log = run(identities(true), None, true).logs[0].log();
+    let first = bodies(&log)[0].0 - BLOCK_HEAD_BYTES;
+    let step = log.len() / 150 + 1;
+    let mut most = 0;
+    for length in (0..log.len()).step_by(step).chain(log.len() - 40..log.len()) {
+        match replayed(&log[..length]) {
+            Ok(done) => {
+                assert!(length >= first && matches!(done.ending, Ending::Cut(_)), "{length}: {done:?}");
+                assert_eq!(
+                    done.bytes + if let Ending::Cut(rest) = done.ending { rest } else { 0 },
+                    length as u64
+                );
+                assert!(done.progress.inputs >= most, "more of a log replays no less");
+                most = done.progress.inputs;
+            }
+            Err(ReplayError::Log(LogError::Malformed { .. })) => assert!(length < first, "{length}"),
+            other => panic!("{length}: {other:?}"),
+        }
+    }
+}
+
+/// A node that goes without ending its log leaves everything up to then.
+#[test]
+fn a_log_without_an_end_says_so() {
+    for log in &run(identities(true), None, false).logs {
+        let done = replayed(&log.log()).unwrap();
+        assert_eq!((done.ending, done.progress.at), (Ending::Cut(0), ms(800)));
+    }
+}
+
+/// A full disk ends the recording, not the node; the log ends validly.
+#[test]
+fn a_full_disk_stops_recording_only() {
+    let without = run(None, None, true);
+    let run = run(identities(true), Some(90_000), true);
+    assert_eq!(run.seen, without.seen);
+    let mut stopped = 0;
+    for (log, status) in run.logs.iter().zip(&run.statuses) {
+        let log = log.log();
+        assert!(log.len() <= 90_000);
+        let done = replayed(&log).unwrap();
+        if let Some(reason) = &status.as_ref().unwrap().stopped {
+            stopped += 1;
+            assert!(reason.contains("cannot be written"), "{reason}");
+            assert!(matches!(done.ending, Ending::Stopped(_) | Ending::Cut(0)), "{done:?}");
+        }
+    }
+    assert!(stopped > 0);
+}
+
+/// What waits for the disk is bounded: too much ends the recording, and inputs from then on are counted.
+#[test]
+fn a_slow_disk_stops_recording_only() {
+    let options = RecordOptions { waiting_bytes_max: 100, ..RecordOptions::default() };
+    let run = run(Some(options), None, true);
+    // The thread that writes goes on by itself where recording stopped: the log may be a moment behind.
+    for status in &run.statuses {
+        let status = status.as_ref().unwrap();
+        assert!(
+            status.stopped.as_ref().unwrap().contains("too slow") && status.missed_inputs > 0,
+            "{status:?}"
+        );
+    }
+    for log in &run.logs {
+        let done = replayed(&log.log()).unwrap();
+        assert!(matches!(done.ending, Ending::Stopped(_) | Ending::Cut(_)), "{done:?}");
+    }
+}
+
+/// Whatever the bytes of a block are, decoding ends without a panic.
+#[test]
+fn damaged_blocks_decode_or_are_refused() {
+    let log = run(identities(true), None, true).logs[1].log();
+    let (at, length) = bodies(&log)[0];
+    let mut places = SEED.stream("test:bodies");
+    let mut refused = 0;
+    for _ in 0..300 {
+        let mut body = log[at..at + length].to_vec();
+        for _ in 0..3 {
+            let place = places.below(length as u64) as usize;
+            body[place] = places.next_u64() as u8;
+        }
+        let body = Bytes::from(body);
+        let mut decoder = Decoder::new(SEED, &body, Instant::ZERO);
+        while let Some(record) = decoder.next().transpose() {
+            if record.is_err() {
+                refused += 1;
+                break;
+            }
+        }
+    }
+    assert!(refused > 0);
+}

@@ -1,0 +1,118 @@
+//! Planners: they answer when nodes ask for policies, after the time that a decision takes.
+
+use super::error::ConductError;
+use crate::model::Scenario;
+use crate::policy::{FlowAssignment, NetworkView, PolicyError, Reason, Request, Routing};
+use crate::registry::Registry;
+use crate::resolve::mean_rate;
+use bellini_core::ids::{Incarnation, NodeId, SessionKey};
+use bellini_core::io::{Install, PolicyReason};
+use bellini_core::route::Route;
+use bellini_core::time::Instant;
+use bellini_core::units::BitRate;
+use std::collections::{BTreeMap, VecDeque};
+
+/// A question under way.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub(super) key: SessionKey,
+    pub(super) destinations: Vec<NodeId>,
+    pub(super) reason: PolicyReason,
+}
+
+/// The policies of all sessions.
+pub(super) struct Planner {
+    sessions: BTreeMap<SessionKey, SessionPolicies>,
+    waiting: VecDeque<(Instant, Question)>,
+}
+
+struct SessionPolicies {
+    routing: Box<dyn Routing>,
+    assignment: Box<dyn FlowAssignment>,
+    source: NodeId,
+    rate: Option<BitRate>,
+    parameters: BTreeMap<String, serde_json::Value>,
+    assignment_parameters: BTreeMap<String, serde_json::Value>,
+    version: u32,
+}
+
+impl Planner {
+    /// Makes the policies of every session of a scenario.
+    pub(super) fn new(scenario: &Scenario, registry: &Registry) -> Result<Self, ConductError> {
+        let mut sessions = BTreeMap::new();
+        for conference in &scenario.conferences {
+            for session in &conference.sessions {
+                let key = SessionKey::new(conference.id.0, session.id.0);
+                let failed = |error| ConductError::Policy { session: key, error };
+                let policies = SessionPolicies {
+                    routing: registry.routing_for(&session.routing).map_err(failed)?,
+                    assignment: registry.assignment_for(&session.assignment).map_err(failed)?,
+                    source: session.source,
+                    rate: mean_rate(&session.content),
+                    parameters: session.routing.parameters.clone(),
+                    assignment_parameters: session.assignment.parameters.clone(),
+                    version: 0,
+                };
+                sessions.insert(key, policies);
+            }
+        }
+        Ok(Self { sessions, waiting: VecDeque::new() })
+    }
+
+    /// Takes a question in; the answer is due at `at` (questions take equally long, so they stay in order).
+    pub(super) fn ask(&mut self, at: Instant, question: Question) {
+        self.waiting.push_back((at, question));
+    }
+
+    /// Returns when the next answer is due.
+    pub(super) fn next_event(&self) -> Option<Instant> {
+        self.waiting.front().map(|(at, _)| *at)
+    }
+
+    /// Returns the next question whose answer is due.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<Question> {
+        if self.next_event()? > now {
+            return None;
+        }
+        self.waiting.pop_front().map(|(_, question)| question)
+    }
+
+    /// Decides.
+    pub(super) fn decide(&mut self, question: &Question, view: &NetworkView) -> Result<Install, PolicyError> {
+        let Some(policies) = self.sessions.get_mut(&question.key) else {
+            return Err(PolicyError::Other(format!("session {} is not in the scenario", question.key)));
+        };
+        let mut request = Request {
+            session: question.key,
+            source: policies.source,
+            destinations: &question.destinations,
+            rate: policies.rate,
+            reason: reason(question.reason),
+            view,
+            parameters: &policies.parameters,
+        };
+        let routes = policies.routing.routes(&request)?;
+        request.parameters = &policies.assignment_parameters;
+        let shares = policies.assignment.shares(&request, &routes)?;
+        if routes.is_empty() || shares.len() != routes.len() {
+            let (routes, shares) = (routes.len(), shares.len());
+            return Err(PolicyError::Other(format!(
+                "{routes} routes and {shares} shares: one share a route"
+            )));
+        }
+        policies.version += 1;
+        let flows: Vec<(Route, f64)> = routes.into_iter().map(|choice| choice.route).zip(shares).collect();
+        Ok(Install { key: question.key, planner: Incarnation(1), version: policies.version, flows })
+    }
+}
+
+fn reason(reason: PolicyReason) -> Reason {
+    match reason {
+        PolicyReason::Start => Reason::Start,
+        PolicyReason::Periodic => Reason::Periodic,
+        PolicyReason::Joined => Reason::Joined,
+        PolicyReason::Left => Reason::Left,
+        PolicyReason::Overflow => Reason::Overflow,
+        PolicyReason::Reload => Reason::Reload,
+    }
+}

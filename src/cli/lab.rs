@@ -1,0 +1,64 @@
+//! `bellini lab`: real processes and sockets on this machine, over emulated links.
+
+use super::args::{LabNetwork, LabOptions};
+use super::exit::{self, Failure};
+use super::runs::{self, Play, Player};
+use crate::Registry;
+use bellini_live::lab::{self, LabError, Leftover};
+use bellini_scenarios::model::Scenario;
+use std::path::Path;
+
+pub(super) fn run(registry: &Registry, options: &LabOptions) -> Result<u8, Failure> {
+    let cleaned = lab::clean(&std::env::temp_dir()).map_err(|error| {
+        Failure::new(exit::ENVIRONMENT, format!("the directory for temporary files: {error}"))
+    })?;
+    for leftover in &cleaned {
+        match leftover {
+            Leftover::Process(pid) => {
+                exit::say(format_args!("Killed process {pid}, left by an earlier lab."))
+            }
+            Leftover::Directory(path) => {
+                exit::say(format_args!("Removed {}, left by an earlier lab.", path.display()))
+            }
+        }
+    }
+    if options.clean {
+        if cleaned.is_empty() {
+            exit::say("Nothing was left by earlier labs.");
+        }
+        return Ok(exit::DONE);
+    }
+    // User namespaces can be entered only while the process has one thread: before anything else is started.
+    lab::Privilege::obtain().map_err(|error| Failure::new(exit::ENVIRONMENT, error))?;
+    runs::run(registry, &options.run, &Lab { registry, options })
+}
+
+struct Lab<'r> {
+    registry: &'r Registry,
+    options: &'r LabOptions,
+}
+
+impl Player for Lab<'_> {
+    const MODE: &'static str = "lab";
+
+    fn prepare<'a>(&'a self, scenario: &'a Scenario, seed: u64, out: &Path) -> Result<Play<'a>, Failure> {
+        let options = lab::LabOptions {
+            record: self.options.record.then(|| out.join("logs")),
+            kernel_shaper: self.options.network == LabNetwork::Kernel,
+            tcp_congestion: self.options.tcp_congestion.clone(),
+            measure_clocks: self.options.measure_clocks,
+            program: None,
+        };
+        let lab = lab::Lab::new(scenario, seed, self.registry, options).map_err(failure)?;
+        Ok(Box::new(move |observer| lab.run(observer).map_err(failure)))
+    }
+}
+
+fn failure(error: LabError) -> Failure {
+    let code = match error {
+        LabError::Scenario(_) => exit::SCENARIO,
+        LabError::Environment(_) | LabError::Observer(_) => exit::ENVIRONMENT,
+        LabError::Failed(_) => exit::FAILED,
+    };
+    Failure::new(code, error)
+}
