@@ -116,8 +116,9 @@ fn goodput(drafts: &mut Vec<Draft>, thing: &Thing, both: &Sides<'_>, tolerances:
 
 /// Queueing delay: delay less A's base delay, on both sides, so that a longer way shows, too.
 fn delays(drafts: &mut Vec<Draft>, thing: &Thing, both: &Sides<'_>, tolerances: &Tolerances) {
+    type Quantile = fn(&DelayMs) -> f64;
     let base = Sample::of(&values(&both[0], |(_, d)| d.base_delay_ms)).map_or(0.0, |base| base.mean);
-    let quantiles: [(&str, fn(&DelayMs) -> f64, bool); 4] = [
+    let quantiles: [(&str, Quantile, bool); 4] = [
         ("queueing delay, least", |delay| delay.min, true),
         ("queueing delay, p50", |delay| delay.p50, true),
         ("queueing delay, p95", |delay| delay.p95, true),
