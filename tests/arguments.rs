@@ -22,6 +22,9 @@ fn wrong_usage_starts_nothing() {
         (&["report"], "<RUN>"),
         (&["report", "a", "b"], "--out DIR"),
         (&["schema", "extra"], "extra"),
+        (&["reproduce"], "<FIGURE>"),
+        (&["reproduce", "fig9"], "fig6, fig7, fig8"),
+        (&["reproduce", "fig6", "--runs", "0"], "1..=100"),
     ];
     for (arguments, piece) in cases {
         scratch.run(arguments).expect(2).silent().says(&[piece]);
@@ -32,7 +35,7 @@ fn wrong_usage_starts_nothing() {
 #[test]
 fn help_shows_examples_and_goes_to_stdout() {
     let scratch = Scratch::new();
-    for verb in ["sim", "check", "report", "schema"] {
+    for verb in ["sim", "check", "report", "schema", "reproduce", "calibrate"] {
         let help = scratch.run(&[verb, "--help"]).expect(0);
         assert!(
             help.stdout.contains(&format!("bellini {verb}")) && help.stdout.contains("Example"),

@@ -1,16 +1,19 @@
 //! Tests of the `bellini` command as users meet it: the real binary, in processes and directories of its own.
 
 mod arguments;
+mod calibrate;
 mod compare;
 mod golden;
 mod harness;
 mod interrupt;
+mod node;
 mod own_policy;
 mod places;
 mod records;
 mod refused;
 mod replay;
 mod report;
+mod reproduce;
 mod schema;
 mod seeds;
 mod shipped;

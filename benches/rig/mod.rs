@@ -177,6 +177,7 @@ impl Chain {
     pub(crate) fn join(&mut self, sink: usize, key: SessionKey, rate: BitRate, symbol_bytes: u32) {
         let spec = SinkSpec {
             key,
+            source: self.nodes[0].id(),
             content: Content::Constant { rate, phase: Duration::ZERO },
             symbol_bytes,
             start: self.now,

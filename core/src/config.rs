@@ -25,6 +25,11 @@ pub struct NodeConfig {
     pub report_interval: Option<Duration>,
     /// Largest IP packet that its links take, told to peers in the hello. Default 1,500 bytes.
     pub mtu: u16,
+    /// Distance of the probes by which a destination estimates how far its sources' clocks are ahead (after a quick
+    /// start of eight in the first second); `None`: delays are corrected by what
+    /// [`ClockCorrection`](crate::io::Command::ClockCorrection) says. All nodes of a run should have the same.
+    #[serde(default)]
+    pub clock_probes: Option<Duration>,
 }
 
 /// Pacing of datagram hops.
@@ -103,6 +108,7 @@ impl NodeConfig {
             limits: Limits::default(),
             report_interval: Some(Duration::from_secs(30)),
             mtu: 1_500,
+            clock_probes: None,
         }
     }
 
@@ -111,6 +117,7 @@ impl NodeConfig {
     /// # Errors
     /// The first field whose value breaks its rule.
     pub fn check(&self) -> Result<(), ConfigError> {
+        let probes = self.clock_probes.map_or(u64::MAX, Duration::as_nanos);
         let rules = [
             ("incarnation", u64::from(self.incarnation.0), 1, "must be at least 1"),
             ("pacing.quantum", self.pacing.quantum.as_nanos(), 1, "must be longer than zero"),
@@ -119,6 +126,7 @@ impl NodeConfig {
             ("limits.dedup_symbols_max", self.limits.dedup_symbols_max as u64, 64, "must be at least 64"),
             ("limits.relay_flows_max", self.limits.relay_flows_max as u64, 1, "must be at least 1"),
             ("limits.events_max", self.limits.events_max as u64, 16, "must be at least 16"),
+            ("clock_probes", probes, 1_000_000, "must be at least 1,000,000 ns"),
             ("mtu", u64::from(self.mtu), 576, "must be at least 576 bytes"),
         ];
         for (field, value, least, rule) in rules {

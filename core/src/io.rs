@@ -111,7 +111,8 @@ pub enum Command {
         /// What it says.
         body: crate::wire::control::ControlBody,
     },
-    /// Says how far the source's clock is ahead of this node's, for the delays of a session.
+    /// Says how far the source's clock is ahead of this node's, for the delays of a session. A node that estimates
+    /// clocks itself ([`NodeConfig::clock_probes`](crate::config::NodeConfig::clock_probes)) takes no notice.
     ClockCorrection {
         /// The session.
         session: SessionKey,
@@ -152,6 +153,8 @@ pub struct SessionSpec {
 pub struct SinkSpec {
     /// Which session.
     pub key: SessionKey,
+    /// Its source, whose clock its timestamps are of.
+    pub source: NodeId,
     /// What it carries, to judge what arrives.
     pub content: Content,
     /// Largest payload of one symbol, in bytes.

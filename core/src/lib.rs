@@ -13,9 +13,10 @@
 //! - [`feeder`]: a queue per conference before each next hop. [`hop`]: handshake, pacing and control messages of
 //!   the connection to a neighbour.
 //! - [`wire`]: everything that crosses a hop, byte by byte. [`header`]: a packet's header while it is in a node.
-//! - [`stats`], [`report`]: what is counted and told. [`timer`]: the timing wheel. [`rng`]: named random streams.
+//! - [`stats`], [`report`]: what is counted and told; [`stopwatch`]: how long single packets take. [`timer`]: the timing wheel. [`rng`]: named random streams.
 //!   [`time`], [`units`], [`ids`], [`payload`]: the words that the rest is written in.
 
+pub mod clock;
 pub mod config;
 pub mod content;
 pub mod drive;
@@ -32,6 +33,7 @@ pub mod rng;
 pub mod route;
 pub mod session;
 pub mod stats;
+pub mod stopwatch;
 pub mod time;
 pub mod timer;
 pub mod units;

@@ -2,12 +2,18 @@
 //!
 //! - [`node`] is the node daemon: the core, driven by real time and real sockets.
 //! - [`net`] has the sockets: batched datagrams and stream pipes, without a protocol rule in them.
-//! - [`console`] is how whoever conducts a run talks to a node process: orders in, answers out, JSON lines.
+//! - [`console`] is how whoever conducts a run talks to a node process: orders in, answers out, JSON lines; [`client`]
+//!   is the other side of it.
 //! - [`record`] logs every input of a node's core, and plays it again.
 //! - [`lab`] runs a scenario with node processes on one machine: namespaces, devices, emulator.
+//! - [`calibrate`] measures the network between running nodes and makes a topology of it.
+//! - [`reproduce`] puts loads on node processes and measures what they cost.
 
+pub mod calibrate;
+pub mod client;
 pub mod console;
 pub mod lab;
 pub mod net;
 pub mod node;
 pub mod record;
+pub mod reproduce;

@@ -22,6 +22,7 @@ mod map;
 mod page;
 mod png;
 mod pool;
+pub mod reproduce;
 mod stats;
 mod table;
 #[cfg(test)]

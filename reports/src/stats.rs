@@ -39,7 +39,7 @@ impl Interval {
 /// decimals up to 10, then by its expansion around the normal quantile z,
 /// `z + (z^3 + z)/(4 v) + (5 z^5 + 16 z^3 + 3 z)/(96 v^2) + (3 z^7 + 19 z^5 + 17 z^3 - 15 z)/(384 v^3)`, good to 0.001.
 /// Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
-fn student_975(freedom: usize) -> f64 {
+pub(crate) fn student_975(freedom: usize) -> f64 {
     const SMALL: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
     if let Some(quantile) = SMALL.get(freedom - 1) {
         return *quantile;

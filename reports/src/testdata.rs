@@ -157,6 +157,7 @@ fn add_session(run: &mut Run, noise: &mut Noise, index: u32, shape: Shape, nodes
                 max: base + 160.0,
             }),
             base_delay_ms: Some(base),
+            delay_error_ms: None,
             frames_sent: video.then_some(1320),
             frames_complete: video.then_some(1300),
             frames_on_time: video.then_some(1280 - lost / 20),

@@ -1,4 +1,5 @@
-//! Scenarios: the text form and the model it stands for, embedded measurements, policies, run records.
+//! Scenarios: the text form and the model it stands for, embedded measurements, policies, the conductor of runs, run
+//! records.
 //!
 //! [`parse::load`] turns a scenario file into a [`model::Scenario`], or into everything that is wrong with it
 //! ([`diagnostic::Diagnostics`]). [`emit::to_text`] writes a scenario out with its defaults filled in.

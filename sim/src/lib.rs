@@ -20,6 +20,7 @@ pub mod network;
 pub mod pool;
 mod simulation;
 mod testbed;
+mod transports;
 pub mod world;
 
 pub use bellini_scenarios::conduct::{NoObserver, Observer, Outcome, Progress};

@@ -11,7 +11,7 @@ use bellini_core::ids::{HopIndex, Incarnation, NodeId, SessionKey};
 use bellini_core::io::{Command, CommandError, Event, HopKind, Input, InputError, Received, Transmit};
 use bellini_core::rng::Seed;
 use bellini_core::stats::NodeStats;
-use bellini_core::time::Instant;
+use bellini_core::time::{Duration, Instant};
 use bellini_scenarios::model::{Link, Scenario};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -74,6 +74,8 @@ pub struct World<'a> {
     pub event_count: u64,
     scenario: &'a Scenario,
     seed: Seed,
+    /// [`NodeConfig::clock_probes`] of all nodes.
+    clock_probes: Option<Duration>,
     arrived: Vec<Arrival>,
     /// Ids of the nodes, by index.
     ids: Vec<NodeId>,
@@ -87,6 +89,19 @@ impl<'a> World<'a> {
     /// # Errors
     /// When a node's configuration cannot work.
     pub fn new(scenario: &'a Scenario, seed: Seed) -> Result<Self, SimError> {
+        Self::with_clock_probes(scenario, seed, None)
+    }
+
+    /// Builds the world of a scenario whose nodes estimate clocks themselves, by a probe each `clock_probes`; with
+    /// `None`, whoever drives the world tells them.
+    ///
+    /// # Errors
+    /// When a node's configuration cannot work.
+    pub fn with_clock_probes(
+        scenario: &'a Scenario,
+        seed: Seed,
+        clock_probes: Option<Duration>,
+    ) -> Result<Self, SimError> {
         let zero = Instant::ZERO + scenario.settle;
         let mut world = Self {
             nodes: Vec::new(),
@@ -96,6 +111,7 @@ impl<'a> World<'a> {
             event_count: 0,
             scenario,
             seed,
+            clock_probes,
             arrived: Vec::new(),
             ids: scenario.nodes.iter().map(|node| node.id).collect(),
             link_hops: vec![[NONE; 3]; scenario.links.len()],
@@ -138,6 +154,7 @@ impl<'a> World<'a> {
                 ..PacingConfig::default()
             },
             report_interval: Some(self.scenario.report_interval),
+            clock_probes: self.clock_probes,
             ..NodeConfig::new(spec.id)
         };
         let local = node.clock.local(self.now);

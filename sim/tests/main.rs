@@ -5,8 +5,10 @@
 mod common;
 mod watch;
 
+mod clocks;
 mod delay;
 mod faults;
+mod fidelity;
 mod flows;
 mod hooks;
 mod loss;

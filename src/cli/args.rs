@@ -61,6 +61,18 @@ pub(super) enum Verb {
         bellini node --settings node1.json --console /run/bellini/1.sock\n\n\
         SIGTERM: what is queued is sent, then it ends. SIGHUP: policies are asked again. See docs/node.md.")]
     Node(Box<NodeOptions>),
+    /// Measure the network between running nodes and write it as a topology for the simulator.
+    #[command(
+        after_help = "Example: bellini calibrate --node 1=/run/a.sock --node 2=/run/b.sock --out topology.json\n\n\
+        The nodes run with `--console SOCKET`. Their clocks must agree, or --symmetric be given. Measuring fills the\n\
+        links between them for some seconds each."
+    )]
+    Calibrate(CalibrateOptions),
+    /// Measure a figure of the paper on this machine, with real processes, and put it beside the paper's values.
+    #[command(after_help = "Examples:\n  bellini reproduce fig6\n  \
+        bellini reproduce fig8 --seconds 10 --out runs/fig8-quiet\n\n\
+        Writes report.html and reproduce.json. Use a release build and an otherwise idle machine.")]
+    Reproduce(ReproduceOptions),
     /// Print the JSON Schema of scenario files.
     #[command(after_help = "Example: bellini schema > scenario.schema.json\n\
         A scenario with \"$schema\": \"scenario.schema.json\" is then completed and checked by editors.")]
@@ -256,6 +268,71 @@ fn span(text: &str) -> Result<i64, String> {
 
 fn drift(text: &str) -> Result<i64, String> {
     parse_signed(Quantity::Drift, text).map_err(|error| format!("it {error}; write it as `50 ppm`"))
+}
+
+/// Options of `calibrate`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct CalibrateOptions {
+    /// A node and the Unix socket of its console; at least two.
+    #[arg(long, value_name = "ID=SOCKET", value_parser = console_of)]
+    pub(super) node: Vec<(NodeId, PathBuf)>,
+    /// Where the topology goes [default: stdout].
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Length of each of the two measuring sessions of a pair.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(super) seconds: u64,
+    /// Rate in Mbit/s that is offered to find a link's rate; faster links are taken as unlimited.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(super) max_rate: u64,
+    /// Give both directions of a pair half of their round trip, whatever the clocks say.
+    #[arg(long)]
+    pub(super) symmetric: bool,
+}
+
+fn console_of(text: &str) -> Result<(NodeId, PathBuf), String> {
+    let (id, path) =
+        text.split_once('=').ok_or("it must have the form ID=SOCKET, such as `1=/run/a.sock`")?;
+    Ok((node_id(id.trim())?, PathBuf::from(path)))
+}
+
+/// Options of `reproduce`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct ReproduceOptions {
+    /// Which figure.
+    #[arg(value_enum)]
+    pub(super) figure: PaperFigure,
+    /// Where results go [default: runs/<figure>]; results of an earlier reproduction are replaced.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Length of each measurement.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(super) seconds: u64,
+    /// Repetitions, each with a seed and processes of its own.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(super) runs: u64,
+}
+
+/// Figures that can be reproduced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum PaperFigure {
+    /// Packet rate against processor and memory.
+    Fig6,
+    /// Times of routing and flow assignment, packet by packet.
+    Fig7,
+    /// Times of dispatching, packet by packet.
+    Fig8,
+}
+
+impl PaperFigure {
+    /// Returns its name on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Fig6 => "fig6",
+            Self::Fig7 => "fig7",
+            Self::Fig8 => "fig8",
+        }
+    }
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

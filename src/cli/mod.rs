@@ -1,6 +1,7 @@
 //! The command line: what was typed (`args`), what it means, and one file a subcommand.
 
 mod args;
+mod calibrate;
 mod check;
 mod compare;
 mod exit;
@@ -10,6 +11,7 @@ mod node;
 mod progress;
 mod replay;
 mod report;
+mod reproduce;
 mod runs;
 mod schema;
 mod sim;
@@ -49,6 +51,8 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Compare(options) => compare::run(&options),
         Verb::Replay(options) => replay::run(&options),
         Verb::Node(options) => node::run(&options),
+        Verb::Calibrate(options) => calibrate::run(&options),
+        Verb::Reproduce(options) => reproduce::run(&options),
         Verb::Schema => schema::run(),
     };
     match result {

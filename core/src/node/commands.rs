@@ -26,7 +26,7 @@ impl Node {
                 self.stop_source(index);
                 Ok(())
             }
-            Command::JoinSession(spec) => self.join_session(&spec),
+            Command::JoinSession(spec) => self.join_session(now, &spec),
             Command::LeaveSession(key) => self.leave_session(now, key),
             Command::ForgetSession(key) => {
                 let index = self.known_session(key)?;
@@ -64,7 +64,8 @@ impl Node {
             }
             Command::ClockCorrection { session, ahead_ns } => {
                 let index = self.known_session(session)?;
-                if let Some(sink) = &mut self.sessions.get_mut(index).sink {
+                let estimates = self.config.clock_probes.is_some();
+                if let Some(sink) = self.sessions.get_mut(index).sink.as_mut().filter(|_| !estimates) {
                     sink.correct_clock(ahead_ns);
                 }
                 Ok(())
@@ -107,10 +108,11 @@ impl Node {
         Ok(())
     }
 
-    fn join_session(&mut self, spec: &SinkSpec) -> Result<(), CommandError> {
+    fn join_session(&mut self, now: Instant, spec: &SinkSpec) -> Result<(), CommandError> {
         let index = self.own_session(spec.key)?;
         let sink = SinkSession::new(spec, self.seed, self.config.limits.dedup_symbols_max);
         self.sessions.get_mut(index).sink = Some(Box::new(sink));
+        self.watch_clock(now, index, spec.source);
         Ok(())
     }
 

@@ -49,7 +49,7 @@ impl Node {
         self.send_control(now, peer, pathlet.to_vec(), body.clone())
     }
 
-    fn push_control(
+    pub(super) fn push_control(
         &mut self,
         now: Instant,
         peer: NodeId,
@@ -100,7 +100,8 @@ impl Node {
                 return;
             }
         };
-        if let ControlBody::Setup { kind, .. } = message.body {
+        if let ControlBody::Setup { key, kind } = message.body {
+            self.learn_setup(now, from, key);
             for (_, node) in pathlet.children() {
                 match self.try_hop(node, kind) {
                     Some(hop) => self.open_hop(now, hop),
@@ -114,7 +115,12 @@ impl Node {
             let _ = self.push_control(now, node, &onward);
         }
         if pathlet.deliver {
-            self.act(now, message.body);
+            match message.body {
+                ControlBody::ClockReply { t1_ns, t2_ns, t3_ns } => {
+                    self.take_clock_reply(now, message.origin, [t1_ns, t2_ns, t3_ns]);
+                }
+                body => self.act(now, body),
+            }
         }
     }
 
@@ -146,6 +152,7 @@ impl Node {
                 let peer = self.hops[from.0 as usize].peer;
                 self.end_conference(now, conference, Some(peer));
             }
+            ControlBody::ClockProbe { .. } => self.take_clock_probe(now, from, message),
             body => self.act(now, body),
         }
     }
@@ -193,7 +200,10 @@ impl Node {
             }
             ControlBody::ConferenceEnd { conference } => self.end_conference(now, conference, None),
             ControlBody::Setup { .. } => {}
-            ControlBody::Unknown { .. } => self.stats.dropped_control += 1,
+            // Probes go by the nodes' own knowledge, answers along a route: these came the wrong way.
+            ControlBody::ClockProbe { .. } | ControlBody::ClockReply { .. } | ControlBody::Unknown { .. } => {
+                self.stats.dropped_control += 1;
+            }
         }
     }
 

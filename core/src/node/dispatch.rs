@@ -137,6 +137,12 @@ impl Node {
             .get_mut(index)
             .sink
             .get_or_insert_with(|| Box::new(SinkSession::unannounced(dedup_symbols_max)));
+        let mut is_clock_idle = false;
+        if let Some(peer) = sink.clock {
+            let peer = self.clocks.get(peer);
+            is_clock_idle = !peer.is_probing;
+            sink.set_clock(peer.estimator.offset_at(now));
+        }
         match sink.on_packet(now, header, &payload) {
             Delivery::Delivered(_) => {
                 self.stats.delivered_packets += 1;
@@ -149,6 +155,9 @@ impl Node {
             }
             Delivery::Duplicate => self.stats.duplicate_packets += 1,
             Delivery::Late => self.stats.drop_packets(Drop::Late, 1),
+        }
+        if is_clock_idle {
+            self.begin_probing(now, index);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::node::Node;
 use crate::node::dispatch::Copies;
 use crate::node::timers::Timer;
 use crate::session::SourceSession;
+use crate::stopwatch::Step;
 use crate::time::Instant;
 use crate::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
 use crate::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
@@ -42,6 +43,7 @@ impl Node {
                 },
             };
             let is_greedy = source.content.is_greedy();
+            let lap = self.start_lap(Step::Routing);
             let Some(flows) = &mut source.flows else {
                 if is_greedy {
                     // Nothing is lost by waiting for a route: installing one wakes the source.
@@ -62,6 +64,7 @@ impl Node {
                 break;
             }
             self.emit(now, index, &mut source, symbol, flow);
+            self.stop_lap(Step::Routing, lap);
         }
         if let (Some(at), None, false) = (wake, source.timer, source.finished) {
             source.timer = Some(self.timers.set(at, Timer::Symbol(index)));

@@ -9,6 +9,7 @@
 //! 4. Early and repeated timeouts do nothing. After a full drain the deadline lies after `now`, or there is none.
 //! 5. A call does bounded work, and every queue has a limit in the config and a counter for what it dropped.
 
+mod clocks;
 mod commands;
 mod conference;
 mod control;
@@ -21,6 +22,7 @@ mod reporting;
 mod timers;
 mod transmit;
 
+use crate::clock::ClockPeers;
 use crate::config::{ConfigError, NodeConfig};
 use crate::header::HeaderBuf;
 use crate::hop::Hop;
@@ -29,6 +31,7 @@ use crate::io::{Deadline, Event, Input, InputError};
 use crate::rng::Seed;
 use crate::session::{SessionEntry, SessionTable};
 use crate::stats::NodeStats;
+use crate::stopwatch::Running;
 use crate::time::Instant;
 use crate::timer::TimerWheel;
 use crate::wire::routing::RouteLimits;
@@ -56,6 +59,8 @@ pub struct Node {
     conference_settings: BTreeMap<ConferenceId, (u32, u8)>,
     ended: EndedConferences,
     timers: TimerWheel<Timer>,
+    /// Clocks of the sources that this node listens to.
+    clocks: ClockPeers,
     events: VecDeque<Event>,
     /// Sources whose feeders have room again.
     kicked: Vec<u32>,
@@ -68,6 +73,8 @@ pub struct Node {
     scratch: Vec<u8>,
     /// Packets that feeders dropped in the call under way.
     dropped: Vec<DroppedPacket>,
+    /// Times single packets, where the driver lends a clock.
+    pub(crate) stopwatch: Option<Box<Running>>,
 }
 
 /// A packet that a feeder dropped, for the notices.
@@ -103,6 +110,7 @@ impl Node {
             conference_settings: BTreeMap::new(),
             ended: EndedConferences::new(config.limits.ended_conferences_max),
             timers: TimerWheel::new(now),
+            clocks: ClockPeers::default(),
             events: VecDeque::new(),
             kicked: Vec::new(),
             stats: NodeStats::default(),
@@ -112,6 +120,7 @@ impl Node {
             reported_at: now,
             scratch: Vec::new(),
             dropped: Vec::new(),
+            stopwatch: None,
             config,
         };
         if let Some(interval) = node.config.report_interval {

@@ -6,6 +6,7 @@ use crate::io::{FrameFault, HopKind, InputError, Received};
 use crate::node::Node;
 use crate::payload::Payload;
 use crate::stats::{Drop, Reject};
+use crate::stopwatch::Step;
 use crate::time::Instant;
 use crate::wire::WireError;
 use crate::wire::control::ControlFrame;
@@ -79,6 +80,7 @@ impl Node {
         let carries_packet = bytes.get(1) == Some(&(FrameKind::Data as u8));
         // Counted before anything is checked, so that refused packets are in the ledger.
         self.stats.received_packets += u64::from(carries_packet);
+        let lap = if carries_packet { self.start_lap(Step::Dispatch) } else { None };
         let (frame, rest) = FrameHeader::parse(bytes)?;
         let hop = &mut self.hops[index.0 as usize];
         match frame.kind {
@@ -108,6 +110,7 @@ impl Node {
                 hop.stats.received_bytes += (bytes.len() + payload_apart(&payload, bytes)) as u64;
                 let fixed = &packet[..PACKET_FIXED_BYTES];
                 self.dispatch(now, index, fixed, &header, pathlet, coding, payload);
+                self.stop_lap(Step::Dispatch, lap);
                 Ok(())
             }
             FrameKind::Hello | FrameKind::HelloAck | FrameKind::HelloDone => {

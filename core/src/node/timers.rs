@@ -16,6 +16,8 @@ pub(super) enum Timer {
     Hop(HopIndex),
     /// An overflow notice that was held back.
     Overflow(SessionKey),
+    /// The next probe of a source's clock (index into the table of clocks).
+    Clock(u32),
     /// The periodic report.
     Report,
     /// Relay state that nobody used is forgotten.
@@ -39,6 +41,7 @@ impl Node {
                     self.on_hop_timer(now, index);
                 }
                 Timer::Overflow(key) => self.tell_held_back(now, key),
+                Timer::Clock(peer) => self.probe_clock(now, peer),
                 Timer::Report => {
                     self.report(now);
                     if let Some(interval) = self.config.report_interval {

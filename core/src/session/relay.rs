@@ -7,6 +7,8 @@ use crate::time::Instant;
 #[derive(Clone, Debug, Default)]
 pub struct RelayState {
     flows: Vec<RelayFlow>,
+    /// The hop on which the session was announced, where that is kept.
+    setup: Option<HopIndex>,
     /// When a packet was seen last.
     pub seen_at: Instant,
     /// Packets passed on.
@@ -60,6 +62,12 @@ impl RelayState {
         Learnt::New
     }
 
+    /// Notes that the session's packets were announced on `from`.
+    pub(crate) fn learn_setup(&mut self, now: Instant, from: HopIndex) {
+        self.seen_at = now;
+        self.setup = Some(from);
+    }
+
     /// Returns the hop on which packets of `flow` come, if any came.
     #[must_use]
     pub fn way_back(&self, flow: FlowId) -> Option<HopIndex> {
@@ -69,6 +77,11 @@ impl RelayState {
     /// Returns the ways back of all flows, newest first.
     pub fn ways_back(&self) -> impl Iterator<Item = HopIndex> + '_ {
         self.flows.iter().rev().map(|known| known.previous)
+    }
+
+    /// Returns the same, and then the way on which the session was announced.
+    pub(crate) fn all_ways_back(&self) -> impl Iterator<Item = HopIndex> + '_ {
+        self.ways_back().chain(self.setup)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A session at one of its destinations.
 
 use super::loss_runs::LossRuns;
+use crate::clock::Estimate;
 use crate::content::spec::Content;
 use crate::content::{Arrival, Sink, SinkContext, SinkStats};
 use crate::flow::{Arrived, SymbolWindow};
@@ -22,6 +23,10 @@ pub struct SinkSession {
     /// Judge of the content; `None` where nobody announced the session.
     content: Option<Box<ContentSink>>,
     clock_ahead_ns: i64,
+    /// The source in the table of clocks, where this node estimates them and the table had room.
+    pub(crate) clock: Option<u32>,
+    /// Where clocks are estimated: the last estimate, once there is one.
+    estimate: Option<Option<Estimate>>,
     /// Whether each delivery is an event.
     pub deliver_events: bool,
     /// What was counted.
@@ -67,6 +72,12 @@ pub struct SinkSessionStats {
     pub measured_duplicates: u64,
     /// Deliveries whose timestamp lay in the future even after correction; their delay counts as zero.
     pub negative_delays: u64,
+    /// Measured symbols whose delay is not among the delays, because nothing was known of the source's clock yet.
+    #[serde(default)]
+    pub unclocked_packets: u64,
+    /// Largest bound of the error of a measured symbol's delay, in nanoseconds; 0 where clocks are not estimated.
+    #[serde(default)]
+    pub delay_error_ns_max: u64,
 }
 
 /// What became of a packet at its destination.
@@ -116,6 +127,8 @@ impl SinkSession {
             measure: MeasureWindow { from: Instant::ZERO, to: Instant::from_nanos(u64::MAX) },
             content: None,
             clock_ahead_ns: 0,
+            clock: None,
+            estimate: None,
             deliver_events: false,
             stats: SinkSessionStats::default(),
             delays: Histogram::default(),
@@ -127,6 +140,19 @@ impl SinkSession {
     /// Says how far the source's clock is ahead of this node's.
     pub fn correct_clock(&mut self, ahead_ns: i64) {
         self.clock_ahead_ns = ahead_ns;
+    }
+
+    /// Says that the source's clock is estimated; `peer`: by which entry of the table of clocks, if it had room.
+    pub(crate) fn follow_clock(&mut self, peer: Option<u32>) {
+        self.clock = peer;
+        self.estimate = Some(None);
+    }
+
+    /// Says what is known of the source's clock at this moment.
+    #[inline]
+    pub(crate) fn set_clock(&mut self, estimate: Option<Estimate>) {
+        self.clock_ahead_ns = estimate.map_or(0, |estimate| estimate.ahead_ns);
+        self.estimate = Some(estimate);
     }
 
     /// Takes a packet in, at `now` of this node's clock.
@@ -155,7 +181,9 @@ impl SinkSession {
         }
         let len = payload.len() as u64;
         // The source's creation time on this node's clock.
-        let local = Instant::from_nanos(packet.timestamp_ns.saturating_add_signed(-self.clock_ahead_ns));
+        let local = Instant::from_nanos(
+            packet.timestamp_ns.saturating_add_signed(self.clock_ahead_ns.saturating_neg()),
+        );
         self.stats.negative_delays += u64::from(local > now);
         let delay = now.saturating_since(local);
         self.stats.delivered_packets += 1;
@@ -164,7 +192,7 @@ impl SinkSession {
         if measured {
             self.stats.measured_packets += 1;
             self.stats.measured_bytes += len;
-            self.delays.record(delay.as_nanos());
+            self.record_delay(delay);
             self.loss_runs.on_measured(packet.symbol);
         }
         if let Some(content) = &mut self.content {
@@ -181,6 +209,20 @@ impl SinkSession {
             content.sink.on_symbol(source_now, &arrival, payload);
         }
         Delivery::Delivered(delay)
+    }
+
+    #[inline]
+    fn record_delay(&mut self, delay: Duration) {
+        match self.estimate {
+            None => self.delays.record(delay.as_nanos()),
+            Some(Some(estimate)) => {
+                self.delays.record(delay.as_nanos());
+                let error_ns = estimate.delay_error_ns(delay);
+                self.stats.delay_error_ns_max = self.stats.delay_error_ns_max.max(error_ns);
+            }
+            // Wrong by the whole difference of both clocks, of which nothing is known.
+            Some(None) => self.stats.unclocked_packets += 1,
+        }
     }
 
     /// Turns to a newer epoch with a new window and a new judge; returns `false` for an older one.

@@ -154,6 +154,15 @@ fn write_message(f: &mut fmt::Formatter<'_>, message: &ControlMessage) -> fmt::R
             }
         }
         ControlBody::Setup { key, kind } => write!(f, "session {key} will come over {kind:?} hops")?,
+        ControlBody::ClockProbe { key, t1_ns, path } => {
+            write!(f, "what time is it at the source of session {key}, asked at {t1_ns} ns")?;
+            for node in path {
+                write!(f, ", passed {node}")?;
+            }
+        }
+        ControlBody::ClockReply { t1_ns, t2_ns, t3_ns } => {
+            write!(f, "asked at {t1_ns} ns, came at {t2_ns} ns, answered at {t3_ns} ns")?;
+        }
         ControlBody::Unknown { kind, bytes } => write!(f, "unknown message {kind} of {} bytes", bytes.len())?,
     }
     write!(f, ", id {} from {}", message.id, message.origin)?;

@@ -200,6 +200,7 @@ impl Net {
             node,
             Command::JoinSession(Box::new(SinkSpec {
                 key,
+                source: id(1),
                 content: constant(),
                 symbol_bytes: SYMBOL_BYTES,
                 start: ms(100),

@@ -1,5 +1,6 @@
 //! Whole nodes over ideal links: what a session, a hop and a conference do from end to end.
 
+mod clocks;
 mod conference;
 mod control;
 mod harness;
@@ -7,4 +8,5 @@ mod hostile;
 mod overflow;
 mod restart;
 mod sessions;
+mod stopwatch;
 mod streams;

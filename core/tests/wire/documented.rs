@@ -94,6 +94,14 @@ fn control_messages_are_shown() {
         (Vec::new(), overflow),
         (route("3>2d"), install),
         (route("3>2d"), ControlBody::Setup { key: KEY, kind: HopKind::Stream }),
+        (
+            Vec::new(),
+            ControlBody::ClockProbe { key: KEY, t1_ns: 1_000_000_000, path: vec![node(7), node(3)] },
+        ),
+        (
+            route("7>2d"),
+            ControlBody::ClockReply { t1_ns: 1_000_000_000, t2_ns: 1_050_000_000, t3_ns: 1_050_000_001 },
+        ),
     ];
     for (route, body) in cases {
         let message = ControlMessage { id: 16, origin: node(5), route, body };

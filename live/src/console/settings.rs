@@ -41,6 +41,11 @@ pub struct NodeSettings {
     /// Where all inputs of the core are recorded.
     #[serde(default)]
     pub record: Option<PathBuf>,
+    /// One packet in so many is timed in the core, for [`ProcessFigures::steps`]; `None`: none.
+    ///
+    /// [`ProcessFigures::steps`]: bellini_scenarios::conduct::ProcessFigures::steps
+    #[serde(default)]
+    pub stopwatch: Option<u32>,
 }
 
 impl NodeSettings {
@@ -60,6 +65,7 @@ impl NodeSettings {
             peers: BTreeMap::new(),
             tcp_congestion: None,
             record: None,
+            stopwatch: None,
         }
     }
 }

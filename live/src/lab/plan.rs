@@ -94,6 +94,7 @@ impl Plan {
                         ..PacingConfig::default()
                     },
                     report_interval: Some(scenario.report_interval),
+                    clock_probes,
                     mtu: mtu.map_or(1_500, |mtu| mtu.min(u32::from(u16::MAX)) as u16),
                     ..NodeConfig::new(spec.id)
                 },
@@ -135,6 +136,7 @@ impl Plan {
             advertise: None,
             peers,
             tcp_congestion: self.options.tcp_congestion.clone(),
+            stopwatch: None,
             record: record.map(|directory| directory.join(format!("node-{}-{incarnation}.log", spec.id))),
         }
     }

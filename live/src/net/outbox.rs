@@ -9,7 +9,7 @@ use std::io;
 
 /// Bytes that may wait for a socket that is full; more are dropped and counted.
 const WAITING_BYTES_MAX: usize = 4 * 1_024 * 1_024;
-/// With so many bytes waiting, it is time to send: they are still in the processor's cache.
+/// With so many bytes waiting, or one send full, it is time to send: they are still in the processor's cache.
 const FLUSH_BYTES: usize = 256 * 1_024;
 /// How often a send is tried again that failed for what the network reported of an earlier one.
 const TRIES_MAX: usize = 2;
@@ -77,7 +77,9 @@ impl Outbox {
         sender: &mut impl Sender,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
-        if self.waiting_bytes + len > FLUSH_BYTES && !self.make_room(len, sender) {
+        let is_much =
+            self.waiting_bytes + len > FLUSH_BYTES || self.trains[slot as usize].is_full_before(len);
+        if is_much && !self.make_room(len, sender) {
             self.counters.overflow_datagrams += 1;
             return false;
         }

@@ -63,6 +63,12 @@ impl Train {
         self.runs.is_empty()
     }
 
+    /// Whether `len` bytes more are beyond what one send takes, where sends are joined.
+    #[inline]
+    pub(super) fn is_full_before(&self, len: usize) -> bool {
+        self.joins && !self.bytes.is_empty() && self.bytes.len() + len > RUN_BYTES_MAX
+    }
+
     /// Appends a datagram of `len` bytes that `write` appends to the buffer.
     #[inline]
     pub(super) fn push(&mut self, len: usize, write: impl FnOnce(&mut Vec<u8>)) {

@@ -17,10 +17,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// Messages asked for at once while the kernel joins datagrams: a batch stays in the processor's cache.
-const JOINED_MESSAGES: usize = 8;
+/// Messages asked for at once while the kernel joins datagrams: some 200 datagrams make the call cheap enough, and
+/// the batch stays in the processor's cache.
+const JOINED_MESSAGES: usize = 4;
 /// From so many datagrams in a message on, the kernel is held to join them.
 const JOINED_FROM: usize = 4;
+/// Datagrams and bytes that one call hands over, but for what belongs to its last message.
+const PORTION_DATAGRAMS: usize = 64;
+const PORTION_BYTES: usize = 64 * 1_024;
 /// Errors of earlier sends that one call passes over before it gives the driver a turn.
 const PENDING_ERRORS_MAX: usize = 16;
 
@@ -81,7 +85,7 @@ pub struct PeerSlot(u32);
 /// What one call of [`UdpPort::receive`] brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
-    /// Datagrams handed over; 0: none was there.
+    /// Datagrams handed over; 0 and no more: none was there.
     pub datagrams: usize,
     /// Whether more may be waiting.
     pub more: bool,
@@ -131,8 +135,12 @@ pub struct UdpPort {
     buffers: Buffers,
     incoming: ReceiveBatch,
     slots: Slots,
-    /// Messages to ask for next.
+    /// Messages to ask for with one call, how many the last call brought, and which of them is the next to hand over.
     messages: usize,
+    arrived: usize,
+    next: usize,
+    /// Datagrams handed over of that call.
+    batch_datagrams: usize,
     outgoing: SendBatch,
     outbox: Outbox,
     by_address: BTreeMap<SocketAddr, PeerSlot>,
@@ -176,6 +184,9 @@ impl UdpPort {
             incoming: ReceiveBatch::new(),
             slots: Slots::new(),
             messages: MESSAGES_MAX,
+            arrived: 0,
+            next: 0,
+            batch_datagrams: 0,
             outgoing: SendBatch::new(),
             outbox: Outbox::new(),
             by_address: BTreeMap::new(),
@@ -213,41 +224,34 @@ impl UdpPort {
         }
     }
 
-    /// Receives one batch without waiting, and hands each datagram over with its sender.
+    /// Hands over some of the datagrams that arrived, each with its sender, without waiting.
+    ///
+    /// A call hands over 64 datagrams or 64 KiB, and what belongs to the last message beyond: so much may pile up in
+    /// one feeder before the driver drains the node. What the same system call brought besides is for the next calls;
+    /// while there is [`more`](Received::more), a driver drains, and flushes at the end of it: then trains gather
+    /// over all of it.
     ///
     /// Datagrams are parts of buffers that are used again once all their parts are dropped.
     ///
     /// # Errors
     /// When the socket is unusable. An empty queue and errors that the network reported are none.
     pub fn receive(&mut self, take: &mut dyn FnMut(SocketAddr, Bytes)) -> io::Result<Received> {
-        let asked = self.messages;
-        let buffers = self.slots.prepare(asked);
-        let mut passed_over = 0;
-        let messages = loop {
-            match self.incoming.receive(self.socket.as_fd(), buffers) {
-                Ok(messages) => break messages,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Received::default()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_reported(&error) => {
-                    self.counters.reported_errors += 1;
-                    passed_over += 1;
-                    if passed_over == PENDING_ERRORS_MAX {
-                        return Ok(Received { datagrams: 0, more: true });
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        self.counters.receive_calls += 1;
-        let mut datagrams = 0;
-        for at in 0..messages {
+        if self.next == self.arrived
+            && let Refill::Nothing { more } = self.refill()?
+        {
+            return Ok(Received { datagrams: 0, more });
+        }
+        let (mut datagrams, mut bytes) = (0, 0);
+        while self.next < self.arrived && datagrams < PORTION_DATAGRAMS && bytes < PORTION_BYTES {
+            let at = self.next;
+            self.next += 1;
             let arrival = self.incoming.arrival(at).filter(|arrival| !arrival.is_truncated);
             let Some(arrival) = arrival else {
                 self.counters.damaged_messages += 1;
                 continue;
             };
             let mut rest = self.slots.take(at);
-            self.counters.received_bytes += rest.len() as u64;
+            bytes += rest.len();
             let segment = arrival.segment.unwrap_or(usize::MAX);
             while rest.len() > segment {
                 take(arrival.from, rest.split_to(segment));
@@ -256,10 +260,16 @@ impl UdpPort {
             take(arrival.from, rest);
             datagrams += 1;
         }
+        self.counters.received_bytes += bytes as u64;
         self.counters.received_datagrams += datagrams as u64;
-        let is_joined = datagrams >= JOINED_FROM * messages;
-        self.messages = if is_joined { JOINED_MESSAGES } else { MESSAGES_MAX };
-        Ok(Received { datagrams, more: messages == asked })
+        self.batch_datagrams += datagrams;
+        let is_batch_over = self.next == self.arrived;
+        let more = !is_batch_over || self.arrived == self.messages;
+        if is_batch_over {
+            let is_joined = self.batch_datagrams >= JOINED_FROM * self.arrived;
+            self.messages = if is_joined { JOINED_MESSAGES } else { MESSAGES_MAX };
+        }
+        Ok(Received { datagrams, more })
     }
 
     /// Returns the slot of a destination; the same address has the same slot. Slots are never taken back: ask for
@@ -344,6 +354,29 @@ impl UdpPort {
         outbox.push(to.0, len, &mut calls, write)
     }
 
+    /// Receives the next batch of messages.
+    fn refill(&mut self) -> io::Result<Refill> {
+        let buffers = self.slots.prepare(self.messages);
+        (self.arrived, self.next, self.batch_datagrams) = (0, 0, 0);
+        for _ in 0..PENDING_ERRORS_MAX {
+            match self.incoming.receive(self.socket.as_fd(), buffers) {
+                Ok(messages) => {
+                    self.counters.receive_calls += 1;
+                    self.arrived = messages;
+                    return Ok(Refill::Messages);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Refill::Nothing { more: false });
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_reported(&error) => self.counters.reported_errors += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        // Nothing but errors so far: the next call goes on with them.
+        Ok(Refill::Nothing { more: true })
+    }
+
     #[inline]
     fn sending(&mut self) -> (&mut Outbox, Calls<'_>) {
         (&mut self.outbox, Calls { socket: &self.socket, batch: &mut self.outgoing })
@@ -358,6 +391,12 @@ impl UdpPort {
             _ => to.into(),
         }
     }
+}
+
+/// What a system call to receive brought.
+enum Refill {
+    Messages,
+    Nothing { more: bool },
 }
 
 /// Sends through the socket.

@@ -76,6 +76,11 @@ pub fn read_ns(clock: ClockId) -> i64 {
     time.tv_sec() * 1_000_000_000 + time.tv_nsec()
 }
 
+/// Reads the monotonic clock, to time single packets by.
+pub(super) fn stopwatch_ns() -> u64 {
+    u64::try_from(read_ns(ClockId::CLOCK_MONOTONIC)).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,12 +5,14 @@
 //! comes out of it passes the [`Host`] of the drain.
 
 use super::peers::{Peers, Slot};
+use crate::record::{FileSink, RecordError, RecordOptions, RecordedNode};
 use bellini_core::Node;
-use bellini_core::config::{ConfigError, NodeConfig};
-use bellini_core::drive::{Drained, Host, drain};
+use bellini_core::config::NodeConfig;
+use bellini_core::drive::{Drained, Host};
 use bellini_core::ids::{HopIndex, SessionKey};
 use bellini_core::io::{Command, HopKind, Input, InputError, Received, Transmit};
 use bellini_core::rng::Seed;
+use bellini_core::stopwatch::Stopwatch;
 use bellini_core::time::Instant;
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -18,7 +20,7 @@ use std::net::SocketAddr;
 /// The core, and who is behind each of its hops.
 #[derive(Debug)]
 pub(super) struct Engine {
-    node: Node,
+    node: RecordedNode,
     pub(super) peers: Peers,
     /// The peer behind each hop, by hop index; `None`: nobody knows where it is.
     slots: Vec<Option<Slot>>,
@@ -46,15 +48,41 @@ impl Behind<'_> {
 }
 
 impl Engine {
-    /// Starts the core.
-    pub(super) fn new(config: NodeConfig, seed: Seed, now: Instant) -> Result<Self, ConfigError> {
-        let node = Node::new(config, seed, now)?;
+    /// Starts the core, recorded to `log` if that is given.
+    pub(super) fn new(
+        config: NodeConfig,
+        seed: Seed,
+        now: Instant,
+        log: Option<FileSink>,
+    ) -> Result<Self, RecordError> {
+        let node = match log {
+            Some(sink) => {
+                RecordedNode::recorded(config, seed, now, Box::new(sink), RecordOptions::default())?
+            }
+            None => RecordedNode::unrecorded(config, seed, now)?,
+        };
         Ok(Self { node, peers: Peers::default(), slots: Vec::new(), stranger_datagrams: 0 })
+    }
+
+    /// Lets the core time single packets. No input: nothing that comes out depends on it.
+    pub(super) fn set_stopwatch(&mut self, stopwatch: Stopwatch) {
+        self.node.set_stopwatch(Some(stopwatch));
     }
 
     /// The core, to be read.
     pub(super) fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// Returns, once, why recording stopped.
+    pub(super) fn take_warning(&mut self) -> Option<String> {
+        self.node.take_warning()
+    }
+
+    /// Ends the recording: the log is whole then.
+    pub(super) fn end(self, now: Instant) {
+        // What could not be written was said when it happened.
+        let _ = self.node.end(now);
     }
 
     /// Gives the core an input: the only way in.
@@ -72,7 +100,7 @@ impl Engine {
         outlet: impl FnOnce(Behind<'a>) -> H,
     ) -> Drained {
         let behind = Behind { peers: &self.peers, slots: &self.slots };
-        drain(&mut self.node, now, frames, &mut outlet(behind))
+        self.node.drain(now, frames, &mut outlet(behind))
     }
 
     /// Returns a peer's hop of a kind, which comes into being here unless it is there.

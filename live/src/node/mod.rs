@@ -16,6 +16,8 @@ mod peers;
 mod ports;
 mod process;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod watch;
 
@@ -29,10 +31,12 @@ use crate::console::{
     Addresses, Answer, Call, ClientId, Console, ConsolePlace, Heard, HostFigures, NodeSettings, Order,
 };
 use crate::net::TcpOptions;
+use crate::record::{FileSink, RecordError};
 use bellini_core::drive::Drained;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::{Command, HopKind, Input};
 use bellini_core::rng::Seed;
+use bellini_core::stopwatch::Stopwatch;
 use bellini_core::time::Instant;
 use bellini_core::wire::preface::Preface;
 use bellini_scenarios::conduct::{ProcessFigures, SessionFigures};
@@ -208,8 +212,21 @@ impl Daemon {
             control: SocketAddr::new(seen_ip, control.local_addr().port()),
         };
         let mut clock = NodeClock::start(settings);
-        let engine =
-            Engine::new(settings.config.clone(), seed, clock.now()).map_err(SettingsError::Config)?;
+        let log = match &settings.record {
+            Some(path) => {
+                let log = FileSink::create(path).map_err(open(format!("the log {}", path.display())))?;
+                Some(log)
+            }
+            None => None,
+        };
+        let engine = Engine::new(settings.config.clone(), seed, clock.now(), log);
+        let mut engine = engine.map_err(|error| match error {
+            RecordError::Config(error) => NodeError::Settings(SettingsError::Config(error)),
+            RecordError::Log(cause) => NodeError::Open { what: "the log".to_owned(), cause },
+        })?;
+        if let Some(every) = settings.stopwatch {
+            engine.set_stopwatch(Stopwatch { now: clock::stopwatch_ns, every });
+        }
         let timer = DeadlineTimer::new().map_err(open("the timer".to_owned()))?;
         let mut daemon = Self {
             id,
@@ -280,6 +297,7 @@ impl Daemon {
             }
         }
         self.keep_house();
+        self.engine.end(self.clock.now());
         self.console.close();
         Ok(())
     }
@@ -495,6 +513,9 @@ impl Daemon {
 
     /// Says what went wrong since the last time.
     fn keep_house(&mut self) {
+        if let Some(problem) = self.engine.take_warning() {
+            self.warn(problem);
+        }
         self.count_host_drops();
         let (drops, lines, unlinked) = self.warned;
         self.warned = (self.host_dropped, self.console.dropped_events(), self.unlinked_frames);

@@ -10,6 +10,7 @@ use bellini_core::drive::{self, Drained, Host, Sent};
 use bellini_core::ids::{HopIndex, NodeId, SessionKey};
 use bellini_core::io::{Event, HopKind, Input, InputError, Transmit};
 use bellini_core::rng::Seed;
+use bellini_core::stopwatch::Stopwatch;
 use bellini_core::time::{Duration, Instant};
 use bellini_scenarios::conduct::ProcessFigures;
 use std::io;
@@ -145,6 +146,11 @@ impl RecordedNode {
     #[must_use]
     pub fn status(&self) -> Option<&RecordStatus> {
         self.recorder.as_ref().map(|recorder| &recorder.status)
+    }
+
+    /// Lets the core time single packets. It is no input: nothing that comes out depends on it.
+    pub fn set_stopwatch(&mut self, stopwatch: Option<Stopwatch>) {
+        self.node.set_stopwatch(stopwatch);
     }
 
     /// Returns, once, why recording stopped. Look after drains.

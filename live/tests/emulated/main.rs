@@ -3,3 +3,4 @@
 mod common;
 mod faults;
 mod links;
+mod shaper;

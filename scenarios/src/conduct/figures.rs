@@ -6,6 +6,7 @@ use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::HopKind;
 use bellini_core::session::{SessionEntry, SinkSessionStats};
 use bellini_core::stats::NodeStats;
+use bellini_core::stopwatch::StepTimes;
 use bellini_core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -170,6 +171,9 @@ pub struct ProcessFigures {
     pub sessions: Vec<(SessionKey, SessionFigures)>,
     /// Both sides of the packet ledger, where they differ.
     pub ledger: Option<(u64, u64)>,
+    /// Times of single packets, where a stopwatch runs and everything was asked for.
+    #[serde(default)]
+    pub steps: Option<StepTimes>,
 }
 
 impl ProcessFigures {
@@ -183,6 +187,7 @@ impl ProcessFigures {
             counts: node.sessions().map(SessionCounts::of).collect(),
             sessions: if full { node.sessions().map(full_figures).collect() } else { Vec::new() },
             ledger: node.check_ledger().err(),
+            steps: if full { node.step_times().cloned() } else { None },
         }
     }
 }

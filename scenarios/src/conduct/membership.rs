@@ -67,6 +67,7 @@ impl Conductor<'_> {
         }
         let spec = SinkSpec {
             key: session.key(),
+            source: session.spec.source,
             content: session.spec.content.clone(),
             symbol_bytes: session.spec.symbol_bytes,
             start: bed.local(source, roster.zero + session.spec.start),

@@ -137,6 +137,8 @@ impl SinkTally {
         own.measured_bytes += more.measured_bytes;
         own.measured_duplicates += more.measured_duplicates;
         own.negative_delays += more.negative_delays;
+        own.unclocked_packets += more.unclocked_packets;
+        own.delay_error_ns_max = own.delay_error_ns_max.max(more.delay_error_ns_max);
         self.delays.merge(&later.delays);
         self.loss_runs.merge(&later.loss_runs);
         self.content = match (self.content, later.content) {

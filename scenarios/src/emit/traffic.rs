@@ -2,7 +2,7 @@
 
 use super::Object;
 use crate::data::traces;
-use crate::model::{Conference, Delivery, FlowDraw, Membership, Session, StaticFlow, Transport};
+use crate::model::{Conference, Delivery, FlowDraw, Membership, Session, StaticFlow};
 use crate::units::{format_rate, format_time};
 use bellini_core::content::spec::{Content, FrameTrace, Period, Playout, PlayoutMode, SizeDistribution};
 use bellini_core::ids::NodeId;
@@ -39,12 +39,7 @@ fn session(session: &Session) -> Value {
     all.put("name", session.name.as_str());
     all.put("source", session.source.get());
     all.put("destinations", session.destinations.iter().map(|node| node.get()).collect::<Vec<_>>());
-    all.put(
-        "transport",
-        match session.transport {
-            Transport::UdpUnpaced => "udp-unpaced",
-        },
-    );
+    all.put("transport", session.transport.word());
     all.put(
         "delivery",
         match session.delivery {

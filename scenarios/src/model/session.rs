@@ -87,14 +87,20 @@ pub struct Session {
 pub enum Transport {
     /// UDP without congestion control.
     UdpUnpaced,
+    /// TCP, with length-prefixed frames.
+    Tcp,
 }
 
 impl Transport {
-    /// Returns its word, as in scenarios and results.
+    /// Every transport of this version.
+    pub const ALL: [Self; 2] = [Self::UdpUnpaced, Self::Tcp];
+
+    /// Returns its word in scenario files and records.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::UdpUnpaced => "udp-unpaced",
+            Self::Tcp => "tcp",
         }
     }
 
@@ -103,6 +109,7 @@ impl Transport {
     pub const fn hop_kind(self) -> HopKind {
         match self {
             Self::UdpUnpaced => HopKind::Datagram,
+            Self::Tcp => HopKind::Stream,
         }
     }
 }

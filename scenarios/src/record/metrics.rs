@@ -369,6 +369,14 @@ pub const METRICS: &[Metric] = &[
     ),
     entry(
         Scope::Destination,
+        "delay_error_ms",
+        Recorded::Summary,
+        "ms",
+        "Largest bound of the error of a delay, by the estimate of the source's clock (docs/clocks.md)",
+        "clocks are known and not estimated, or nothing was delivered",
+    ),
+    entry(
+        Scope::Destination,
         "frames_sent",
         Recorded::Summary,
         "frames",

@@ -226,6 +226,9 @@ pub struct DestinationSummary {
     /// Runs of consecutive lost symbols; `None` when nothing was delivered.
     #[serde(default)]
     pub loss_runs: Option<LossRuns>,
+    /// How wrong each of the delays may be, by the clocks; `None` where clocks are known and not estimated.
+    #[serde(default, serialize_with = "round::option")]
+    pub delay_error_ms: Option<f64>,
     /// Frames offered; `None` when the content has no frames.
     pub frames_sent: Option<u64>,
     /// Frames that came completely, however late.

@@ -42,6 +42,7 @@ fn full() -> Summary {
         base_delay_ms: Some(48.0),
         queueing_ms: Some(QueueingMs { p50: 2.0, p95: 12.0, p99: 22.0 }),
         loss_runs: Some(LossRuns { count: 3, mean: Some(8.0 / 3.0), lengths: vec![[1, 2], [6, 1]] }),
+        delay_error_ms: Some(23.5),
         frames_sent: Some(100),
         frames_complete: Some(99),
         frames_on_time: Some(98),

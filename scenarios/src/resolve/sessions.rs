@@ -21,8 +21,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Payload of a symbol that gives no size: with the worst header it fits 1,500 B (DESIGN 4.2).
 const SYMBOL_BYTES_DEFAULT: u64 = 1_200;
-/// Transports that other versions have.
-const LATER_TRANSPORTS: [&str; 2] = ["udp", "tcp"];
 
 /// What sessions and populations have in common.
 #[derive(Clone)]
@@ -97,21 +95,24 @@ impl Common {
 
 fn transport(tree: &Tree, sink: &mut Sink) -> Option<Transport> {
     let Some(written) = tree.get("transport") else { return Some(Transport::UdpUnpaced) };
-    match written.text()? {
-        "udp-unpaced" => return Some(Transport::UdpUnpaced),
-        later if LATER_TRANSPORTS.contains(&later) => {
-            sink.error("E0801", written.span, format!("transport `{later}` is not in this version"), "")
-                .help("this version has \"udp-unpaced\", UDP without congestion control");
+    let word = written.text()?;
+    let words = Transport::ALL.map(Transport::word);
+    let known = Transport::ALL.into_iter().find(|transport| transport.word() == word);
+    match word {
+        _ if known.is_some() => {}
+        "udp" => {
+            sink.error("E0801", written.span, "transport `udp` is not in this version", "")
+                .help("this version has \"udp-unpaced\", UDP without congestion control, and \"tcp\"");
         }
         other => {
             let error = sink.error("E0208", written.span, format!("`transport` cannot be \"{other}\""), "");
-            if let Some(meant) = nearest(other, ["udp-unpaced"]) {
+            if let Some(meant) = nearest(other, words) {
                 error.help(format!("did you mean \"{meant}\"?"));
             }
-            error.help("one of: udp-unpaced");
+            error.help(format!("one of: {}", words.join(", ")));
         }
     }
-    None
+    known
 }
 
 fn delivery(tree: &Tree, sink: &mut Sink) -> Option<Delivery> {

@@ -1,6 +1,9 @@
 //! Bodies of control messages.
 
-use super::{ConferenceId, ControlBody, FlowId, Incarnation, InstallFlow, NodeId, SessionId, SessionKey};
+use super::{
+    CLOCK_PATH_MAX, ConferenceId, ControlBody, FlowId, Incarnation, InstallFlow, NodeId, SessionId,
+    SessionKey,
+};
 use crate::io::HopKind;
 use crate::wire::{WireError, split_fixed};
 
@@ -10,11 +13,15 @@ const JOIN: u8 = 3;
 const LEAVE: u8 = 4;
 const INSTALL: u8 = 5;
 const SETUP: u8 = 6;
+const CLOCK_PROBE: u8 = 7;
+const CLOCK_REPLY: u8 = 8;
 
 const OVERFLOW_BYTES: usize = 26;
 const SETUP_BYTES: usize = 9;
 const INSTALL_HEADER_BYTES: usize = 18;
 const FLOW_HEADER_BYTES: usize = 10;
+const CLOCK_PROBE_HEADER_BYTES: usize = 17;
+const CLOCK_REPLY_BYTES: usize = 24;
 
 impl ControlBody {
     /// Returns the number of the message's type.
@@ -27,6 +34,8 @@ impl ControlBody {
             Self::Leave { .. } => LEAVE,
             Self::Install { .. } => INSTALL,
             Self::Setup { .. } => SETUP,
+            Self::ClockProbe { .. } => CLOCK_PROBE,
+            Self::ClockReply { .. } => CLOCK_REPLY,
             Self::Unknown { kind, .. } => *kind,
         }
     }
@@ -43,6 +52,8 @@ impl ControlBody {
                 INSTALL_HEADER_BYTES + listed
             }
             Self::Setup { .. } => SETUP_BYTES,
+            Self::ClockProbe { path, .. } => CLOCK_PROBE_HEADER_BYTES + 4 * path.len(),
+            Self::ClockReply { .. } => CLOCK_REPLY_BYTES,
             Self::Unknown { bytes, .. } => bytes.len(),
         }
     }
@@ -68,6 +79,12 @@ impl ControlBody {
                 flows: reader.flows()?,
             },
             SETUP => Self::Setup { key: reader.key()?, kind: reader.hop_kind()? },
+            CLOCK_PROBE => {
+                Self::ClockProbe { key: reader.key()?, t1_ns: reader.u64()?, path: reader.path()? }
+            }
+            CLOCK_REPLY => {
+                Self::ClockReply { t1_ns: reader.u64()?, t2_ns: reader.u64()?, t3_ns: reader.u64()? }
+            }
             _ => return Ok(Self::Unknown { kind, bytes: bytes.to_vec() }),
         };
         if !reader.rest.is_empty() {
@@ -107,6 +124,19 @@ impl ControlBody {
             Self::Setup { key, kind } => {
                 emit_key(*key, out);
                 out.push(u8::from(*kind == HopKind::Stream));
+            }
+            Self::ClockProbe { key, t1_ns, path } => {
+                emit_key(*key, out);
+                out.extend_from_slice(&t1_ns.to_be_bytes());
+                out.push(path.len() as u8);
+                for node in path {
+                    out.extend_from_slice(&node.get().to_be_bytes());
+                }
+            }
+            Self::ClockReply { t1_ns, t2_ns, t3_ns } => {
+                for timestamp in [t1_ns, t2_ns, t3_ns] {
+                    out.extend_from_slice(&timestamp.to_be_bytes());
+                }
             }
             Self::Unknown { bytes, .. } => out.extend_from_slice(bytes),
         }
@@ -156,6 +186,14 @@ impl Reader<'_> {
             [1] => Ok(HopKind::Stream),
             _ => Err(WireError::BadField("kind")),
         }
+    }
+
+    fn path(&mut self) -> Result<Vec<NodeId>, WireError> {
+        let [count] = self.take::<1>()?;
+        if usize::from(count) > CLOCK_PATH_MAX {
+            return Err(WireError::BadField("path"));
+        }
+        (0..count).map(|_| self.node()).collect()
     }
 
     fn flows(&mut self) -> Result<Vec<InstallFlow>, WireError> {

@@ -23,6 +23,8 @@
 //! 5 install         conference u32, session u32, planner incarnation u32, version u32, flows u16, then for
 //!                   each flow: share f64, length u16, RoutingInfo
 //! 6 setup           conference u32, session u32, kind of hop u8 (0 datagram, 1 stream)
+//! 7 clock-probe     conference u32, session u32, t1 u64, nodes u8, then each node passed u32
+//! 8 clock-reply     t1 u64, t2 u64, t3 u64
 //! ```
 
 use super::routing::{RouteLimits, validate_pathlet};
@@ -39,6 +41,9 @@ pub const CONTROL_HEADER_BYTES: usize = 9;
 pub const MESSAGE_HEADER_BYTES: usize = 17;
 /// What the route of a control message may ask for.
 pub const CONTROL_ROUTE_LIMITS: RouteLimits = RouteLimits { copies_max: 64, bytes_max: 1024 };
+
+/// Nodes that a clock probe may pass before it reaches the source: a branch has at most 16 nodes.
+pub const CLOCK_PATH_MAX: usize = super::routing::DEPTH_MAX - 1;
 
 const FLAG_MESSAGE: u8 = 1 << 0;
 
@@ -119,6 +124,25 @@ pub enum ControlBody {
         /// The kind of hop that carries its packets: datagram or stream. A control hop carries none, and is
         /// written as a datagram hop.
         kind: HopKind,
+    },
+    /// A destination asks the session's source for its time. Travels against the session's packets, by what nodes
+    /// learnt from those, and notes whom it passes.
+    ClockProbe {
+        /// The session.
+        key: SessionKey,
+        /// When the probe was made, on the asker's clock.
+        t1_ns: u64,
+        /// The nodes that it passed, at most [`CLOCK_PATH_MAX`].
+        path: Vec<NodeId>,
+    },
+    /// The source's answer, along the way that the probe came.
+    ClockReply {
+        /// The probe's.
+        t1_ns: u64,
+        /// When the probe came, on the source's clock.
+        t2_ns: u64,
+        /// When the answer was made, on the source's clock.
+        t3_ns: u64,
     },
     /// A message of a later version: passed on, not understood.
     Unknown {
@@ -225,6 +249,11 @@ impl ControlMessage {
     /// # Errors
     /// [`WireError::TooLong`] when a length does not fit its field.
     pub fn check(&self) -> Result<(), WireError> {
+        if let ControlBody::ClockProbe { path, .. } = &self.body
+            && path.len() > CLOCK_PATH_MAX
+        {
+            return Err(WireError::TooLong { length: path.len(), max: CLOCK_PATH_MAX });
+        }
         let max = usize::from(u16::MAX);
         let longest = self.body.wire_len().max(self.route.len());
         if longest > max { Err(WireError::TooLong { length: longest, max }) } else { Ok(()) }

@@ -65,6 +65,16 @@ fn messages_are_as_documented() {
              00000001 00000002 01",
         ),
         (
+            frame("", ControlBody::ClockProbe { key: KEY, t1_ns: 0x3B9A_CA00, path: vec![node(7), node(3)] }),
+            "00000003 00000004 01  0000000000000010 00000005 07 0019 0000
+             00000001 00000002 000000003B9ACA00 02 00000007 00000003",
+        ),
+        (
+            frame("0006 80000002", ControlBody::ClockReply { t1_ns: 1, t2_ns: 2, t3_ns: 3 }),
+            "00000003 00000004 01  0000000000000010 00000005 08 0018 0006  0006 80000002
+             0000000000000001 0000000000000002 0000000000000003",
+        ),
+        (
             frame("", ControlBody::Unknown { kind: 200, bytes: vec![1, 2] }),
             "00000003 00000004 01  0000000000000010 00000005 C8 0002 0000  0102",
         ),
@@ -99,7 +109,10 @@ fn bodies() -> impl Strategy<Value = ControlBody> {
             let kind = if is_stream { HopKind::Stream } else { HopKind::Datagram };
             ControlBody::Setup { key, kind }
         }),
-        (7..=u8::MAX, prop::collection::vec(any::<u8>(), 0..40))
+        (key(), any::<u64>(), prop::collection::vec(id(), 0..=CLOCK_PATH_MAX))
+            .prop_map(|(key, t1_ns, path)| ControlBody::ClockProbe { key, t1_ns, path }),
+        any::<[u64; 3]>().prop_map(|[t1_ns, t2_ns, t3_ns]| ControlBody::ClockReply { t1_ns, t2_ns, t3_ns }),
+        (9..=u8::MAX, prop::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(kind, bytes)| ControlBody::Unknown { kind, bytes }),
     ]
 }
@@ -180,6 +193,11 @@ fn illegal_values_are_refused() {
         refused(&format!("{head} 00000005 02 0005 0000 0000000100")),
         WireError::LengthMismatch { declared: 4, got: 5 }
     );
+    // A clock probe that passed more nodes than a route has, and one that passed none that is legal.
+    let probe = "00000001 00000002 0000000000000001";
+    assert_eq!(refused(&format!("{head} 00000005 07 0011 0000 {probe} 10")), WireError::BadField("path"));
+    let zero = format!("{head} 00000005 07 0015 0000 {probe} 01 00000000");
+    assert_eq!(refused(&zero), WireError::BadField("node"));
     // Bytes after an acknowledgement without a message.
     assert_eq!(refused("00000003 00000004 00 00"), WireError::LengthMismatch { declared: 0, got: 1 });
 }

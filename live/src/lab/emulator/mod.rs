@@ -17,6 +17,7 @@ use bellini_scenarios::conduct::{Degrade, LinkFigures};
 use bellini_scenarios::model::Scenario;
 use engine::{Engine, Order, Reply};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use serde::Serialize;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -65,7 +66,7 @@ pub enum EmulatorError {
 }
 
 /// What an emulator did, and how well.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct EmulatorReport {
     /// Packets taken onto links.
     pub packets: u64,

@@ -1,6 +1,6 @@
 //! Interfaces of the namespace that the calling thread is in, set up by the classic ioctls (netdevice(7)).
 //!
-//! Six requests do not justify a netlink library, and `ip` need not be installed.
+//! Seven requests do not justify a netlink library, and `ip` need not be installed.
 
 #![expect(unsafe_code, reason = "interfaces are set up by ioctl, which has no safe form")]
 
@@ -10,7 +10,12 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
+};
+
+/// Bytes of the one netlink message that is sent: header 16, interface 16, attribute 8.
+const NETLINK_BYTES: u32 = 40;
 
 /// Makes an interface pass traffic.
 pub(in crate::lab) fn up(name: &str) -> Result<(), NetnsError> {
@@ -27,10 +32,37 @@ pub(in crate::lab) fn set_mtu(name: &str, mtu: u32) -> Result<(), NetnsError> {
 }
 
 /// Sets the packets that may wait at an interface.
+///
+/// By netlink (rtnetlink(7)): the ioctl for it wants an administrator of the machine, netlink one of the namespace.
 pub(in crate::lab) fn set_queue(name: &str, packets: u32) -> Result<(), NetnsError> {
-    let mut request = request(name);
-    request.ifr_ifru.ifru_metric = packets as i32;
-    on_socket(name, "set its queue length", AddressFamily::Inet, libc::SIOCSIFTXQLEN, &mut request)
+    let action = "set its queue length";
+    let set = || -> io::Result<()> {
+        let index = nix::net::if_::if_nametoindex(name)?;
+        // A header, the interface (its index is all that counts), one attribute.
+        let mut message = Vec::with_capacity(NETLINK_BYTES as usize);
+        message.extend_from_slice(&NETLINK_BYTES.to_ne_bytes());
+        message.extend_from_slice(&libc::RTM_SETLINK.to_ne_bytes());
+        message.extend_from_slice(&((libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16).to_ne_bytes());
+        message.extend_from_slice(&[0; 12]);
+        message.extend_from_slice(&index.to_ne_bytes());
+        message.extend_from_slice(&[0; 8]);
+        message.extend_from_slice(&8_u16.to_ne_bytes());
+        message.extend_from_slice(&libc::IFLA_TXQLEN.to_ne_bytes());
+        message.extend_from_slice(&packets.to_ne_bytes());
+        let (family, protocol) = (AddressFamily::Netlink, SockProtocol::NetlinkRoute);
+        let socket = socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
+        sendto(socket.as_raw_fd(), &message, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+        // The answer: a header of 16 bytes, then zero or the negated cause of refusal.
+        let mut answer = [0; 1024];
+        let len = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
+        let code = answer[..len].get(16..20).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
+        match code {
+            Some(0) => Ok(()),
+            Some(code) => Err(io::Error::from_raw_os_error(code.saturating_neg())),
+            None => Err(io::Error::other("netlink gave no answer")),
+        }
+    };
+    set().map_err(|source| error(name, action, source))
 }
 
 /// Gives an interface its IPv4 address, and the route to the addresses that share `prefix` bits with it.

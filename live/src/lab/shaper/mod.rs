@@ -92,6 +92,12 @@ impl KernelWan {
             let file = format!("/proc/sys/net/ipv4/conf/{interface}/rp_filter");
             router.run(move || std::fs::write(file, "0"))?.map_err(file_error)?;
         }
+        for namespace in namespaces.iter().chain([&router]) {
+            // Nodes talk IPv4 here; with IPv6 the kernels would talk to each other over the links, unasked. A kernel
+            // without it has no such file.
+            let quiet = || std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+            let _ = namespace.run(quiet)?;
+        }
         for (namespace, node) in namespaces.iter().zip(0..) {
             tools::batch(namespace, Tool::Ip, format!("addr add {}/32 dev lo\n", ipv4(node)))?;
         }
@@ -184,7 +190,7 @@ impl KernelWan {
             let counted = self.counted(link)?;
             let direction = &mut self.directions[link as usize];
             direction.past = direction.figures(&counted);
-            if !direction.is_blocked {
+            if !direction.is_blocked && counted.waiting_packets > 0 {
                 *direction.past.dropped_other.entry("cut".to_owned()).or_default() += counted.waiting_packets;
             }
             direction.past.queue_bytes = 0;

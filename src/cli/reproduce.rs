@@ -1,0 +1,458 @@
+//! `bellini reproduce`: a figure of the paper, measured here on real processes and put beside the paper's values.
+
+use super::args::{PaperFigure, ReproduceOptions};
+use super::exit::{self, Failure};
+use bellini_core::stats::Histogram;
+use bellini_live::reproduce::{Load, ReproduceError, SYMBOL_BYTES, Sample, measure};
+use bellini_reports::Interval;
+use bellini_reports::reproduce::{Curve, Fit, Page, Plot, Row, Shape};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Rates of Fig. 6, from idle to saturation.
+const RATES: u64 = 10;
+/// Sessions among which a load is divided.
+const SESSIONS: u32 = 16;
+/// One packet in so many is timed.
+const EVERY: u32 = 64;
+/// The search for saturation begins here and doubles, at most up to the second.
+const FIRST_PACKETS_PER_S: u64 = 5_000;
+const LAST_PACKETS_PER_S: u64 = 2_560_000;
+/// Saturated: less than this part of what is offered arrives.
+const SATURATED: f64 = 0.9;
+/// Clock rate of the paper's machines in GHz: an EC2 m1.medium of 2013 had one virtual core of 2 ECU, each an Opteron
+/// or Xeon of 2007 at 1.0 to 1.2 GHz by Amazon's definition, in practice a Xeon E5 at 1.8 to 2.4 GHz.
+const PAPER_GHZ: f64 = 2.0;
+
+pub(super) fn run(options: &ReproduceOptions) -> Result<u8, Failure> {
+    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(options.figure.name()));
+    let binary = std::env::current_exe()
+        .map_err(|error| Failure::new(exit::ENVIRONMENT, format!("cannot find this program: {error}")))?;
+    let unwritable =
+        |error: std::io::Error| Failure::new(exit::ENVIRONMENT, format!("{}: {error}", out.display()));
+    std::fs::create_dir_all(&out).map_err(unwritable)?;
+    let bench = Bench { binary: &binary, options };
+    let (page, detail) = match options.figure {
+        PaperFigure::Fig6 => fig6(&bench)?,
+        PaperFigure::Fig7 => steps(&bench, &FIG7)?,
+        PaperFigure::Fig8 => steps(&bench, &FIG8)?,
+    };
+    let html = page.render().map_err(|error| Failure::new(exit::FAILED, error))?;
+    let mut document = document(options, &page);
+    if let (Some(document), Value::Object(detail)) = (document.as_object_mut(), detail) {
+        document.extend(detail);
+    }
+    std::fs::write(out.join("reproduce.json"), format!("{document:#}\n")).map_err(unwritable)?;
+    std::fs::write(out.join("report.html"), html).map_err(unwritable)?;
+    for row in &page.rows {
+        exit::print(&line(row));
+    }
+    exit::say(format_args!("Report: {}", out.join("report.html").display()));
+    Ok(exit::DONE)
+}
+
+/// What measurements need.
+struct Bench<'a> {
+    binary: &'a Path,
+    options: &'a ReproduceOptions,
+}
+
+impl Bench<'_> {
+    fn load(&self, packets_per_s: u64, seed: u64) -> Load {
+        let millis = self.options.seconds * 1_000;
+        Load { packets_per_s, sessions: SESSIONS, millis, seed, stopwatch: None }
+    }
+
+    fn measure(&self, load: Load) -> Result<Sample, Failure> {
+        let wanted = load.packets_per_s;
+        let sample = measure(self.binary, load).map_err(|error| match error {
+            ReproduceError::Start(_) => Failure::new(exit::ENVIRONMENT, error),
+            other => Failure::new(exit::FAILED, other),
+        })?;
+        exit::say(format_args!(
+            "{wanted:>7} packets/s offered, {:>9.0} at the relay, {:>5.1} % of a core, seed {}",
+            sample.packets_per_s,
+            sample.cpu * 100.0,
+            load.seed
+        ));
+        Ok(sample)
+    }
+
+    /// Returns the measurement with the most packets a second at the relay: rates are doubled until less arrives than
+    /// is offered. Offering far more at once would only show how a source drowns.
+    fn saturation(&self) -> Result<Sample, Failure> {
+        exit::say("looking for saturation");
+        let mut best: Option<Sample> = None;
+        let mut rate = FIRST_PACKETS_PER_S;
+        loop {
+            let sample = self.measure(Load { millis: 1_000, ..self.load(rate, 1) })?;
+            let reached = sample.packets_per_s;
+            if best.as_ref().is_none_or(|best| reached > best.packets_per_s) {
+                best = Some(sample);
+            }
+            match best {
+                Some(best) if reached < SATURATED * rate as f64 || rate >= LAST_PACKETS_PER_S => {
+                    return Ok(best);
+                }
+                _ => rate *= 2,
+            }
+        }
+    }
+}
+
+/// Fig. 6: processor time and memory against the packet rate.
+fn fig6(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
+    let saturation = bench.saturation()?;
+    let mut samples = Vec::new();
+    for run in 1..=bench.options.runs {
+        for step in 0..RATES {
+            let rate = (saturation.packets_per_s * step as f64 / (RATES - 1) as f64) as u64;
+            samples.push(bench.measure(bench.load(rate, run))?);
+        }
+    }
+    let threads = |sessions| bench.measure(Load { sessions, millis: 1_000, ..bench.load(2_000, 1) });
+    let (few, many) = (threads(1)?.threads, threads(1_000)?.threads);
+    let cpu: Vec<_> = samples.iter().map(|sample| (sample.packets_per_s / 1e3, sample.cpu * 100.0)).collect();
+    let memory: Vec<_> =
+        samples.iter().map(|sample| (sample.packets_per_s / 1e3, sample.peak_rss_mib)).collect();
+    let fit = Fit::of(&cpu).ok_or_else(|| {
+        Failure::new(exit::FAILED, "the relay received nothing at any rate: there is no line to fit")
+    })?;
+    let row = |quantity: &str, unit: &str, ours: Option<f64>, interval, remark: &str| Row {
+        quantity: quantity.to_owned(),
+        unit: unit.to_owned(),
+        paper: None,
+        ours,
+        interval,
+        remark: remark.to_owned(),
+    };
+    // One percent of a core for a thousand packets a second is 10 us a packet.
+    let (slope, half) = (fit.slope * 10.0, fit.slope_half * 10.0);
+    let around = |value: f64, half: f64| Some((value - half, value + half));
+    let (idle, full) = memory_range(&samples);
+    let memory_remark = "the paper: \"reasonably low even at a high processing rate\"";
+    let mut rows = vec![
+        row(
+            "processor time per packet (slope)",
+            "us",
+            Some(slope),
+            around(slope, half),
+            "a relay's whole cost with the kernel's; the paper shows the line of its Fig. 6 but no numbers",
+        ),
+        row(
+            "processor use when idle (intercept)",
+            "% of a core",
+            Some(fit.intercept),
+            around(fit.intercept, fit.intercept_half),
+            "the straight line at no packets",
+        ),
+        row("R^2 of the line", "", Some(fit.r_squared), None, "the paper: \"a strong linear correlation\""),
+        row(
+            "saturation",
+            "packets/s",
+            Some(saturation.packets_per_s),
+            None,
+            "the most that the relay received while offered rates were doubled; all three processes share this machine",
+        ),
+        row("peak memory, idle", "MiB", idle.map(|it| it.mean), interval(idle), memory_remark),
+        row("peak memory, saturated", "MiB", full.map(|it| it.mean), interval(full), memory_remark),
+        row("threads, 1 session", "", Some(few as f64), None, "a fixed number"),
+        row("threads, 1,000 sessions", "", Some(many as f64), None, "the same number, however many sessions"),
+    ];
+    rows[3].paper = Some(135_870.0);
+    rows[3]
+        .remark
+        .push_str("; the paper's value is derived: one core, 1.89 + 5.47 us a packet, without the kernel");
+    let most = cpu.iter().map(|point| point.0).fold(0.0, f64::max);
+    let x = ("packets at the relay".to_owned(), "thousands/s".to_owned());
+    let runs = |points: &[(f64, f64)]| -> Vec<Curve> {
+        let runs = points.chunks(RATES as usize).zip(1..);
+        runs.map(|(points, run)| Curve {
+            name: format!("run {run}"),
+            shape: Shape::Dots,
+            points: points.to_vec(),
+        })
+        .collect()
+    };
+    let mut curves = runs(&cpu);
+    let line = vec![(0.0, fit.intercept.max(0.0)), (most, fit.intercept + fit.slope * most)];
+    curves.push(Curve { name: "least squares".to_owned(), shape: Shape::Line, points: line });
+    let page = Page {
+        title: "Fig. 6: packet rate against processor and memory".to_owned(),
+        lead: format!(
+            "A relay between a source and a sink, real processes on the loopback interface, at {RATES} rates from idle \
+             to saturation, {} runs of {} s each, processes started anew for each.",
+            bench.options.runs, bench.options.seconds
+        ),
+        rows,
+        plots: vec![
+            Plot {
+                title: "Processor use against packet rate".to_owned(),
+                caption: "User and system time of the relay's process; 100 % is one core.".to_owned(),
+                x: x.clone(),
+                y: ("processor".to_owned(), "% of a core".to_owned()),
+                curves,
+            },
+            Plot {
+                title: "Memory against packet rate".to_owned(),
+                caption: "Largest resident memory of the relay's process.".to_owned(),
+                x,
+                y: ("peak memory".to_owned(), "MiB".to_owned()),
+                curves: runs(&memory),
+            },
+        ],
+        inputs: inputs(bench, None),
+        notes: notes(
+            "The paper plots averages over 5 minutes of video messages in seven EC2 regions; here the load is steady, its packets are of equal size, and the network is the loopback interface: what is compared is the shape of the line, not a wide-area network.",
+        ),
+    };
+    let digests: Vec<_> = samples.iter().map(|sample| sample.load.digest()).collect();
+    let detail = json!({
+        "fit": { "slope_us_per_packet": slope, "slope_half": half, "intercept_percent": fit.intercept,
+            "intercept_half": fit.intercept_half, "r_squared": fit.r_squared },
+        "samples": samples, "digests": digests,
+    });
+    Ok((page, detail))
+}
+
+/// Returns peak memory over runs at the lowest and the highest rate.
+fn memory_range(samples: &[Sample]) -> (Option<Interval>, Option<Interval>) {
+    let at = |step: usize| {
+        let values: Vec<_> =
+            samples.iter().skip(step).step_by(RATES as usize).map(|it| it.peak_rss_mib).collect();
+        Interval::of(&values)
+    };
+    (at(0), at(RATES as usize - 1))
+}
+
+fn interval(of: Option<Interval>) -> Option<(f64, f64)> {
+    of.and_then(|it| it.half.map(|half| (it.mean - half, it.mean + half)))
+}
+
+/// A figure of times of single packets.
+struct StepFigure {
+    title: &'static str,
+    what: &'static str,
+    paper_us: f64,
+    paper_deviation_us: Option<f64>,
+    pick: fn(&Sample) -> Option<(&Histogram, &Histogram)>,
+}
+
+const FIG7: StepFigure = StepFigure {
+    title: "Fig. 7: routing and flow assignment, packet by packet",
+    what: "at the source, from a symbol to its packet in the feeder of the next hop: the flow is drawn, headers are written, the packet is queued",
+    paper_us: 1.89,
+    paper_deviation_us: Some(0.1),
+    pick: |sample| sample.steps.as_ref().map(|(source, _)| (&source.routing, &source.clock)),
+};
+const FIG8: StepFigure = StepFigure {
+    title: "Fig. 8: dispatching, packet by packet",
+    what: "at the relay, from a received frame to the packet in the feeder of its next hop: headers are parsed and checked, the session is found, the packet is queued",
+    paper_us: 5.47,
+    paper_deviation_us: None,
+    pick: |sample| sample.steps.as_ref().map(|(_, relay)| (&relay.dispatch, &relay.clock)),
+};
+
+/// Fig. 7 and 8: the distribution of times of single packets under load.
+fn steps(bench: &Bench<'_>, figure: &StepFigure) -> Result<(Page, Value), Failure> {
+    let saturation = bench.saturation()?;
+    let rate = (saturation.packets_per_s / 2.0) as u64;
+    let mut curves = Vec::new();
+    let mut runs = Vec::new();
+    let mut figures: [Vec<f64>; 6] = Default::default();
+    for run in 1..=bench.options.runs {
+        let sample = bench.measure(Load { stopwatch: Some(EVERY), ..bench.load(rate, run) })?;
+        let times = (figure.pick)(&sample).filter(|(times, _)| !times.is_empty());
+        let Some((times, clock)) = times else {
+            return Err(Failure::new(exit::FAILED, "no packet was timed: nothing reached the node"));
+        };
+        let cost = clock.quantile(0.5).unwrap_or(0) as f64;
+        let net = |nanos: f64| (nanos - cost).max(0.0) / 1e3;
+        let at = |q: f64| net(times.quantile(q).unwrap_or(0) as f64);
+        let count = times.count();
+        let points: Vec<_> =
+            times.cdf_points().map(|(nanos, seen)| (net(nanos as f64), seen as f64 / count as f64)).collect();
+        let mean = net(times.mean().unwrap_or(0.0));
+        let values = [mean, deviation(&points), at(0.5), at(0.95), at(0.99), cost / 1e3];
+        figures.iter_mut().zip(values).for_each(|(all, value)| all.push(value));
+        let shown = at(0.999);
+        curves.push(Curve {
+            name: format!("run {run}"),
+            shape: Shape::Line,
+            points: points.iter().filter(|(x, _)| *x <= shown).map(|(x, y)| (*x, y * 100.0)).collect(),
+        });
+        runs.push(json!({
+            "seed": run, "digest": sample.load.digest(), "packets_per_s": sample.packets_per_s, "timed_packets": count,
+            "clock_cost_ns": cost, "mean_us": mean, "max_us": at(1.0), "cdf_us": points,
+        }));
+    }
+    let row = |quantity: &str, unit: &str, paper, values: &[f64], remark: &str| {
+        let over = Interval::of(values);
+        Row {
+            quantity: quantity.to_owned(),
+            unit: unit.to_owned(),
+            paper,
+            ours: over.map(|it| it.mean),
+            interval: interval(over),
+            remark: remark.to_owned(),
+        }
+    };
+    let [means, deviations, medians, p95, p99, costs] = &figures;
+    let ghz = clock_ghz();
+    let mut rows = vec![
+        row("mean", "us", Some(figure.paper_us), means, figure.what),
+        row(
+            "standard deviation of single packets",
+            "us",
+            figure.paper_deviation_us,
+            deviations,
+            "here of single packets, with whatever interrupted them; the paper does not say what it is taken over",
+        ),
+        row("median", "us", None, medians, "single packets"),
+        row("95 % are below", "us", None, p95, "single packets"),
+        row("99 % are below", "us", None, p99, "single packets"),
+        row(
+            "cost of a clock reading",
+            "us",
+            None,
+            costs,
+            "median of two readings with nothing in between; taken off every time above",
+        ),
+    ];
+    if let Some(ghz) = ghz {
+        let cycles: Vec<_> = means.iter().map(|us| us * ghz * 1e3).collect();
+        rows.push(row(
+            "mean, in clock cycles",
+            "cycles",
+            Some(figure.paper_us * PAPER_GHZ * 1e3),
+            &cycles,
+            "by the clock rates under Inputs: machines of 2013 and of today do not differ by clock alone",
+        ));
+    }
+    curves.push(Curve {
+        name: "the paper's mean".to_owned(),
+        shape: Shape::Line,
+        points: vec![(figure.paper_us, 0.0), (figure.paper_us, 100.0)],
+    });
+    let page = Page {
+        title: figure.title.to_owned(),
+        lead: format!(
+            "Times of single packets {}. One packet in {EVERY} was timed, at half the rate that this machine saturates at, \
+             in {} runs of {} s.",
+            figure.what, bench.options.runs, bench.options.seconds
+        ),
+        rows,
+        plots: vec![Plot {
+            title: "Times of single packets".to_owned(),
+            caption: "Cumulative distribution up to 99.9 % of the packets, the cost of reading the clock taken off.".to_owned(),
+            x: ("time".to_owned(), "us".to_owned()),
+            y: ("packets at most so long".to_owned(), "%".to_owned()),
+            curves,
+        }],
+        inputs: inputs(bench, ghz),
+        notes: notes("Our step takes more in than the paper's words ask for: the packet is in its feeder when the clock is read again. The clock is read three times around each timed packet; gaps between timed packets vary, so that they do not keep step with batches."),
+    };
+    Ok((page, json!({ "runs": runs })))
+}
+
+/// Returns the standard deviation of a distribution given by its points (value, part at or below).
+fn deviation(points: &[(f64, f64)]) -> f64 {
+    let mut before = 0.0;
+    let (mut mean, mut square) = (0.0, 0.0);
+    for (value, part) in points {
+        mean += value * (part - before);
+        square += value * value * (part - before);
+        before = *part;
+    }
+    (square - mean * mean).max(0.0).sqrt()
+}
+
+fn inputs(bench: &Bench<'_>, ghz: Option<f64>) -> Vec<(String, String, String)> {
+    let input = |name: &str, value: String, origin: &str| (name.to_owned(), value, origin.to_owned());
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let mut inputs = vec![
+        input("version", env!("CARGO_PKG_VERSION").to_owned(), "measured"),
+        input("processor", model_name(), "measured"),
+        input("cores, shared by three processes", cores.to_string(), "measured"),
+        input("payload of a packet", format!("{SYMBOL_BYTES} B"), "assumed"),
+        input("sessions", SESSIONS.to_string(), "assumed"),
+        input("network", "loopback interface, UDP".to_owned(), "assumed"),
+        input("length of a measurement", format!("{} s", bench.options.seconds), "assumed"),
+        input("seeds", format!("1 to {}", bench.options.runs), "assumed"),
+        input("the paper's machines", "medium instances of EC2, 2013".to_owned(), "from the paper"),
+    ];
+    if let Some(ghz) = ghz {
+        inputs.push(input("clock rate here", format!("{ghz:.2} GHz"), "measured"));
+        inputs.push(input("clock rate of the paper's machines", format!("{PAPER_GHZ} GHz"), "assumed"));
+    }
+    inputs
+}
+
+fn notes(own: &str) -> Vec<String> {
+    let mut notes = vec![own.to_owned()];
+    notes.push("Source, relay and sink share one machine and its caches; what else ran on it meanwhile is in the figures, too.".to_owned());
+    if cfg!(debug_assertions) {
+        notes.push("This is a build for debugging: its times say nothing. Build with --release.".to_owned());
+    }
+    notes
+}
+
+/// Returns the first value of a key in the system's description of its processors.
+fn processor(key: &str) -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
+    line.split_once(':').map(|(_, value)| value.trim().to_owned())
+}
+
+fn model_name() -> String {
+    processor("model name").unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn clock_ghz() -> Option<f64> {
+    processor("cpu MHz")?.parse::<f64>().ok().map(|mhz| mhz / 1e3)
+}
+
+/// Returns `reproduce.json` as far as all figures have it in common.
+fn document(options: &ReproduceOptions, page: &Page) -> Value {
+    let rows: Vec<_> = page
+        .rows
+        .iter()
+        .map(|row| {
+            json!({ "quantity": row.quantity, "unit": row.unit, "paper": row.paper, "ours": row.ours,
+                "interval_95": row.interval.map(|(low, high)| [low, high]), "remark": row.remark })
+        })
+        .collect();
+    let inputs: Vec<_> = page
+        .inputs
+        .iter()
+        .map(|(name, value, origin)| json!({ "name": name, "value": value, "origin": origin }))
+        .collect();
+    json!({
+        "schema": 1, "figure": options.figure.name(), "version": env!("CARGO_PKG_VERSION"),
+        "seeds": (1..=options.runs).collect::<Vec<_>>(), "rows": rows, "inputs": inputs, "notes": page.notes,
+    })
+}
+
+fn line(row: &Row) -> String {
+    let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    let interval = row.interval.map_or_else(String::new, |(low, high)| format!("  [{low:.3}, {high:.3}]"));
+    format!(
+        "{:<42} {:>12} (paper: {}) {}{interval}\n",
+        row.quantity,
+        value(row.ours),
+        value(row.paper),
+        row.unit
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Aim: the deviation of a distribution from its points: half at 1 and half at 3 is 1 around 2.
+    #[test]
+    fn deviations_come_from_the_points() {
+        assert!((deviation(&[(1.0, 0.5), (3.0, 1.0)]) - 1.0).abs() < 1e-12);
+        assert_eq!(deviation(&[(4.0, 1.0)]), 0.0);
+    }
+}

@@ -1,0 +1,35 @@
+//! `bellini reproduce` on real processes, as briefly as it goes.
+
+use crate::harness::Scratch;
+
+/// Aim: processes are started, packets are timed one by one, and page and document say the same.
+#[test]
+fn a_figure_of_single_packets() {
+    let scratch = Scratch::new();
+    let done = scratch
+        .run(&["reproduce", "fig8", "--seconds", "1", "--runs", "1", "--out", "fig8"])
+        .expect(0)
+        .says(&["Report: fig8/report.html"]);
+    assert!(done.stdout.contains("(paper: 5.470) us"), "{}", done.stdout);
+    assert_eq!(scratch.list("fig8"), ["report.html", "reproduce.json"]);
+    let document = scratch.json("fig8/reproduce.json");
+    assert_eq!((&document["figure"], &document["seeds"]), (&"fig8".into(), &serde_json::json!([1])));
+    let mean = &document["rows"][0];
+    assert_eq!((&mean["quantity"], &mean["paper"]), (&"mean".into(), &5.47.into()));
+    assert!(mean["ours"].as_f64().is_some_and(|us| us > 0.0), "{mean}");
+    let run = &document["runs"][0];
+    let (packets, timed) = (run["packets_per_s"].as_f64().unwrap(), run["timed_packets"].as_f64().unwrap());
+    assert!(packets > 100.0, "{run}");
+    // The relay times packets from its start on, hence a few more than in the one second.
+    let expected = packets / 64.0;
+    assert!(
+        timed > 0.2 * expected && timed < 8.0 * expected + 20.0,
+        "{timed} of {packets} packets were timed"
+    );
+    let points = run["cdf_us"].as_array().unwrap();
+    assert_eq!(points.last().unwrap()[1], 1.0);
+    let page = scratch.read("fig8/report.html");
+    for piece in ["<svg", "5.47", "95 % interval", "time (us)"] {
+        assert!(page.contains(piece), "no {piece:?} on the page");
+    }
+}
