@@ -2,6 +2,7 @@
 
 mod arguments;
 mod calibrate;
+mod compare;
 mod golden;
 mod harness;
 mod interrupt;

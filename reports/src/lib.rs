@@ -11,6 +11,7 @@
 //! ```
 
 mod chart;
+pub mod compare;
 mod curves;
 mod draw;
 mod error;

@@ -36,6 +36,9 @@ pub fn table(summary: &Summary) -> String {
         }
         Status::Failed => line(&mut text, format_args!("FAILED: figures cover what was recorded until then")),
     }
+    if let Some(lab) = summary.lab.as_ref().filter(|lab| !lab.valid) {
+        line(&mut text, format_args!("NOT VALID: {}", plain(&lab.reasons.join("; "))));
+    }
     destinations(&mut text, summary);
     links(&mut text, summary);
     notes(&mut text, summary);

@@ -64,6 +64,7 @@ pub(crate) fn run(seed: u64, shape: Shape) -> Run {
             measure_s: [5.0, DURATION],
             view: View::Oracle,
             notes: vec!["Delays come from measurements of 2013.".into()],
+            lab: None,
             engine: Some(Engine {
                 wall_s: 1.25,
                 cpu_s: Some(1.2),
@@ -149,6 +150,7 @@ fn add_session(run: &mut Run, noise: &mut Noise, index: u32, shape: Shape, nodes
             goodput_mbps: Some(rate * (sent - lost) as f64 / sent as f64),
             delay_ms: Some(DelayMs {
                 mean: base + 6.0,
+                min: base,
                 p50: base + 5.0,
                 p95: base + 40.0,
                 p99: base + 90.0,

@@ -186,8 +186,14 @@ fn what_cannot_be_reported() {
 #[test]
 fn the_table_fits_a_terminal() {
     let mut summary = run(1, Shape { sessions: 4, destinations: 3, positions: true }).summary;
-    summary.sessions[0].destinations[0].delay_ms =
-        Some(DelayMs { mean: 12_345.6, p50: 12_345.6, p95: 23_456.7, p99: 30_000.0, max: 99_999.9 });
+    summary.sessions[0].destinations[0].delay_ms = Some(DelayMs {
+        mean: 12_345.6,
+        min: 12_000.0,
+        p50: 12_345.6,
+        p95: 23_456.7,
+        p99: 30_000.0,
+        max: 99_999.9,
+    });
     summary.sessions[1].name = "a session with a long name indeed".into();
     let text = table(&summary);
     for line in text.lines() {

@@ -43,6 +43,12 @@ pub(super) enum Verb {
     #[command(after_help = "Examples:\n  bellini report runs/fig3-sim-1\n  \
         bellini report runs/fig3-sim-1 runs/fig3-sim-2 --out runs/fig3-both")]
     Report(ReportOptions),
+    /// Say how far the runs of two sides are apart, and whether that is within tolerances.
+    #[command(after_help = "Examples:\n  bellini compare runs/fig3-sim-1-20 runs/fig3-lab-1-5\n  \
+        bellini compare runs/fig3-sim-1,runs/fig3-sim-2 runs/fig3-lab-1 --tolerance 'goodput=5 %'\n\n\
+        A is what is measured against, such as a prediction. Each side is a run directory, a directory that\n\
+        holds runs, or several of either, separated by commas. Exit code 4 when a line exceeds its tolerance.")]
+    Compare(CompareOptions),
     /// Feed the log of a recorded node to the core again: is every frame, event and counter the same?
     #[command(after_help = "Examples:\n  bellini replay runs/fig3-lab-1/node-2.log\n  \
         bellini replay node-2.log --dump 40 --from 1.5\n\n\
@@ -162,6 +168,32 @@ pub(super) struct ReportOptions {
     /// Where plots and page go [default: the run directory, if there is one only].
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+}
+
+/// Options of `compare`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct CompareOptions {
+    /// Side A, then side B: a run directory, or a directory that holds runs, or several behind commas.
+    #[arg(value_name = "RUNS_A RUNS_B", num_args = 0..=2)]
+    pub(super) runs: Vec<PathBuf>,
+    /// Further runs of side A.
+    #[arg(long, value_name = "RUNS")]
+    pub(super) a: Vec<PathBuf>,
+    /// Further runs of side B.
+    #[arg(long, value_name = "RUNS")]
+    pub(super) b: Vec<PathBuf>,
+    /// Change a tolerance: `goodput=5 %`, `delay_ms=2 ms`, `confidence=99 %`; docs/compare.md lists all.
+    #[arg(long = "tolerance", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) tolerances: Vec<(String, String)>,
+    /// Where compare.json, plots and page go [default: runs/compare-<A>-<B>].
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Compare different scenarios, unfinished and invalid runs, too; the page says so.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Print compare.json instead of the table.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Options of `replay`.

@@ -3,6 +3,7 @@
 mod args;
 mod calibrate;
 mod check;
+mod compare;
 mod exit;
 mod interrupt;
 mod lab;
@@ -47,6 +48,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Lab(options) => lab::run(&registry, &options),
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
+        Verb::Compare(options) => compare::run(&options),
         Verb::Replay(options) => replay::run(&options),
         Verb::Node(options) => node::run(&options),
         Verb::Calibrate(options) => calibrate::run(&options),

@@ -41,11 +41,18 @@ impl SymbolWindow {
     /// Notes the arrival of `symbol`.
     #[inline]
     pub fn insert(&mut self, symbol: u64) -> Arrived {
+        self.insert_sliding(symbol, &mut |_, _| ())
+    }
+
+    /// Notes the arrival of `symbol`. `leaving` hears of each word that slides out, in rising order: its first symbol,
+    /// and a bit for each of its 64 symbols that arrived.
+    #[inline]
+    pub fn insert_sliding(&mut self, symbol: u64, leaving: &mut impl FnMut(u64, u64)) -> Arrived {
         if symbol < self.base {
             return Arrived::TooOld;
         }
         if symbol - self.base >= self.span() {
-            self.advance(symbol);
+            self.advance(symbol, leaving);
         }
         let slot = self.slot(symbol);
         let bit = 1 << (symbol % 64);
@@ -64,6 +71,16 @@ impl SymbolWindow {
         symbol < self.base || inside && self.words[self.slot(symbol)] & (1 << (symbol % 64)) != 0
     }
 
+    /// Shows every word that the window holds, in rising order, as [`insert_sliding`](Self::insert_sliding) shows
+    /// those that leave.
+    pub fn for_each_word(&self, show: &mut impl FnMut(u64, u64)) {
+        for i in 0..self.words.len() as u64 {
+            // At the end of all ids the window may reach beyond them.
+            let Some(first) = self.base.checked_add(i * 64) else { return };
+            show(first, self.words[self.slot(first)]);
+        }
+    }
+
     /// Returns the symbols that the window covers now.
     fn span(&self) -> u64 {
         self.words.len() as u64 * 64
@@ -75,15 +92,16 @@ impl SymbolWindow {
 
     /// Makes room for `symbol`, which lies beyond the window: grows while something is missing, else slides.
     #[cold]
-    fn advance(&mut self, symbol: u64) {
+    fn advance(&mut self, symbol: u64, leaving_word: &mut impl FnMut(u64, u64)) {
         loop {
             let target = (symbol / 64 + 1).saturating_sub(self.words.len() as u64) * 64;
             let leaving = ((target - self.base) / 64).min(self.words.len() as u64);
             let complete = (0..leaving).all(|i| self.words[self.slot(self.base + i * 64)] == u64::MAX);
             if complete && leaving < self.words.len() as u64 || self.words.len() == self.words_max {
                 for i in 0..leaving {
-                    let slot = self.slot(self.base + i * 64);
-                    self.words[slot] = 0;
+                    let first = self.base + i * 64;
+                    let slot = self.slot(first);
+                    leaving_word(first, core::mem::take(&mut self.words[slot]));
                 }
                 self.base = target;
                 return;

@@ -1,5 +1,6 @@
 //! Sessions at a node: as their source, as a destination, as a relay.
 
+mod loss_runs;
 mod relay;
 mod sink;
 mod source;

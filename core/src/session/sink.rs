@@ -1,5 +1,6 @@
 //! A session at one of its destinations.
 
+use super::loss_runs::LossRuns;
 use crate::clock::Estimate;
 use crate::content::spec::Content;
 use crate::content::{Arrival, Sink, SinkContext, SinkStats};
@@ -32,6 +33,7 @@ pub struct SinkSession {
     pub stats: SinkSessionStats,
     /// Delays of measured symbols, in nanoseconds.
     pub delays: Histogram,
+    loss_runs: LossRuns,
     /// (packets, bytes, sum of delays) at the last report.
     pub reported: (u64, u64, u64),
 }
@@ -130,6 +132,7 @@ impl SinkSession {
             deliver_events: false,
             stats: SinkSessionStats::default(),
             delays: Histogram::default(),
+            loss_runs: LossRuns::default(),
             reported: (0, 0, 0),
         }
     }
@@ -162,7 +165,9 @@ impl SinkSession {
         }
         let created = Instant::from_nanos(packet.timestamp_ns);
         let measured = self.measure.contains(created);
-        match self.window.insert(packet.symbol) {
+        let loss_runs = &mut self.loss_runs;
+        let slide = &mut |base, arrived| loss_runs.on_word(base, arrived);
+        match self.window.insert_sliding(packet.symbol, slide) {
             Arrived::New => {}
             Arrived::Duplicate => {
                 self.stats.duplicate_packets += 1;
@@ -188,6 +193,7 @@ impl SinkSession {
             self.stats.measured_packets += 1;
             self.stats.measured_bytes += len;
             self.record_delay(delay);
+            self.loss_runs.on_measured(packet.symbol);
         }
         if let Some(content) = &mut self.content {
             let arrival = Arrival {
@@ -226,6 +232,7 @@ impl SinkSession {
             return false;
         }
         if self.epoch.is_some() {
+            self.loss_runs.turn_epoch(&self.window);
             self.window = SymbolWindow::new(self.window.symbols_max());
             let source_now = self.source_now(now);
             if let Some(content) = &mut self.content {
@@ -261,6 +268,13 @@ impl SinkSession {
         let source_now = Instant::from_nanos(now.as_nanos().saturating_add_signed(self.clock_ahead_ns));
         self.measure.to = self.measure.to.min(source_now);
         self.finish(now);
+    }
+
+    /// Returns the lengths of the runs of consecutive measured symbols that were lost; those still inside the duplicate
+    /// window are taken to be lost if they have not come by now.
+    #[must_use]
+    pub fn loss_run_lengths(&self) -> Histogram {
+        self.loss_runs.lengths(&self.window)
     }
 
     /// Returns how the content did; `None` where nobody announced the session.

@@ -132,8 +132,7 @@ impl<'a> Lab<'a> {
             packet_hops_per_s: Some(health.packets as f64 / wall_s.max(1e-9)),
             ..Engine::default()
         });
-        summary.notes.extend(self.limits.judge(&health));
-        summary.notes.push(format!("{health:?}"));
+        summary.lab = Some(self.limits.record(&health));
         summary.notes.extend(bed.warnings().iter().cloned());
         Ok(outcome)
     }

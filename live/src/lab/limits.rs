@@ -1,5 +1,7 @@
 //! When a run in the lab may not be believed: limits that were fixed before it ran.
 
+use bellini_scenarios::record;
+
 /// Limits of what the machine may do to a run. Where one is passed, the run is declared invalid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LabLimits {
@@ -50,6 +52,30 @@ pub struct LabHealth {
 }
 
 impl LabLimits {
+    /// Returns what a run's summary says of the machine.
+    #[must_use]
+    pub fn record(&self, health: &LabHealth) -> record::Lab {
+        let reasons = self.judge(health);
+        record::Lab {
+            valid: reasons.is_empty(),
+            reasons,
+            emulator_late_p50_us: Some(health.emulator_late_p50_us),
+            emulator_late_p95_us: Some(health.emulator_late_p95_us),
+            emulator_late_p99_us: Some(health.emulator_late_p99_us),
+            emulator_busy_share: Some(health.emulator_busy_share),
+            emulator_cpu_s: Some(health.emulator_cpu_s),
+            host_drops: health.socket_drops,
+            tun_drops: health.device_drops,
+            limits: record::LabLimits {
+                emulator_late_p50_us: self.emulator_late_p50_us,
+                emulator_late_p95_us: self.emulator_late_p95_us,
+                emulator_late_p99_us: self.emulator_late_p99_us,
+                host_drop_share: self.host_drop_share,
+                emulator_busy_share: self.emulator_busy_share,
+            },
+        }
+    }
+
     /// Returns why a run may not be believed; empty when it may.
     #[must_use]
     pub fn judge(&self, health: &LabHealth) -> Vec<String> {

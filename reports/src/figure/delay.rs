@@ -5,25 +5,31 @@ use crate::chart::{Axis, Frame, Line, Reference, Style, extent, lines, y_axis};
 use crate::curves::Curves;
 use crate::error::ReportError;
 use crate::format::number;
-use bellini_scenarios::record::{DelayRow, DestinationSummary, Scope, SessionSummary};
+use bellini_scenarios::record::{DelayRow, DestinationSummary, Run, Scope, SessionSummary};
 use std::collections::BTreeMap;
 
 /// Delays at which distributions over several runs are compared.
 const GRID: usize = 240;
 
 /// The distribution of one destination in one run: (delay in ms, share), rising.
-type Distribution = Vec<(f64, f64)>;
+pub(crate) type Distribution = Vec<(f64, f64)>;
 /// Distributions by (session, destination), one for each run that has it.
-type Distributions = BTreeMap<(String, u32), Vec<Distribution>>;
+pub(crate) type Distributions = BTreeMap<(String, u32), Vec<Distribution>>;
 
-/// Makes the cumulative distribution of each destination's delay.
-pub(super) fn distribution(material: &Material<'_>) -> Result<Option<Figure>, ReportError> {
+/// Returns the distributions of all destinations in runs.
+pub(crate) fn distributions(runs: &[Run]) -> Distributions {
     let mut all: Distributions = BTreeMap::new();
-    for run in material.runs {
+    for run in runs {
         for ((session, node), points) in by_destination(&run.delays) {
             all.entry((session.to_owned(), node)).or_default().push(points);
         }
     }
+    all
+}
+
+/// Makes the cumulative distribution of each destination's delay.
+pub(super) fn distribution(material: &Material<'_>) -> Result<Option<Figure>, ReportError> {
+    let all = distributions(material.runs);
     let mut ranked: Vec<_> = material
         .destinations()
         .filter(|(session, d)| d.delay_ms.is_some() && all.contains_key(&(session.id(), d.node)))
@@ -166,7 +172,7 @@ fn by_destination(rows: &[DelayRow]) -> BTreeMap<(&str, u32), Distribution> {
 }
 
 /// Returns mean and bands of distributions; with one run the distribution itself, starting at zero.
-fn over_runs(runs: &[Distribution]) -> Curves {
+pub(crate) fn over_runs(runs: &[Distribution]) -> Curves {
     if let [one] = runs {
         let start = one.first().map(|point| (point.0, 0.0));
         return Curves { mean: start.into_iter().chain(one.iter().copied()).collect(), ..Curves::default() };

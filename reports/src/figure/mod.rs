@@ -8,6 +8,8 @@ mod playback;
 mod throughput;
 mod topology;
 
+pub(crate) use delay::{distributions, over_runs};
+
 use crate::chart::{Line, Style};
 use crate::curves::Curves;
 use crate::draw::Svg;

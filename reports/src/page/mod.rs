@@ -67,6 +67,7 @@ pub(crate) fn page(
             scenario_name => summary.scenario.as_str(),
             description => description,
             status => banner(summary),
+            invalid => invalid(material),
             oracle => summary.view == View::Oracle,
             facts => facts(material),
             tiles => tiles(material),
@@ -83,6 +84,15 @@ pub(crate) fn page(
         })
         .map_err(failed)?;
     Ok((html, notes))
+}
+
+/// Says which runs are not valid, and why; empty when all are.
+fn invalid(material: &Material<'_>) -> Vec<String> {
+    let labs = material.runs.iter().filter_map(|run| Some((run.summary.seed, run.summary.lab.as_ref()?)));
+    let reasons = labs.filter(|(_, lab)| !lab.valid).map(|(seed, lab)| {
+        format!("The run with seed {seed} is not valid: {}.", lab.reasons.join("; ").trim_end_matches('.'))
+    });
+    reasons.collect()
 }
 
 fn banner(summary: &Summary) -> &'static str {

@@ -54,6 +54,8 @@ pub struct SinkTally {
     pub stats: SinkSessionStats,
     /// Delays of measured symbols, in nanoseconds.
     pub delays: Histogram,
+    /// Lengths of the runs of measured symbols that were lost.
+    pub loss_runs: Histogram,
     /// What the judge of the content found.
     pub content: Option<SinkStats>,
 }
@@ -119,7 +121,8 @@ impl SinkTally {
     pub fn of(entry: &SessionEntry) -> Option<Self> {
         let sink = entry.sink.as_ref()?;
         let content = sink.content_stats()?;
-        Some(Self { stats: sink.stats, delays: sink.delays.clone(), content: Some(content) })
+        let loss_runs = sink.loss_run_lengths();
+        Some(Self { stats: sink.stats, delays: sink.delays.clone(), loss_runs, content: Some(content) })
     }
 
     /// Adds what a later process, or a later stay, counted.
@@ -137,6 +140,7 @@ impl SinkTally {
         own.unclocked_packets += more.unclocked_packets;
         own.delay_error_ns_max = own.delay_error_ns_max.max(more.delay_error_ns_max);
         self.delays.merge(&later.delays);
+        self.loss_runs.merge(&later.loss_runs);
         self.content = match (self.content, later.content) {
             (Some(known), Some(content)) => Some(known.merge(&content)),
             (known, content) => known.or(content),

@@ -11,6 +11,8 @@ mod delays;
 mod directory;
 mod error;
 mod events;
+mod lab;
+mod loss_runs;
 mod metrics;
 mod round;
 mod run;
@@ -23,12 +25,14 @@ pub use delays::DelayRow;
 pub use directory::{EventWriter, Overwrite, RunDirectory, SeriesWriter};
 pub use error::RecordError;
 pub use events::{EventRow, kind};
+pub use lab::{Lab, LabLimits};
+pub use loss_runs::LossRuns;
 pub use metrics::{METRICS, Metric, Recorded, metric, metrics_markdown};
 pub use run::Run;
 pub use series::{Curve, Scope, Series, SeriesKey, SeriesRow};
 pub use summary::{
-    DelayMs, DestinationSummary, Engine, FlowSummary, LinkSummary, Mode, NodeSummary, SCHEMA, SessionSummary,
-    Status, Summary, View,
+    DelayMs, DestinationSummary, Engine, FlowSummary, LinkSummary, Mode, NodeSummary, QueueingMs, SCHEMA,
+    SessionSummary, Status, Summary, View,
 };
 
 /// Names of the files in a run directory.

@@ -1,6 +1,8 @@
 //! `summary.json`: the figures of one run.
 
 use super::error::RecordError;
+use super::lab::Lab;
+use super::loss_runs::LossRuns;
 use super::round;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -40,6 +42,9 @@ pub struct Summary {
     pub notes: Vec<String>,
     /// What the run cost the machine; the only part that differs from one execution to the next.
     pub engine: Option<Engine>,
+    /// How well the machine kept up; `None` in the simulator, which has all the time it needs.
+    #[serde(default)]
+    pub lab: Option<Lab>,
     /// Sessions in order of (conference, session).
     pub sessions: Vec<SessionSummary>,
     /// Links in order of (from, to).
@@ -215,6 +220,12 @@ pub struct DestinationSummary {
     /// Least delay that the session's routes allow to this node without queueing.
     #[serde(serialize_with = "round::option")]
     pub base_delay_ms: Option<f64>,
+    /// What queueing added: `delay_ms` less `base_delay_ms`; `None` where one of them is.
+    #[serde(default)]
+    pub queueing_ms: Option<QueueingMs>,
+    /// Runs of consecutive lost symbols; `None` when nothing was delivered.
+    #[serde(default)]
+    pub loss_runs: Option<LossRuns>,
     /// How wrong each of the delays may be, by the clocks; `None` where clocks are known and not estimated.
     #[serde(default, serialize_with = "round::option")]
     pub delay_error_ms: Option<f64>,
@@ -254,6 +265,9 @@ pub struct DelayMs {
     /// Arithmetic mean.
     #[serde(serialize_with = "round::float")]
     pub mean: f64,
+    /// Least.
+    #[serde(serialize_with = "round::float", default)]
+    pub min: f64,
     /// Median.
     #[serde(serialize_with = "round::float")]
     pub p50: f64,
@@ -266,6 +280,31 @@ pub struct DelayMs {
     /// Largest.
     #[serde(serialize_with = "round::float")]
     pub max: f64,
+}
+
+/// Quantiles of the delay that queueing added, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueingMs {
+    /// Median.
+    #[serde(serialize_with = "round::float")]
+    pub p50: f64,
+    /// 95th percentile.
+    #[serde(serialize_with = "round::float")]
+    pub p95: f64,
+    /// 99th percentile.
+    #[serde(serialize_with = "round::float")]
+    pub p99: f64,
+}
+
+impl QueueingMs {
+    /// Returns what is left of a delay without the base delay of the route. A symbol shorter than a full one may come a
+    /// little below zero, because the base is that of a full symbol.
+    #[must_use]
+    pub fn of(delay_ms: Option<DelayMs>, base_delay_ms: Option<f64>) -> Option<Self> {
+        let (delay, base) = (delay_ms?, base_delay_ms?);
+        Some(Self { p50: delay.p50 - base, p95: delay.p95 - base, p99: delay.p99 - base })
+    }
 }
 
 /// One flow of a session.

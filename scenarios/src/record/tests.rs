@@ -31,8 +31,17 @@ fn full() -> Summary {
         lost_packets: 8,
         in_flight_packets: 2,
         goodput_mbps: Some(0.1 + 0.2),
-        delay_ms: Some(DelayMs { mean: 50.123_456_789, p50: 50.0, p95: 60.0, p99: 70.0, max: 80.0 }),
+        delay_ms: Some(DelayMs {
+            mean: 50.123_456_789,
+            min: 48.5,
+            p50: 50.0,
+            p95: 60.0,
+            p99: 70.0,
+            max: 80.0,
+        }),
         base_delay_ms: Some(48.0),
+        queueing_ms: Some(QueueingMs { p50: 2.0, p95: 12.0, p99: 22.0 }),
+        loss_runs: Some(LossRuns { count: 3, mean: Some(8.0 / 3.0), lengths: vec![[1, 2], [6, 1]] }),
         delay_error_ms: Some(23.5),
         frames_sent: Some(100),
         frames_complete: Some(99),
@@ -66,6 +75,22 @@ fn full() -> Summary {
             packet_hops: Some(8),
             packet_hops_per_s: Some(16.0),
             peak_rss_mib: Some(12.5),
+        }),
+        lab: Some(Lab {
+            valid: false,
+            reasons: vec!["The emulator was late.".into()],
+            emulator_late_p50_us: Some(12.5),
+            emulator_late_p95_us: Some(99.5),
+            emulator_late_p99_us: Some(4_321.0),
+            emulator_busy_share: Some(0.5),
+            emulator_cpu_s: Some(1.5),
+            host_drops: 1,
+            tun_drops: 2,
+            limits: LabLimits {
+                emulator_late_p99_us: 1_000.0,
+                host_drop_share: 1e-4,
+                ..LabLimits::default()
+            },
         }),
         sessions: vec![SessionSummary {
             conference: 1,
@@ -269,8 +294,10 @@ fn every_key_is_defined() {
     ];
     let value = serde_json::to_value(full()).unwrap();
     let session = &value["sessions"][0];
+    let lab = serde_json::json!({"lab": value["lab"]});
     let parts = [
         (Scope::Run, &value["engine"]),
+        (Scope::Run, &lab),
         (Scope::Session, session),
         (Scope::Destination, &session["destinations"][0]),
         (Scope::Flow, &session["flows"][0]),
@@ -284,7 +311,9 @@ fn every_key_is_defined() {
                 continue;
             }
             let names = match value.as_object() {
-                Some(inner) if key == "delay_ms" => inner.keys().map(|k| format!("{key}.{k}")).collect(),
+                Some(inner) if ["delay_ms", "queueing_ms", "loss_runs", "lab"].contains(&key.as_str()) => {
+                    inner.keys().map(|k| format!("{key}.{k}")).collect()
+                }
                 _ => vec![key.clone()],
             };
             for name in names {

@@ -90,6 +90,7 @@ impl Conductor<'_> {
             view: View::Oracle,
             notes: self.notes(&last),
             engine: Some(engine),
+            lab: None,
             sessions,
             links: window.links(scenario),
             nodes: window.nodes(scenario, mode),

@@ -4,7 +4,9 @@ use super::base_delay::base_delay;
 use crate::conduct::roster::{Roster, RunSession};
 use crate::conduct::tally::SinkTally;
 use crate::model::{Delivery, Scenario, Session};
-use crate::record::{DelayMs, DelayRow, DestinationSummary, FlowSummary, SessionSummary};
+use crate::record::{
+    DelayMs, DelayRow, DestinationSummary, FlowSummary, LossRuns, QueueingMs, SessionSummary,
+};
 use bellini_core::content::spec::Content;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::time::Duration;
@@ -98,6 +100,8 @@ fn destination_summary(
     // A file is there when every symbol came as it should be, and both ends have the same bytes.
     let is_same_file = content.file_digest.is_some() && content.file_digest == source.content.file_digest;
     let zero = roster.zero + spec.start;
+    let delay_ms = delay_figures(sink);
+    let base_delay_ms = base_delay(roster.scenario, spec, node, source).map(Duration::as_millis_f64);
     DestinationSummary {
         node: node.get(),
         sent_packets: sent,
@@ -106,8 +110,10 @@ fn destination_summary(
         lost_packets: sent.saturating_sub(stats.measured_packets + in_flight),
         in_flight_packets: in_flight,
         goodput_mbps: rate(stats.measured_bytes, window),
-        delay_ms: delay_figures(sink),
-        base_delay_ms: base_delay(roster.scenario, spec, node, source).map(Duration::as_millis_f64),
+        delay_ms,
+        base_delay_ms,
+        queueing_ms: QueueingMs::of(delay_ms, base_delay_ms),
+        loss_runs: (stats.measured_packets > 0).then(|| LossRuns::of(&sink.loss_runs)),
         delay_error_ms: (stats.delay_error_ns_max > 0).then_some(stats.delay_error_ns_max as f64 * 1e-6),
         frames_sent: is_frames.then_some(objects),
         frames_complete: is_frames.then_some(content.frames_complete),
@@ -129,6 +135,7 @@ fn delay_figures(sink: &SinkTally) -> Option<DelayMs> {
     let quantile = |q| sink.delays.quantile(q).map(ms);
     Some(DelayMs {
         mean: sink.delays.mean()? * 1e-6,
+        min: sink.delays.min().map(ms)?,
         p50: quantile(0.5)?,
         p95: quantile(0.95)?,
         p99: quantile(0.99)?,
