@@ -3,10 +3,11 @@
 use super::node::{console, node_id, peer};
 use bellini_core::ids::NodeId;
 use bellini_live::console::{Addresses, ConsolePlace};
+use bellini_scenarios::record::Overwrite;
 use bellini_scenarios::units::{Quantity, parse_signed};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Ferries application traffic through geo-distributed datacenters.
 #[derive(Debug, Parser)]
@@ -35,6 +36,11 @@ pub(super) enum Verb {
         It needs network namespaces and /dev/net/tun: root, or a user who may make user namespaces. A run takes as \
         long as the scenario says. Where the machine was too slow to be believed the run is marked invalid: exit 4.")]
     Lab(LabOptions),
+    /// Run scenarios in the simulator and in the lab, and say how far the prediction was off.
+    #[command(after_help = "Examples:\n  bellini fidelity scenarios/fig3.json scenarios/fidelity/*.json\n  \
+        bellini fidelity scenarios/fidelity/controls.json --controls 20 --out runs/controls\n\n\
+        Exit code 4: a comparison did not hold, or a planted error was not caught in 19 of 20 trials.")]
+    Fidelity(FidelityOptions),
     /// Check a scenario without running it.
     #[command(after_help = "Examples:\n  bellini check scenarios/fig3.json\n  \
         bellini check scenarios/fig3.json --resolved > resolved.json")]
@@ -112,6 +118,54 @@ pub(super) struct RunOptions {
     /// No plots and no report page: records only.
     #[arg(long)]
     pub(super) no_report: bool,
+}
+
+impl RunOptions {
+    /// Returns what happens to results in the same place.
+    pub(super) fn overwrite(&self) -> Overwrite {
+        if self.force { Overwrite::Replace } else { Overwrite::Refuse }
+    }
+}
+
+/// Options of `fidelity`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct FidelityOptions {
+    /// Scenario files.
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub(super) scenarios: Vec<PathBuf>,
+    /// Change a value of every scenario: `duration=5 s`.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) set: Vec<(String, String)>,
+    /// Runs in the simulator, with successive seeds.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(2..=1_000))]
+    pub(super) seeds: u64,
+    /// Valid runs in the lab.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(2..=1_000))]
+    pub(super) runs: u64,
+    /// Instead of one comparison: so many trials in which errors are planted, and counted when they are caught.
+    #[arg(long, value_name = "TRIALS", value_parser = clap::value_parser!(u64).range(2..=100))]
+    pub(super) controls: Option<u64>,
+    /// What plays the network of the lab.
+    #[arg(long, value_name = "WHICH", default_value = "emulator")]
+    pub(super) network: LabNetwork,
+    /// Go on with what an earlier campaign has left in the same place; complete runs are kept.
+    #[arg(long)]
+    pub(super) keep: bool,
+    /// Where runs, comparisons and figures go [default: runs/fidelity].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+impl FidelityOptions {
+    /// Returns where everything goes.
+    pub(super) fn out(&self) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| PathBuf::from("runs/fidelity"))
+    }
+
+    /// Returns how one of the scenarios is read.
+    pub(super) fn scenario_options(&self, scenario: &Path) -> ScenarioOptions {
+        ScenarioOptions { scenario: scenario.to_owned(), set: self.set.clone(), seed: None }
+    }
 }
 
 /// Options of `lab`.

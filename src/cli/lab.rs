@@ -30,25 +30,34 @@ pub(super) fn run(registry: &Registry, options: &LabOptions) -> Result<u8, Failu
     }
     // User namespaces can be entered only while the process has one thread: before anything else is started.
     lab::Privilege::obtain().map_err(|error| Failure::new(exit::ENVIRONMENT, error))?;
-    runs::run(registry, &options.run, &Lab { registry, options })
+    let player = Lab {
+        registry,
+        record: options.record,
+        options: lab::LabOptions {
+            kernel_shaper: options.network == LabNetwork::Kernel,
+            tcp_congestion: options.tcp_congestion.clone(),
+            measure_clocks: options.measure_clocks,
+            ..lab::LabOptions::default()
+        },
+    };
+    runs::run(registry, &options.run, &player)
 }
 
-struct Lab<'r> {
-    registry: &'r Registry,
-    options: &'r LabOptions,
+/// The lab as a player.
+pub(super) struct Lab<'r> {
+    pub(super) registry: &'r Registry,
+    /// Nodes record below the run directory.
+    pub(super) record: bool,
+    /// Everything else that was asked for.
+    pub(super) options: lab::LabOptions,
 }
 
 impl Player for Lab<'_> {
     const MODE: &'static str = "lab";
 
     fn prepare<'a>(&'a self, scenario: &'a Scenario, seed: u64, out: &Path) -> Result<Play<'a>, Failure> {
-        let options = lab::LabOptions {
-            record: self.options.record.then(|| out.join("logs")),
-            kernel_shaper: self.options.network == LabNetwork::Kernel,
-            tcp_congestion: self.options.tcp_congestion.clone(),
-            measure_clocks: self.options.measure_clocks,
-            program: None,
-        };
+        let record = self.record.then(|| out.join("logs"));
+        let options = lab::LabOptions { record, ..self.options.clone() };
         let lab = lab::Lab::new(scenario, seed, self.registry, options).map_err(failure)?;
         Ok(Box::new(move |observer| lab.run(observer).map_err(failure)))
     }

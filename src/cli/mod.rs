@@ -5,6 +5,7 @@ mod calibrate;
 mod check;
 mod compare;
 mod exit;
+mod fidelity;
 mod interrupt;
 mod lab;
 mod node;
@@ -45,6 +46,7 @@ pub fn run(registry: Registry) -> ExitCode {
     }
     let result = match args.verb {
         Verb::Sim(options) => sim::run(&registry, &options),
+        Verb::Fidelity(options) => fidelity::run(&registry, &options),
         Verb::Lab(options) => lab::run(&registry, &options),
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),

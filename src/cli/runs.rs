@@ -48,7 +48,7 @@ pub(super) fn run(registry: &Registry, options: &RunOptions, player: &impl Playe
     target.check(options.force)?;
     interrupt::catch();
     let mut done: Vec<PathBuf> = Vec::new();
-    let mut interrupted = false;
+    let (mut interrupted, mut invalid) = (false, 0);
     let mut loaded = Some(loaded);
     for (seed, path) in &target.runs {
         // Populations are drawn from the seed: each seed resolves the scenario anew.
@@ -60,8 +60,13 @@ pub(super) fn run(registry: &Registry, options: &RunOptions, player: &impl Playe
             1 => format!("{name} seed {seed}"),
             all => format!("{name} seed {seed} ({} of {all})", done.len() + 1),
         };
-        let summary = run_one(player, &scenario, *seed, path, &label, options)?;
+        let how = How { overwrite: options.overwrite(), has_report: !options.no_report };
+        let summary = run_one(player, &scenario, *seed, path, &label, how)?;
         show(&summary, options);
+        if let Some(lab) = summary.lab.as_ref().filter(|lab| !lab.valid) {
+            invalid += 1;
+            exit::say(format_args!("This run is not valid: {}.", lab.reasons.join("; ")));
+        }
         done.push(path.clone());
         interrupted = summary.status == Status::Interrupted
             || (interrupt::was_pressed() && done.len() < target.runs.len());
@@ -94,11 +99,36 @@ pub(super) fn run(registry: &Registry, options: &RunOptions, player: &impl Playe
     } else {
         exit::say(format_args!("Report: {}", target.base.join(file::REPORT).display()));
     }
-    Ok(if interrupted { exit::INTERRUPTED } else { exit::DONE })
+    Ok(match (interrupted, invalid) {
+        (true, _) => exit::INTERRUPTED,
+        (false, 0) => exit::DONE,
+        (false, _) => exit::CHECK,
+    })
 }
 
 fn mode<P: Player>(_: &P) -> &'static str {
     P::MODE
+}
+
+/// Runs one seed and leaves records only, in place of those of an earlier run.
+///
+/// # Errors
+/// Whatever keeps the run from ending with its records.
+pub(super) fn play_one(
+    player: &impl Player,
+    scenario: &Scenario,
+    seed: u64,
+    path: &Path,
+) -> Result<Summary, Failure> {
+    let label = format!("{} in {}, {seed}", scenario.name, mode(player));
+    run_one(player, scenario, seed, path, &label, How { overwrite: Overwrite::Replace, has_report: false })
+}
+
+/// How a run is recorded.
+#[derive(Clone, Copy)]
+struct How {
+    overwrite: Overwrite,
+    has_report: bool,
 }
 
 /// Runs one seed and leaves a run directory.
@@ -108,12 +138,11 @@ fn run_one(
     seed: u64,
     path: &Path,
     label: &str,
-    options: &RunOptions,
+    how: How,
 ) -> Result<Summary, Failure> {
     let unwritable = |error: RecordError| Failure::new(exit::ENVIRONMENT, error);
     let play = player.prepare(scenario, seed, path)?;
-    let overwrite = if options.force { Overwrite::Replace } else { Overwrite::Refuse };
-    let directory = RunDirectory::create(path, overwrite).map_err(unwritable)?;
+    let directory = RunDirectory::create(path, how.overwrite).map_err(unwritable)?;
     directory.write_scenario(&emit::to_text(scenario)).map_err(unwritable)?;
     let span = scenario.settle + scenario.duration + scenario.drain;
     let mut recorder = Recorder {
@@ -140,7 +169,7 @@ fn run_one(
     }
     directory.write_delays(&delays).map_err(unwritable)?;
     directory.write_summary(&summary).map_err(unwritable)?;
-    if !options.no_report {
+    if how.has_report {
         progress.phase("drawing the report");
         draw(&load(&[path.to_owned()])?, path)?;
     }

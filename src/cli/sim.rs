@@ -12,8 +12,9 @@ pub(super) fn run(registry: &Registry, options: &RunOptions) -> Result<u8, Failu
     runs::run(registry, options, &Simulator { registry })
 }
 
-struct Simulator<'r> {
-    registry: &'r Registry,
+/// The simulator as a player.
+pub(super) struct Simulator<'r> {
+    pub(super) registry: &'r Registry,
 }
 
 impl Player for Simulator<'_> {
