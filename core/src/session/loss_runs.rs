@@ -9,7 +9,7 @@ use crate::stats::Histogram;
 /// A run counts when a delivered symbol of the measuring window stands on either side of it: its length is then known
 /// and all of it was made inside the window. What is missing before the first and after the last delivered symbol is
 /// no run. Symbols are judged when they slide out of the duplicate window, where nothing can come any more; lengths up
-/// to 255 are exact, longer ones within 0.4 % ([`Histogram`]). Memory does not grow with the symbols.
+/// to 2,047 are exact, longer ones within 0.05 % ([`Histogram`]). Memory does not grow with the symbols.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LossRuns {
     lengths: Histogram,

@@ -1,6 +1,6 @@
 //! How a histogram crosses a process boundary: its exact figures, and the buckets that are not empty.
 
-use super::{Histogram, PAGES, SUBS, Table};
+use super::{BUCKETS, Histogram, Table};
 use serde::{Deserialize, Serialize};
 
 /// A histogram, written out.
@@ -15,13 +15,13 @@ pub(super) struct HistogramForm {
     min: u64,
     /// The largest.
     max: u64,
-    /// (page, place in the page, count) of each bucket, ascending.
-    buckets: Vec<(u8, u8, u64)>,
+    /// (number, count) of each bucket, ascending.
+    buckets: Vec<(u32, u64)>,
 }
 
 impl From<Histogram> for HistogramForm {
     fn from(histogram: Histogram) -> Self {
-        let buckets = histogram.buckets().map(|(page, sub, count)| (page as u8, sub as u8, count)).collect();
+        let buckets = histogram.buckets().map(|(bucket, count)| (bucket as u32, count)).collect();
         let sum = ((histogram.sum >> 64) as u64, histogram.sum as u64);
         Self { count: histogram.count, sum, min: histogram.min, max: histogram.max, buckets }
     }
@@ -33,13 +33,13 @@ impl TryFrom<HistogramForm> for Histogram {
     fn try_from(form: HistogramForm) -> Result<Self, Self::Error> {
         let mut counted = 0_u64;
         let mut table = None;
-        for &(page, sub, count) in &form.buckets {
-            let (page, sub) = (usize::from(page), usize::from(sub));
-            if page >= PAGES || sub >= SUBS {
+        for &(bucket, count) in &form.buckets {
+            let bucket = bucket as usize;
+            if bucket >= BUCKETS {
                 return Err("a histogram names a bucket that there is not");
             }
             counted = counted.checked_add(count).ok_or("a histogram's counts add up to too much")?;
-            table.get_or_insert_with(Table::new).add(page, sub, count);
+            table.get_or_insert_with(Table::new).add(bucket, count);
         }
         if counted != form.count {
             return Err("a histogram's buckets do not hold all of its values");
@@ -67,6 +67,6 @@ mod tests {
         assert!(empty.is_empty() && empty.table.is_none());
         let form = HistogramForm::from(histogram);
         assert!(Histogram::try_from(HistogramForm { count: 3, ..form.clone() }).is_err());
-        assert!(Histogram::try_from(HistogramForm { buckets: vec![(PAGES as u8, 0, 8)], ..form }).is_err());
+        assert!(Histogram::try_from(HistogramForm { buckets: vec![(BUCKETS as u32, 8)], ..form }).is_err());
     }
 }

@@ -70,9 +70,17 @@ fn offered_window(scenario: &Scenario, session: &Session) -> Duration {
     scenario.measure.to.min(session.stop).saturating_sub(from)
 }
 
+/// Two points of a distribution are no closer than this part of the delay (but for its ends): curves need no more.
+const POINTS_APART: u64 = 512;
+
 fn push_delays(key: SessionKey, node: NodeId, sink: &SinkTally, delays: &mut Vec<DelayRow>) {
     let total = sink.delays.count() as f64;
+    let mut last = None;
     for (nanos, below) in sink.delays.cdf_points() {
+        if last.is_some_and(|last| nanos - last < nanos / POINTS_APART) && below < sink.delays.count() {
+            continue;
+        }
+        last = Some(nanos);
         delays.push(DelayRow {
             session: key.to_string(),
             destination: node.get(),
