@@ -3,8 +3,10 @@
 use crate::feeder::Lane;
 use crate::flow::FlowBranch;
 use crate::header::PACKET_HEADER_BYTES_MAX;
+use crate::hop::QueuedPacket;
 use crate::ids::{HopIndex, SessionKey};
 use crate::io::Event;
+use crate::node::receive::Packet;
 use crate::node::{DroppedPacket, Node};
 use crate::payload::Payload;
 use crate::session::{Delivery, SinkSession};
@@ -12,9 +14,10 @@ use crate::stats::Drop;
 use crate::time::Instant;
 use crate::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
 use crate::wire::packet::{PacketFlags, PacketHeader};
-use crate::wire::routing::PathletView;
+use crate::wire::routing::first_sibling;
+use core::ops::Range;
 
-/// What a packet's copies have in common.
+/// What the headers of a packet's copies have in common.
 pub(super) struct Copies<'a> {
     /// The fixed part of the header, as bytes.
     pub(super) fixed: &'a [u8],
@@ -22,39 +25,32 @@ pub(super) struct Copies<'a> {
     pub(super) header: &'a PacketHeader,
     /// The coding header.
     pub(super) coding: &'a [u8],
-    /// The payload.
-    pub(super) payload: &'a Payload,
     /// The hop that the packet came on; `None` at its source.
     pub(super) previous: Option<HopIndex>,
 }
 
 impl Node {
     /// Does with a checked packet what its Pathlet says.
-    #[expect(clippy::too_many_arguments, reason = "the parts of a parsed packet, on the packet path")]
     #[inline]
-    pub(super) fn dispatch(
-        &mut self,
-        now: Instant,
-        hop: HopIndex,
-        fixed: &[u8],
-        header: &PacketHeader,
-        pathlet: PathletView<'_>,
-        coding: &[u8],
-        payload: Payload,
-    ) {
-        let Some(index) = self.session_of_packet(now, hop, header, &pathlet) else { return };
-        let mut copies = 0_u64;
+    pub(super) fn dispatch(&mut self, now: Instant, hop: HopIndex, mut packet: Packet<'_>) {
+        let Some(index) = self.session_of_packet(now, hop, &packet) else { return };
         let kind = self.hops[hop.0 as usize].kind;
-        let parts = Copies { fixed, header, coding, payload: &payload, previous: Some(hop) };
-        for (nested, node) in pathlet.children() {
+        let payload_bytes = packet.body.payload_len() as u64;
+        let mut copies = 0_u64;
+        let mut left = packet.nested.clone();
+        while !left.is_empty()
+            && let Some((length, node)) = first_sibling(&packet.body.bytes()[left.clone()])
+        {
+            let pathlet = left.start..left.start + length;
+            left.start = pathlet.end;
             copies += 1;
             // A Pathlet alone fits the header buffer, but a coding header comes on top.
-            if fixed.len() + nested.len() + coding.len() > PACKET_HEADER_BYTES_MAX {
+            if packet.fixed.len() + length + packet.coding.len() > PACKET_HEADER_BYTES_MAX {
                 self.stats.drop_packets(Drop::TooLarge, 1);
                 continue;
             }
             match self.try_hop(node, kind) {
-                Some(next) => self.push_copy(now, next, nested, &parts),
+                Some(next) => self.pass_on(now, [hop, next], &mut packet, pathlet, left.is_empty()),
                 None => self.stats.drop_packets(Drop::TableFull, 1),
             }
         }
@@ -62,26 +58,53 @@ impl Node {
             self.stats.forwarded_packets += 1;
             let relay = &mut self.sessions.get_mut(index).relay;
             relay.packets += 1;
-            relay.bytes += payload.len() as u64;
+            relay.bytes += payload_bytes;
         }
-        if pathlet.deliver {
+        if packet.deliver {
             self.stats.copied_packets += copies;
-            self.deliver(now, index, header, payload);
+            let payload = packet.body.take_payload();
+            self.deliver(now, index, &packet.header, payload);
         } else {
             self.stats.copied_packets += copies.saturating_sub(1);
         }
     }
 
+    /// Puts the copy of a packet that carries the Pathlet at `pathlet` into the feeder of the second of `hops`; it
+    /// came on the first. The last copy takes the payload, unless it is delivered here, too.
+    #[inline]
+    fn pass_on(
+        &mut self,
+        now: Instant,
+        [previous, next]: [HopIndex; 2],
+        packet: &mut Packet<'_>,
+        pathlet: Range<usize>,
+        is_last: bool,
+    ) {
+        let Packet { body, header, fixed, coding, deliver, .. } = packet;
+        let header = &*header;
+        let takes = is_last && !*deliver;
+        let bytes = queued_bytes(fixed.len() + pathlet.len() + coding.len() + body.payload_len());
+        let is_taken = self.put(now, next, header, bytes, |slot| {
+            let from = body.bytes();
+            write_header(slot, &from[fixed.clone()], &from[pathlet.clone()], &from[coding.clone()]);
+            slot.payload = if takes { body.take_payload() } else { body.share_payload() };
+            slot.previous = Some(previous);
+        });
+        if !is_taken {
+            let from = body.bytes();
+            let (fixed, coding) = (&from[fixed.clone()], &from[coding.clone()]);
+            let parts = Copies { fixed, header, coding, previous: Some(previous) };
+            self.refused(now, bytes, &from[pathlet], &parts);
+        }
+        self.open_hop(now, next);
+        self.mark_ready(next);
+    }
+
     /// Returns the entry of the packet's session, made on first sight; learns the way back. `None`: the packet
     /// was dropped.
     #[inline]
-    fn session_of_packet(
-        &mut self,
-        now: Instant,
-        hop: HopIndex,
-        header: &PacketHeader,
-        pathlet: &PathletView<'_>,
-    ) -> Option<u32> {
+    fn session_of_packet(&mut self, now: Instant, hop: HopIndex, packet: &Packet<'_>) -> Option<u32> {
+        let header = &packet.header;
         let index = match self.sessions.find(header.key) {
             Some(index) => index,
             None => self.meet_session(header.key)?,
@@ -93,7 +116,7 @@ impl Node {
             return None;
         }
         if entry.relay.learn(now, header.flow, hop, flows_max) == crate::session::Learnt::New {
-            self.note_conference_hops(index, hop, pathlet);
+            self.note_conference_hops(index, hop, &packet.body.bytes()[packet.nested.clone()]);
         }
         Some(index)
     }
@@ -113,10 +136,13 @@ impl Node {
 
     /// Remembers which hops a conference uses, to tell them when it ends.
     #[cold]
-    fn note_conference_hops(&mut self, index: u32, previous: HopIndex, pathlet: &PathletView<'_>) {
+    fn note_conference_hops(&mut self, index: u32, previous: HopIndex, mut siblings: &[u8]) {
         let kind = self.hops[previous.0 as usize].kind;
         let mut used = vec![previous];
-        used.extend(pathlet.children().filter_map(|(_, node)| self.try_hop(node, kind)));
+        while let Some((length, node)) = first_sibling(siblings) {
+            used.extend(self.try_hop(node, kind));
+            siblings = &siblings[length..];
+        }
         self.add_conference_hops(index, &used);
     }
 
@@ -163,24 +189,47 @@ impl Node {
 
     /// Hands the copies of a packet of this node to the feeders of a flow's branches.
     #[inline]
-    pub(super) fn push_branches(&mut self, now: Instant, branches: &[FlowBranch], parts: &Copies<'_>) {
+    pub(super) fn push_branches(
+        &mut self,
+        now: Instant,
+        branches: &[FlowBranch],
+        parts: &Copies<'_>,
+        payload: Payload,
+    ) {
         self.stats.originated_packets += 1;
         self.stats.copied_packets += branches.len() as u64 - 1;
         for branch in branches {
-            self.push_copy(now, branch.hop, &branch.pathlet, parts);
+            let Copies { fixed, header, coding, previous } = parts;
+            let pathlet = branch.pathlet.as_ref();
+            let bytes = queued_bytes(fixed.len() + pathlet.len() + coding.len() + payload.len());
+            let is_taken = self.put(now, branch.hop, header, bytes, |slot| {
+                write_header(slot, fixed, pathlet, coding);
+                slot.payload.clone_from(&payload);
+                slot.previous = *previous;
+            });
+            if !is_taken {
+                self.refused(now, bytes, pathlet, parts);
+            }
+            self.open_hop(now, branch.hop);
+            self.mark_ready(branch.hop);
         }
     }
 
-    /// Puts one copy into the feeder of `next`.
+    /// Has the feeder of `next` queue a packet of `bytes` bytes, whose header and payload `write` puts into its slot;
+    /// whether it was taken, or else refused.
     #[inline]
-    fn push_copy(&mut self, now: Instant, next: HopIndex, pathlet: &[u8], parts: &Copies<'_>) {
-        let Copies { fixed, header, coding, payload, previous } = parts;
-        let size = FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + UDP_IP_BYTES;
-        let bytes = (size + fixed.len() + pathlet.len() + coding.len() + payload.len()) as u32;
+    fn put(
+        &mut self,
+        now: Instant,
+        next: HopIndex,
+        header: &PacketHeader,
+        bytes: u32,
+        write: impl FnOnce(&mut QueuedPacket),
+    ) -> bool {
         let lane = if header.flags.contains(PacketFlags::BULK) { Lane::Bulk } else { Lane::Live };
         let dropped = &mut self.dropped;
-        let hop = &mut self.hops[next.0 as usize];
-        let Some(feeder) = &mut hop.feeder else { return };
+        // A control hop has no feeder, and takes no packets.
+        let Some(feeder) = &mut self.hops[next.0 as usize].feeder else { return false };
         let slot = feeder.push(header.key.conference, lane, bytes, &mut |packet, bytes| {
             dropped.push(DroppedPacket {
                 key: packet.key,
@@ -190,22 +239,25 @@ impl Node {
                 header: packet.header.clone(),
             });
         });
-        match slot {
-            Some(slot) => {
-                let emit = |out: &mut [u8]| out.copy_from_slice(fixed);
-                let fits = slot.header.write(fixed.len(), emit, pathlet, coding);
-                debug_assert!(fits, "routing headers and coding headers are checked when they come in");
-                slot.payload.clone_from(payload);
-                slot.key = header.key;
-                slot.flow = header.flow;
-                slot.previous = *previous;
-            }
-            None => self.refused(now, next, bytes, pathlet, parts),
-        }
+        let Some(slot) = slot else { return false };
+        write(slot);
+        slot.key = header.key;
+        slot.flow = header.flow;
         if !self.dropped.is_empty() {
             self.on_dropped(now);
         }
-        self.open_hop(now, next);
-        self.mark_ready(next);
+        true
     }
+}
+
+/// Returns what a packet of `bytes` bytes counts for in a feeder: all that it takes on the link.
+#[inline]
+fn queued_bytes(bytes: usize) -> u32 {
+    (FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + UDP_IP_BYTES + bytes) as u32
+}
+
+#[inline]
+fn write_header(slot: &mut QueuedPacket, fixed: &[u8], pathlet: &[u8], coding: &[u8]) {
+    let fits = slot.header.write(fixed.len(), |out| out.copy_from_slice(fixed), pathlet, coding);
+    debug_assert!(fits, "routing headers and coding headers are checked when they come in");
 }

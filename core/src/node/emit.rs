@@ -100,9 +100,8 @@ impl Node {
         let Some(flows) = &mut source.flows else { return };
         let chosen = flows.flow_mut(flow);
         chosen.packets += 1;
-        let parts =
-            Copies { fixed: &fixed, header: &header, coding: &[], payload: &symbol.payload, previous: None };
-        self.push_branches(now, &chosen.branches, &parts);
+        let parts = Copies { fixed: &fixed, header: &header, coding: &[], previous: None };
+        self.push_branches(now, &chosen.branches, &parts, symbol.payload);
     }
 
     /// Whether all feeders of a flow take the symbol without dropping; if not, the source waits at the first that

@@ -5,7 +5,7 @@
 //! keep a least distance; what is dropped in between is told with the next.
 
 use crate::header::HeaderBuf;
-use crate::ids::{HopIndex, SessionKey};
+use crate::ids::SessionKey;
 use crate::io::{Event, PolicyReason};
 use crate::node::dispatch::Copies;
 use crate::node::timers::Timer;
@@ -22,14 +22,7 @@ const POLICY_INTERVAL: Duration = Duration::from_secs(5);
 impl Node {
     /// A feeder refused a packet.
     #[cold]
-    pub(super) fn refused(
-        &mut self,
-        now: Instant,
-        _next: HopIndex,
-        bytes: u32,
-        pathlet: &[u8],
-        parts: &Copies<'_>,
-    ) {
+    pub(super) fn refused(&mut self, now: Instant, bytes: u32, pathlet: &[u8], parts: &Copies<'_>) {
         self.stats.drop_packets(Drop::Refused, 1);
         let mut header = HeaderBuf::default();
         if header.write(parts.fixed.len(), |out| out.copy_from_slice(parts.fixed), pathlet, &[]) {

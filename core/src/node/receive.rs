@@ -13,8 +13,9 @@ use crate::wire::control::ControlFrame;
 use crate::wire::frame::{self, FrameHeader, FrameKind, find_packet};
 use crate::wire::hello::Hello;
 use crate::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
-use crate::wire::routing::{split_first, validate_pathlet};
-use bytes::Bytes;
+use crate::wire::routing::{PATHLET_HEADER_BYTES, split_first, validate_pathlet};
+use bytes::{Buf, Bytes};
+use core::ops::Range;
 
 impl Node {
     pub(super) fn handle_frame(
@@ -26,11 +27,11 @@ impl Node {
         self.known_hop(index)?;
         self.stats.received_frames += 1;
         let packets = self.stats.received_packets;
-        let outcome = match frame {
-            Received::Split { header, payload } => self.take_frame(now, index, header, Body::Apart(payload)),
-            Received::Datagram(bytes) => self.take_frame(now, index, &bytes, Body::Whole(&bytes)),
+        let body = match frame {
+            Received::Split { header, payload } => Body::Apart { header, payload },
+            Received::Datagram(bytes) => Body::Whole { bytes, payload_at: 0 },
         };
-        outcome.map_err(|fault| {
+        self.take_frame(now, index, body).map_err(|fault| {
             // A refused packet is in the ledger on both sides.
             let refused = self.stats.received_packets - packets;
             self.stats.drop_packets(Drop::Rejected, refused);
@@ -70,13 +71,8 @@ impl Node {
         first_fault
     }
 
-    fn take_frame(
-        &mut self,
-        now: Instant,
-        index: HopIndex,
-        bytes: &[u8],
-        body: Body<'_>,
-    ) -> Result<(), FrameFault> {
+    fn take_frame(&mut self, now: Instant, index: HopIndex, mut body: Body<'_>) -> Result<(), FrameFault> {
+        let bytes = body.bytes();
         let carries_packet = bytes.get(1) == Some(&(FrameKind::Data as u8));
         // Counted before anything is checked, so that refused packets are in the ledger.
         self.stats.received_packets += u64::from(carries_packet);
@@ -103,13 +99,21 @@ impl Node {
                 if pathlet.node != self.config.id {
                     return Err(FrameFault::Misrouted);
                 }
-                let (coding, payload) = body.split(bytes, header.flags, after)?;
+                let coding_bytes = body.coding_bytes(header.flags, after)?;
                 hop.on_number(frame.number);
                 hop.stats.received_frames += 1;
                 hop.stats.received_packets += 1;
-                hop.stats.received_bytes += (bytes.len() + payload_apart(&payload, bytes)) as u64;
-                let fixed = &packet[..PACKET_FIXED_BYTES];
-                self.dispatch(now, index, fixed, &header, pathlet, coding, payload);
+                hop.stats.received_bytes += (bytes.len() + body.len_apart()) as u64;
+                // Places, not slices: the dispatcher takes the payload out of the same memory at the end.
+                let fixed_at = packet.as_ptr().addr() - bytes.as_ptr().addr();
+                let routing_at = fixed_at + PACKET_FIXED_BYTES;
+                let nested = routing_at + PATHLET_HEADER_BYTES..routing_at + routing.len() - after.len();
+                let coding = nested.end..nested.end + coding_bytes;
+                let deliver = pathlet.deliver;
+                let payload_at = bytes.len() - after.len() + coding_bytes;
+                body.set_payload_at(payload_at);
+                let fixed = fixed_at..routing_at;
+                self.dispatch(now, index, Packet { body, header, fixed, nested, coding, deliver });
                 self.stop_lap(Step::Dispatch, lap);
                 Ok(())
             }
@@ -191,67 +195,116 @@ impl Node {
     }
 }
 
-/// The payload of a frame, as the driver gave it.
-enum Body<'a> {
-    /// Apart from the header.
-    Apart(Payload),
-    /// At the end of the datagram.
-    Whole(&'a Bytes),
+/// A packet that was checked: its parts by their places in the header bytes.
+pub(super) struct Packet<'a> {
+    /// The frame that it came in.
+    pub(super) body: Body<'a>,
+    /// The fixed part of the header, parsed.
+    pub(super) header: PacketHeader,
+    /// Where the fixed part is.
+    pub(super) fixed: Range<usize>,
+    /// Where the Pathlets of the copies to send on are.
+    pub(super) nested: Range<usize>,
+    /// Where the coding header is.
+    pub(super) coding: Range<usize>,
+    /// Whether this node is a destination.
+    pub(super) deliver: bool,
+}
+
+/// A frame, as the driver gave it.
+pub(super) enum Body<'a> {
+    /// Header and payload apart.
+    Apart {
+        /// Everything but the payload.
+        header: &'a [u8],
+        /// The payload.
+        payload: Payload,
+    },
+    /// One datagram.
+    Whole {
+        /// All of it.
+        bytes: Bytes,
+        /// Where the payload begins, once that is known.
+        payload_at: usize,
+    },
 }
 
 impl Body<'_> {
+    /// Returns the bytes that the header is at the beginning of.
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Apart { header, .. } => header,
+            Self::Whole { bytes, .. } => bytes,
+        }
+    }
+
+    /// Returns the length of the payload.
+    #[inline]
+    pub(super) fn payload_len(&self) -> usize {
+        match self {
+            Self::Apart { payload, .. } => payload.len(),
+            Self::Whole { bytes, payload_at } => bytes.len() - payload_at,
+        }
+    }
+
+    /// Returns the payload, which stays here, too.
+    #[inline]
+    pub(super) fn share_payload(&self) -> Payload {
+        match self {
+            Self::Apart { payload, .. } => payload.clone(),
+            Self::Whole { bytes, payload_at } => Payload::Bytes(bytes.slice(payload_at..)),
+        }
+    }
+
+    /// Takes the payload out; with it goes what else is in a datagram. Unlike sharing it costs no reference count.
+    #[inline]
+    pub(super) fn take_payload(&mut self) -> Payload {
+        match self {
+            Self::Apart { payload, .. } => core::mem::replace(payload, Payload::Bytes(Bytes::new())),
+            Self::Whole { bytes, payload_at } => {
+                let mut taken = core::mem::take(bytes);
+                taken.advance(core::mem::take(payload_at));
+                Payload::Bytes(taken)
+            }
+        }
+    }
+
+    /// Payload bytes that are not among [`Self::bytes`].
+    #[inline]
     fn len_apart(&self) -> usize {
         match self {
-            Self::Apart(payload) => payload.len(),
-            Self::Whole(_) => 0,
+            Self::Apart { payload, .. } => payload.len(),
+            Self::Whole { .. } => 0,
         }
     }
 
-    /// Returns coding header and payload; `after` is what follows the Pathlet in the header bytes.
-    fn split<'b>(
-        self,
-        bytes: &[u8],
-        flags: PacketFlags,
-        after: &'b [u8],
-    ) -> Result<(&'b [u8], Payload), FrameFault> {
+    #[inline]
+    fn set_payload_at(&mut self, at: usize) {
+        if let Self::Whole { payload_at, .. } = self {
+            *payload_at = at;
+        }
+    }
+
+    /// Returns the length of the coding header; `after` is what follows the Pathlet in the header bytes.
+    #[inline]
+    fn coding_bytes(&self, flags: PacketFlags, after: &[u8]) -> Result<usize, FrameFault> {
+        let is_coded = flags.contains(PacketFlags::CODED);
         match self {
-            Self::Apart(payload) => {
-                if after.is_empty() || flags.contains(PacketFlags::CODED) {
-                    Ok((after, payload))
-                } else {
-                    Err(WireError::LengthMismatch { declared: 0, got: after.len() }.into())
+            Self::Apart { .. } if is_coded || after.is_empty() => Ok(after.len()),
+            Self::Apart { .. } => Err(WireError::LengthMismatch { declared: 0, got: after.len() }.into()),
+            Self::Whole { .. } if !is_coded => Ok(0),
+            Self::Whole { .. } => {
+                // A coding header begins with its own length, two bytes.
+                let Some(length) = after.first_chunk::<2>() else {
+                    return Err(FrameFault::Wire(WireError::Truncated { need: 2, got: after.len() }));
+                };
+                let need = usize::from(u16::from_be_bytes(*length));
+                if need > after.len() {
+                    return Err(FrameFault::Wire(WireError::Truncated { need, got: after.len() }));
                 }
+                Ok(need)
             }
-            Self::Whole(datagram) => {
-                let mut coding = 0;
-                if flags.contains(PacketFlags::CODED) {
-                    // A coding header begins with its own length, two bytes.
-                    let Some(length) = after.first_chunk::<2>() else {
-                        return Err(FrameFault::Wire(WireError::Truncated { need: 2, got: after.len() }));
-                    };
-                    coding = usize::from(u16::from_be_bytes(*length));
-                    if coding > after.len() {
-                        return Err(FrameFault::Wire(WireError::Truncated {
-                            need: coding,
-                            got: after.len(),
-                        }));
-                    }
-                }
-                let start = bytes.len() - after.len() + coding;
-                Ok((&after[..coding], Payload::Bytes(datagram.slice(start..))))
-            }
-        }
-    }
-}
-
-/// Payload bytes that are not part of the header bytes.
-fn payload_apart(payload: &Payload, header: &[u8]) -> usize {
-    match payload {
-        Payload::Synthetic(what) => what.len as usize,
-        Payload::Bytes(bytes) => {
-            // A slice of the datagram has been counted with it.
-            let inside = header.as_ptr_range().contains(&bytes.as_ptr());
-            if inside { 0 } else { bytes.len() }
         }
     }
 }

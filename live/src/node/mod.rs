@@ -10,11 +10,14 @@
 
 mod check;
 mod clock;
+mod ending;
 mod engine;
+mod orders;
 mod outlet;
 mod peers;
 mod ports;
 mod process;
+mod signals;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -23,34 +26,32 @@ mod watch;
 
 pub use check::SettingsError;
 pub use clock::{DRIFT_PPB_MAX, NodeClock, read_ns};
+pub use ending::{DRAIN_MAX, FAREWELL_MAX};
 pub use nix::time::ClockId;
 pub use process::die_with_parent;
+pub use signals::Signals;
 pub use streams::STRANGE_CONNECTIONS_MAX;
 
-use crate::console::{
-    Addresses, Answer, Call, ClientId, Console, ConsolePlace, Heard, HostFigures, NodeSettings, Order,
-};
+use crate::console::{Addresses, Answer, Call, Console, ConsolePlace, NodeSettings};
 use crate::net::TcpOptions;
 use crate::record::{FileSink, RecordError};
 use bellini_core::drive::Drained;
-use bellini_core::ids::{NodeId, SessionKey};
-use bellini_core::io::{Command, HopKind, Input};
+use bellini_core::ids::NodeId;
+use bellini_core::io::{HopKind, Input};
 use bellini_core::rng::Seed;
 use bellini_core::stopwatch::Stopwatch;
 use bellini_core::time::Instant;
 use bellini_core::wire::preface::Preface;
-use bellini_scenarios::conduct::{ProcessFigures, SessionFigures};
+use ending::Ending;
 use engine::Engine;
 use outlet::Outlet;
 use ports::Port;
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use streams::{StreamNews, Streams};
 use thiserror::Error;
 use timer::DeadlineTimer;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant as HostInstant;
 
 /// Frames that the core hands out before they are sent and other work gets its turn.
@@ -63,11 +64,6 @@ const ORDERS_A_TURN: usize = 16;
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// The same while the node ends.
 const HOUSEKEEPING_ENDING: Duration = Duration::from_millis(5);
-/// How long a node that was told to end sends what is queued.
-pub const DRAIN_MAX: Duration = Duration::from_secs(2);
-/// And how long it then waits until peers have read what was sent to them.
-pub const FAREWELL_MAX: Duration = Duration::from_millis(500);
-
 /// Why a node does not run.
 #[derive(Debug, Error)]
 pub enum NodeError {
@@ -108,15 +104,6 @@ pub struct Daemon {
     ending: Option<Ending>,
 }
 
-/// How far a node is that was told to end.
-#[derive(Clone, Copy, Debug)]
-enum Ending {
-    /// It sends what is queued, until then.
-    Draining(HostInstant),
-    /// Peers read what was sent to them, until then.
-    Farewell(HostInstant),
-}
-
 /// What woke the node up.
 enum Wake {
     Terminate,
@@ -125,47 +112,6 @@ enum Wake {
     Stream(StreamNews),
     Housekeeping,
     Other,
-}
-
-/// The signals that a node process heeds.
-#[derive(Debug)]
-pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    reload: Signal,
-    /// Whether Ctrl-C ends the node.
-    heeds_interrupt: bool,
-}
-
-impl Signals {
-    /// Catches SIGTERM, SIGHUP and SIGINT from here on. Needs a runtime. A node that is conducted over its standard
-    /// input leaves Ctrl-C to whoever conducts it: in a terminal both get it.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn catch(place: &ConsolePlace) -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            reload: signal(SignalKind::hangup())?,
-            heeds_interrupt: *place != ConsolePlace::Stdio,
-        })
-    }
-
-    async fn next(signals: &mut Option<Self>) -> Wake {
-        let Some(signals) = signals else { return std::future::pending().await };
-        loop {
-            tokio::select! {
-                Some(()) = signals.terminate.recv() => return Wake::Terminate,
-                Some(()) = signals.reload.recv() => return Wake::Reload,
-                Some(()) = signals.interrupt.recv() => {
-                    if signals.heeds_interrupt {
-                        return Wake::Terminate;
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// Runs a node in this process until it is told to stop.
@@ -365,146 +311,6 @@ impl Daemon {
             }
         }
         Ok(true)
-    }
-
-    /// Does what a client of the console wants.
-    fn obey(&mut self, now: Instant, call: Call) {
-        let Call { client, heard } = call;
-        let order = match heard {
-            Heard::Order(order) => *order,
-            Heard::Unreadable(problem) => {
-                return self.console.answer(client, Answer::Refused { at: now, problem });
-            }
-            Heard::Gone { is_conductor: true } => return self.end(now),
-            Heard::Gone { is_conductor: false } => return,
-        };
-        match order {
-            Order::Command(command) => self.command(now, client, *command),
-            Order::Peers(peers) => {
-                let check = check::check_peers(self.id, self.data.local_addr().ip(), &peers);
-                match check {
-                    Ok(()) => self.add_peers(&peers),
-                    Err(error) => {
-                        let problem = error.to_string();
-                        self.console.answer(client, Answer::Refused { at: now, problem });
-                    }
-                }
-            }
-            Order::Look { id, full, finish } => {
-                if finish {
-                    self.engine.finish(now);
-                }
-                let figures = Box::new(self.figures(full));
-                self.console.answer(client, Answer::Figures { id, at: now, figures });
-            }
-            Order::Harvest { id, key, finish } => {
-                if finish {
-                    self.engine.finish_session(now, key);
-                }
-                let figures =
-                    self.engine.node().session(key).map(|entry| Box::new(SessionFigures::of(entry)));
-                self.console.answer(client, Answer::Harvested { id, figures });
-            }
-            Order::Host { id } => {
-                let figures = Box::new(self.host_figures());
-                self.console.answer(client, Answer::Host { id, figures });
-            }
-            Order::Stop => self.end(now),
-        }
-    }
-
-    fn command(&mut self, now: Instant, client: ClientId, command: Command) {
-        if let Err(error) = self.engine.command(now, command) {
-            self.console.answer(client, Answer::Refused { at: now, problem: error.to_string() });
-        }
-    }
-
-    fn add_peers(&mut self, peers: &BTreeMap<NodeId, Addresses>) {
-        let changed = self.engine.peers.update(peers);
-        for slot in &changed {
-            let addresses = self.engine.peers.get(*slot).addresses;
-            self.data.set_peer(*slot, addresses.data);
-            self.control.set_peer(*slot, addresses.control);
-            self.streams.moved(&self.engine, *slot);
-        }
-        if changed.is_empty() {
-            return;
-        }
-        let mut wanted = Vec::new();
-        self.engine.find_all_hops(|slot, kind| {
-            if kind == HopKind::Stream {
-                wanted.push(slot);
-            }
-        });
-        wanted.into_iter().for_each(|slot| self.streams.want(&self.engine, slot));
-    }
-
-    /// Asks for the policies of all sessions again that have their source here.
-    fn reload_policies(&mut self, now: Instant) {
-        for key in self.own_sessions() {
-            // It is here.
-            let _ = self.engine.command(now, Command::ReloadSessionPolicies(key));
-        }
-    }
-
-    fn own_sessions(&self) -> Vec<SessionKey> {
-        let own = self.engine.node().sessions().filter(|entry| entry.source.is_some());
-        own.map(|entry| entry.key).collect()
-    }
-
-    /// Begins to end: sources stop, what is queued is still sent.
-    fn end(&mut self, now: Instant) {
-        if self.ending.is_some() {
-            return;
-        }
-        for key in self.own_sessions() {
-            let _ = self.engine.command(now, Command::StopSession(key));
-        }
-        self.streams.stop_dialling();
-        self.ending = Some(Ending::Draining(HostInstant::now() + DRAIN_MAX));
-    }
-
-    /// Whether everything has been sent, or took too long.
-    fn has_ended(&mut self) -> bool {
-        let Some(ending) = self.ending else { return false };
-        let now = HostInstant::now();
-        match ending {
-            Ending::Draining(until) => {
-                let is_sent = self.engine.node().queued_packets() == 0
-                    && self.data.is_flushed()
-                    && self.control.is_flushed()
-                    && self.streams.is_flushed();
-                if is_sent || now >= until {
-                    self.streams.shut_down();
-                    self.ending = Some(Ending::Farewell(now + FAREWELL_MAX));
-                }
-                false
-            }
-            Ending::Farewell(until) => self.streams.is_closed() || now >= until,
-        }
-    }
-
-    fn figures(&mut self, full: bool) -> ProcessFigures {
-        self.count_host_drops();
-        let mut figures = ProcessFigures::of(self.engine.node(), full);
-        figures.node.host_dropped_packets = self.host_dropped;
-        figures.node.unlinked_packets = self.unlinked_frames;
-        process::add_usage(&mut figures.node);
-        figures
-    }
-
-    fn host_figures(&mut self) -> HostFigures {
-        self.count_host_drops();
-        HostFigures {
-            data: self.data.counters(),
-            control: self.control.counters(),
-            streams: self.streams.counters,
-            host_dropped_packets: self.host_dropped,
-            stranger_datagrams: self.engine.stranger_datagrams,
-            unlinked_frames: self.unlinked_frames,
-            dropped_event_lines: self.console.dropped_events(),
-            turns: self.turns,
-        }
     }
 
     fn count_host_drops(&mut self) {

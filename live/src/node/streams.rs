@@ -1,23 +1,26 @@
 //! The stream hops of a node: one TCP connection for each pair of nodes.
 //!
 //! Whoever wants the hop dials. When both do, so that their connections cross, the one that the node with the lower id
-//! dialled is kept ([`verdict`]). After a connection broke, the side that had dialled it dials again, with growing
+//! dialled is kept ([`verdict`](verdict::verdict)). After a connection broke, the side that had dialled it dials again, with growing
 //! distances; the other side gives it a second and then does the same.
+
+mod connect;
+mod verdict;
 
 use super::engine::Engine;
 use super::peers::Slot;
 use super::watch::{Watched, watch};
 use crate::console::StreamCounters;
-use crate::net::{Arrived, DialError, TcpOptions, TcpPipe, accept, connect, listen};
+use crate::net::{Arrived, DialError, TcpOptions, TcpPipe, listen};
 use bellini_core::ids::{HopIndex, Incarnation, NodeId};
-use bellini_core::io::{FrameFault, HopKind, Input, InputError, Transmit};
+use bellini_core::io::{FrameFault, Input, InputError, Transmit};
 use bellini_core::payload::{Payload, fill};
 use bellini_core::rng::Seed;
 use bellini_core::time::Instant;
 use bellini_core::wire::WireError;
 use bellini_core::wire::preface::Preface;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Socket, Type};
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -30,17 +33,8 @@ use tokio::task::AbortHandle;
 
 /// Connections that have not said yet who they are; when there are more, the one that took longest is closed.
 pub const STRANGE_CONNECTIONS_MAX: usize = 64;
-/// How long a connection may take to be made, or to say who it is.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Distances of attempts.
+/// Distance of the first attempts.
 const REDIAL_FIRST: Duration = Duration::from_millis(100);
-const REDIAL_MAX: Duration = Duration::from_secs(5);
-/// What the side that had dialled is given before the other one does.
-const YIELD_TO_DIALLER: Duration = Duration::from_secs(1);
-/// Connections that cross are made within so much time.
-const CROSSING: Duration = Duration::from_secs(2);
-/// A connection whose bytes are not acknowledged for so long is broken.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// Connections served in one turn.
 const READY_MAX: usize = 32;
 
@@ -104,38 +98,6 @@ struct Open {
     is_full: bool,
 }
 
-/// What is to be done with a connection when there is one already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    /// It takes the place of the other.
-    Replace,
-    /// It is of an earlier start of the peer.
-    Stale,
-    /// It crossed the other one, which stays.
-    Crossed,
-}
-
-/// What counts about a connection for the choice between two.
-#[derive(Clone, Copy, Debug)]
-struct Claim {
-    incarnation: Option<Incarnation>,
-    dialled_by: NodeId,
-}
-
-/// Decides between two connections of the same pair of nodes; both sides come to the same result.
-fn verdict(old: Claim, age: Duration, new: Claim) -> Verdict {
-    if let (Some(old), Some(new)) = (old.incarnation, new.incarnation) {
-        if new < old {
-            return Verdict::Stale;
-        }
-        if new > old {
-            return Verdict::Replace;
-        }
-    }
-    // Later on, a peer that connects has lost the old connection, whatever we think of it.
-    if old.dialled_by < new.dialled_by && age < CROSSING { Verdict::Crossed } else { Verdict::Replace }
-}
-
 impl Streams {
     /// Listens. Needs a runtime.
     pub(super) fn listen(at: SocketAddr, own: Preface, options: TcpOptions) -> io::Result<Self> {
@@ -179,191 +141,11 @@ impl Streams {
         }
     }
 
-    /// Makes sure that a connection to the peer is there or on its way.
-    pub(super) fn want(&mut self, engine: &Engine, slot: Slot) {
-        let link = self.link(slot);
-        if link.open.is_none() && link.dial.is_none() {
-            self.dial(engine, slot, Duration::ZERO);
-        }
-    }
-
-    /// The peer is somewhere else now: an attempt to reach it where it was is given up.
-    pub(super) fn moved(&mut self, engine: &Engine, slot: Slot) {
-        let link = self.link(slot);
-        link.redial = REDIAL_FIRST;
-        if let Some(dial) = link.dial.take() {
-            dial.abort();
-            self.dial(engine, slot, Duration::ZERO);
-        }
-    }
-
     fn link(&mut self, slot: Slot) -> &mut Link {
         if self.links.len() <= slot {
             self.links.resize_with(slot + 1, Link::default);
         }
         &mut self.links[slot]
-    }
-
-    fn dial(&mut self, engine: &Engine, slot: Slot, after: Duration) {
-        if self.is_closing {
-            return;
-        }
-        let to = engine.peers.get(slot).addresses.data;
-        let (from, own, options) = (self.bind, self.own, self.options.clone());
-        let reporter = self.reporter.clone();
-        let attempt = tokio::spawn(async move {
-            tokio::time::sleep(after).await;
-            let dialled = connect(to, Some(from), DIAL_TIMEOUT, own, &options).await;
-            // The node may have ended.
-            let _ = reporter.send(StreamNews::Dialled(slot, Box::new(dialled)));
-        });
-        self.link(slot).dial = Some(attempt.abort_handle());
-    }
-
-    /// Acts on what [`Self::next`] returned.
-    pub(super) fn act(&mut self, now: Instant, engine: &mut Engine, news: StreamNews) -> io::Result<()> {
-        match news {
-            StreamNews::Ready => {}
-            StreamNews::Coming(stream, from) => self.welcome(engine, stream, from),
-            StreamNews::Accepted(accepted) => match *accepted {
-                Ok((preface, pipe)) => self.accepted(now, engine, preface, pipe)?,
-                Err(_) => self.counters.refused_unreadable += 1,
-            },
-            StreamNews::Dialled(slot, dialled) => {
-                self.link(slot).dial = None;
-                match *dialled {
-                    Ok(pipe) => {
-                        let own = Claim { incarnation: None, dialled_by: self.own.node };
-                        self.take(now, engine, slot, pipe, own)?;
-                    }
-                    Err(_) => {
-                        self.counters.failed_dials += 1;
-                        let link = self.link(slot);
-                        let after = link.redial;
-                        link.redial = (after * 2).min(REDIAL_MAX);
-                        if link.open.is_none() {
-                            self.dial(engine, slot, after);
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets a connection say who it is, if it comes from where a peer is.
-    fn welcome(&mut self, engine: &Engine, stream: TcpStream, from: SocketAddr) {
-        if self.is_closing || !engine.peers.is_home(from.ip()) {
-            self.counters.refused_strangers += 1;
-            return;
-        }
-        self.strange.retain(|waiting| !waiting.is_finished());
-        if self.strange.len() >= STRANGE_CONNECTIONS_MAX {
-            self.counters.refused_slow += 1;
-            self.strange.pop_front().inspect(AbortHandle::abort);
-        }
-        let (options, reporter) = (self.options.clone(), self.reporter.clone());
-        let reading = tokio::spawn(async move {
-            let accepted = accept(stream, DIAL_TIMEOUT, &options).await;
-            let _ = reporter.send(StreamNews::Accepted(Box::new(accepted)));
-        });
-        self.strange.push_back(reading.abort_handle());
-    }
-
-    fn accepted(
-        &mut self,
-        now: Instant,
-        engine: &mut Engine,
-        preface: Preface,
-        pipe: TcpPipe,
-    ) -> io::Result<()> {
-        let from = pipe.peer_addr().ip();
-        let slot = engine.peers.of_node(preface.node);
-        match slot.filter(|slot| engine.peers.may_come_from(*slot, from)) {
-            Some(slot) if !self.is_closing => {
-                let claim = Claim { incarnation: Some(preface.incarnation), dialled_by: preface.node };
-                self.take(now, engine, slot, pipe, claim)
-            }
-            _ => {
-                self.counters.refused_strangers += 1;
-                Ok(())
-            }
-        }
-    }
-
-    /// Uses a connection for the hop, unless the one that is there is better.
-    fn take(
-        &mut self,
-        now: Instant,
-        engine: &mut Engine,
-        slot: Slot,
-        pipe: TcpPipe,
-        claim: Claim,
-    ) -> io::Result<()> {
-        if let Some(open) = &self.link(slot).open {
-            // The peer that we connected to told who it is in its hello.
-            let heard = engine.node().hops()[open.hop.0 as usize].handshake.peer();
-            let known = heard.map(|peer| peer.incarnation).max(open.incarnation);
-            let old = Claim { incarnation: known, dialled_by: open.dialled_by };
-            match verdict(old, open.since.elapsed(), claim) {
-                Verdict::Stale => {
-                    self.counters.refused_stale += 1;
-                    return Ok(());
-                }
-                Verdict::Crossed => {
-                    self.counters.crossed += 1;
-                    return Ok(());
-                }
-                Verdict::Replace => {
-                    self.close(now, engine, slot)?;
-                }
-            }
-        }
-        let by_us = claim.dialled_by == self.own.node;
-        if !by_us && let Some(dial) = self.link(slot).dial.take() {
-            dial.abort();
-        }
-        watch_silence(&pipe);
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, slot as u64);
-        self.ready.get_ref().0.add(&pipe, event)?;
-        let hop = engine.hop(slot, HopKind::Stream);
-        let room = pipe.room() as u64;
-        self.link(slot).open = Some(Open {
-            pipe,
-            hop,
-            incarnation: claim.incarnation,
-            dialled_by: claim.dialled_by,
-            since: HostInstant::now(),
-            is_full: false,
-        });
-        self.counters.opened += 1;
-        self.counters.open += 1;
-        // The hop exists.
-        let _ = engine.input(now, Input::Opened { hop });
-        let _ = engine.input(now, Input::Room { hop, bytes: room });
-        Ok(())
-    }
-
-    /// Closes the connection of a hop.
-    fn close(&mut self, now: Instant, engine: &mut Engine, slot: Slot) -> io::Result<Option<Open>> {
-        let Some(open) = self.link(slot).open.take() else { return Ok(None) };
-        self.ready.get_ref().0.delete(&open.pipe)?;
-        self.counters.open -= 1;
-        let _ = engine.input(now, Input::Closed { hop: open.hop });
-        Ok(Some(open))
-    }
-
-    /// A connection broke: close it, and see to another.
-    fn lost(&mut self, now: Instant, engine: &mut Engine, slot: Slot) -> io::Result<()> {
-        let Some(open) = self.close(now, engine, slot)? else { return Ok(()) };
-        let link = self.link(slot);
-        let after = link.redial;
-        link.redial = (after * 2).min(REDIAL_MAX);
-        let by_us = open.dialled_by == self.own.node;
-        if self.link(slot).dial.is_none() {
-            self.dial(engine, slot, if by_us { after } else { after + YIELD_TO_DIALLER });
-        }
-        Ok(())
     }
 
     /// Serves connections that have bytes or room: one read each; whether more may wait.
@@ -498,49 +280,4 @@ impl Drop for Streams {
 /// Tries whether this system allows a congestion control, before anything depends on it.
 pub(super) fn try_congestion(name: &str) -> io::Result<()> {
     Socket::new(Domain::IPV4, Type::STREAM, None)?.set_tcp_congestion(name.as_bytes())
-}
-
-/// Has the kernel give up on a peer that says nothing any more: it may be gone without a word.
-fn watch_silence(pipe: &TcpPipe) {
-    let socket = SockRef::from(pipe);
-    let keepalive =
-        TcpKeepalive::new().with_time(SILENCE_MAX / 2).with_interval(SILENCE_MAX / 8).with_retries(4);
-    // Without it the connection works all the same.
-    let _ = socket.set_tcp_keepalive(&keepalive);
-    let _ = socket.set_tcp_user_timeout(Some(SILENCE_MAX));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn claim(incarnation: Option<u32>, dialled_by: u32) -> Claim {
-        let dialled_by = NodeId::new(dialled_by).expect("a legal id");
-        Claim { incarnation: incarnation.map(Incarnation), dialled_by }
-    }
-
-    /// Two connections that cross: whichever a node sees first, both keep the lower id's.
-    #[test]
-    fn connections_that_cross_leave_the_same_one_at_both_ends() {
-        let (low, high) = (claim(Some(1), 1), claim(Some(1), 2));
-        assert_eq!(verdict(low, Duration::ZERO, high), Verdict::Crossed);
-        assert_eq!(verdict(high, Duration::ZERO, low), Verdict::Replace);
-        let (low, high) = (claim(None, 1), claim(None, 2));
-        assert_eq!(verdict(low, Duration::ZERO, high), Verdict::Crossed);
-    }
-
-    #[test]
-    fn a_peer_that_connects_again_has_lost_the_old_connection() {
-        for dialler in [1, 2] {
-            let old = claim(Some(3), 1);
-            assert_eq!(verdict(old, CROSSING, claim(Some(3), dialler)), Verdict::Replace);
-        }
-    }
-
-    /// The start of the peer decides before anything else.
-    #[test]
-    fn a_later_start_replaces_and_an_earlier_one_is_refused() {
-        assert_eq!(verdict(claim(Some(3), 1), Duration::ZERO, claim(Some(4), 2)), Verdict::Replace);
-        assert_eq!(verdict(claim(Some(3), 2), CROSSING, claim(Some(2), 1)), Verdict::Stale);
-    }
 }

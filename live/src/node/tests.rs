@@ -1,15 +1,16 @@
 //! Nodes on loopback inside the test process: sessions over every kind of hop, and hostile neighbours.
 
 use super::*;
-use crate::console::{Conductor, Origin, StreamCounters};
+use crate::console::{Conductor, HostFigures, Order, Origin, StreamCounters};
 use bellini_core::config::NodeConfig;
 use bellini_core::content::Content;
-use bellini_core::ids::{Epoch, Incarnation};
-use bellini_core::io::{DrawMode, Event, Install, MeasureWindow, SessionSpec, SinkSpec};
+use bellini_core::ids::{Epoch, Incarnation, SessionKey};
+use bellini_core::io::{Command, DrawMode, Event, Install, MeasureWindow, SessionSpec, SinkSpec};
 use bellini_core::route::Route;
 use bellini_core::time::Duration as Span;
 use bellini_core::units::BitRate;
-use std::collections::VecDeque;
+use bellini_scenarios::conduct::ProcessFigures;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, TcpStream, UdpSocket};
 use std::sync::Arc;

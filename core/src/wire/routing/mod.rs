@@ -23,6 +23,7 @@ mod codec;
 mod view;
 
 pub use codec::{decode, encode};
+pub(crate) use view::first_sibling;
 pub use view::{Children, PathletView, branches, split_first};
 
 /// Bytes of a Pathlet without what is nested in it.

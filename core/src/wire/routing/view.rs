@@ -73,6 +73,14 @@ fn check_siblings(mut rest: &[u8], cut: RouteFault, outside: RouteFault) -> Resu
     Ok(())
 }
 
+/// Returns the length in bytes of the first of sibling Pathlets, and the node that it is for; `None` when there is
+/// none. It was checked that they add up.
+#[inline]
+pub(crate) fn first_sibling(siblings: &[u8]) -> Option<(usize, NodeId)> {
+    let (length, field) = header(siblings)?;
+    Some((length, NodeId::new(field & !DELIVER)?))
+}
+
 /// Sibling Pathlets, each as its bytes and the node that it is for. It was checked that they add up.
 #[derive(Clone, Debug)]
 pub struct Children<'a> {
@@ -84,8 +92,7 @@ impl<'a> Iterator for Children<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let (length, field) = header(self.rest)?;
-        let node = NodeId::new(field & !DELIVER)?;
+        let (length, node) = first_sibling(self.rest)?;
         let (pathlet, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
         Some((pathlet, node))
