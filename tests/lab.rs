@@ -7,6 +7,7 @@
 use crate::harness::{BELLINI, Done, Scratch, sources};
 use serde_json::Value;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -292,14 +293,17 @@ fn nothing_is_left_of_a_killed_lab() {
     bench.lab(&["--clean"]).expect(0).silent().says(&["Nothing was left by earlier labs."]);
 }
 
-/// Aim: Ctrl-C ends a lab with what was recorded until then, and nothing else.
+/// Aim: Ctrl-C, which a terminal tells the node processes too, ends a lab with what was recorded until then.
 #[test]
 fn ctrl_c_keeps_what_was_recorded() {
     let Some(bench) = Bench::open("an interrupted lab") else { return };
-    let lab = bench.start(&["short.json", "--set", "duration=60 s", "--out", "run", "--no-report"]);
+    let mut command = bench.command(&["short.json", "--set", "duration=60 s", "--out", "run", "--no-report"]);
+    command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let lab = command.spawn().unwrap();
     bench.wait_for_nodes(3, Duration::from_secs(10));
     std::thread::sleep(Duration::from_millis(1_200));
-    signal(&lab, "-INT");
+    let group = format!("-{}", lab.id());
+    assert!(Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
     let output = lab.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{stderr}");
@@ -331,6 +335,7 @@ fn a_run_on_a_slow_machine_is_declared_invalid() {
     let summary = bench.scratch.json("run/summary.json");
     assert_eq!(summary["lab"]["valid"], false);
     assert!(summary["lab"]["reasons"].to_string().contains("lateness of the emulator"), "{summary}");
+    bench.scratch.run(&["compare", "run", "run"]).expect(6).says(&["run is not a valid run: "]);
     bench.nothing_is_left();
 }
 
