@@ -1,8 +1,8 @@
 //! `bellini lab`: real processes and sockets over an emulated network, from the scenario to the run directory.
 //!
 //! Where the machine or the user allows no lab, each test says why and is skipped. Labs take turns, so that they do
-//! not disturb each other. A machine that is too slow makes a run invalid; then the test says so and looks only at what
-//! holds all the same.
+//! not disturb each other. A machine that is too slow makes a run invalid: the test says so, and where it was far too
+//! slow, looks only at what holds all the same.
 
 use crate::harness::{BELLINI, Done, Scratch, sources};
 use serde_json::Value;
@@ -81,7 +81,8 @@ impl Bench {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Runs a lab whose records go to `out`, and gives its summary; `None`: the machine was too slow, which is printed.
+    /// Runs a lab whose records go to `out`, and gives its summary; `None`: the machine was so slow that nothing can be
+    /// said of packets, which is printed. Tests allow for more than comparisons do: an invalid run may be good enough.
     fn measure(&self, out: &str, arguments: &[&str]) -> Option<Value> {
         let done = self.lab(&[&["--out", out], arguments].concat());
         let valid = match done.code {
@@ -93,11 +94,15 @@ impl Bench {
         assert_eq!(summary["mode"], "lab");
         assert_eq!(summary["status"], "complete");
         assert_eq!(summary["lab"]["valid"], valid, "{}", done.stderr);
-        if !valid {
-            eprintln!("{out}: the machine was too slow: {}", summary["lab"]["reasons"]);
-            return None;
+        let lab = &summary["lab"];
+        if valid {
+            return Some(summary);
         }
-        Some(summary)
+        let dropped = number(&lab["host_drops"]) + number(&lab["tun_drops"]);
+        let is_usable = dropped == 0.0 && number(&lab["emulator_late_p99_us"]) < 10_000.0;
+        let verdict = if is_usable { "slow" } else { "too slow to look at packets" };
+        eprintln!("{out}: the machine was {verdict}: {}", lab["reasons"]);
+        is_usable.then_some(summary)
     }
 
     /// Node processes of this bench's labs that run.
@@ -397,7 +402,7 @@ fn an_ordinary_user_has_a_lab_or_hears_why_not() {
         return eprintln!("an ordinary user's lab: skipped (there is no unshare)");
     }
     let closed = as_nobody("600");
-    if closed.code == Some(77) {
+    if !closed.stdout.contains("lab: ") {
         return eprintln!("an ordinary user's lab: skipped ({})", closed.stderr.trim());
     }
     let closed = closed.says(&["/dev/net/tun cannot be opened by this user"]);
@@ -420,7 +425,7 @@ prepare() {
     mkdir -m 777 /dev/net/place && cp short.json /dev/net/place && cd /dev/net/place &&
     setpriv --reuid 65534 --regid 65534 --clear-groups true
 }
-prepare "$@" || exit 77
+prepare "$@" || exit 1
 TMPDIR=/dev/net/place setpriv --reuid 65534 --regid 65534 --clear-groups /dev/net/bellini \
     lab short.json --out run --no-report --json --set 'duration=300 ms' --set 'settle=300 ms'
 echo "lab: $?"
