@@ -118,7 +118,8 @@ impl Campaign<'_> {
             }
             let mut caught = 0;
             for (trial, group) in groups.iter().enumerate() {
-                let first = 1 + trial as u64 * self.options.seeds;
+                // The seeds of the group are among them, so that runs can be compared in pairs.
+                let first = group.iter().map(|run| run.summary.seed).min().unwrap_or(1);
                 let place =
                     base.join(format!("planted-{}", name.replace(' ', "-"))).join(format!("trial-{trial}"));
                 let runs = load(&self.simulate(&planted, first, self.options.seeds, &place)?)?;

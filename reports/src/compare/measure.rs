@@ -10,6 +10,9 @@ use super::tolerance::Tolerances;
 use bellini_scenarios::record::{Run, Summary};
 use std::collections::BTreeMap;
 
+/// How a line was judged whose runs belong together.
+const PAIRED: &str = "runs of the same seed are set against one another";
+
 /// A line before it is judged: how strictly depends on how many lines there are.
 enum Draft {
     /// Judged already.
@@ -165,7 +168,7 @@ fn ratio(
 ) -> Draft {
     if a.mean > 0.0 && b.mean > 0.0 {
         if pairs.is_some() {
-            line.why = "runs of the same seed are set against one another".to_owned();
+            line.why = PAIRED.to_owned();
         }
         return make(line, pairs.unwrap_or_else(|| Effect::log_ratio(a, b)), allowed);
     }

@@ -1,6 +1,6 @@
 //! Sessions and their destinations: rates, delays, losses, what came in time.
 
-use super::{Draft, Spread, absent, around_one, blank, gather, ratio, samples, values};
+use super::{Draft, PAIRED, Spread, absent, around_one, blank, gather, ratio, samples, values};
 use crate::compare::line::{Kind, Line, Measure, Verdict};
 use crate::compare::sample::{Effect, Sample};
 use crate::compare::tolerance::Tolerances;
@@ -8,7 +8,7 @@ use bellini_scenarios::record::{DelayMs, DestinationSummary, Run, SessionSummary
 
 /// Fewest loss runs of a side, over all its runs, whose mean length is judged.
 const LOSS_RUNS_MIN: u64 = 30;
-/// Relative spread of the offered rate over seeds from which on the content counts as drawn at random.
+/// Relative spread of a figure over seeds from which on it counts as drawn at random.
 const DRAWN: f64 = 1e-3;
 
 /// What one run says of a destination.
@@ -37,7 +37,7 @@ pub(super) fn sessions(
         let (a, b) = (values(&both[0], offered), values(&both[1], offered));
         match samples(&mut line, &a, &b) {
             Ok((a, b)) => {
-                let pairs = if is_drawn(&a, &b) { paired(&both, offered) } else { None };
+                let pairs = if is_drawn(&a, &b) { paired(&both, offered, log_ratio) } else { None };
                 drafts.push(ratio(line, (&a, &b), pairs, around_one(tolerances.offered), Draft::Differs));
             }
             Err(true) => drafts.push(Draft::Done(line)),
@@ -100,13 +100,10 @@ impl Thing {
 
 fn goodput(drafts: &mut Vec<Draft>, thing: &Thing, both: &Sides<'_>, tolerances: &Tolerances) {
     let of = |(_, d): &Figures<'_>| d.goodput_mbps;
-    let offered = |(session, _): &Figures<'_>| session.offered_mbps;
     let mut line = thing.line(Kind::Goodput, "goodput_mbps", "Mbit/s", Measure::Ratio);
     match samples(&mut line, &values(&both[0], of), &values(&both[1], of)) {
         Ok((a, b)) => {
-            let load = Sample::of(&values(&both[0], offered)).zip(Sample::of(&values(&both[1], offered)));
-            let is_drawn = load.is_some_and(|(a, b)| is_drawn(&a, &b));
-            let pairs = if is_drawn { paired(both, of) } else { None };
+            let pairs = if is_drawn(&a, &b) { paired(both, of, log_ratio) } else { None };
             drafts.push(ratio(line, (&a, &b), pairs, around_one(tolerances.goodput), Draft::Agrees));
         }
         Err(true) => drafts.push(Draft::Done(line)),
@@ -130,7 +127,11 @@ fn delays(drafts: &mut Vec<Draft>, thing: &Thing, both: &Sides<'_>, tolerances: 
         match samples(&mut line, &values(&both[0], of), &values(&both[1], of)) {
             Ok((a, b)) => {
                 let most = (tolerances.delay * a.mean).max(tolerances.delay_ms);
-                let effect = Effect::difference(&a, &b);
+                let pairs = if is_drawn(&a, &b) { paired(both, of, difference) } else { None };
+                if pairs.is_some() {
+                    line.why = PAIRED.to_owned();
+                }
+                let effect = pairs.unwrap_or_else(|| Effect::difference(&a, &b));
                 if is_required {
                     drafts.push(Draft::Differs(line, effect, [-most, most]));
                 } else {
@@ -248,24 +249,36 @@ fn complete(drafts: &mut Vec<Draft>, thing: &Thing, both: &Sides<'_>, tolerances
     }
 }
 
-/// Whether the load differs between seeds, so that runs of one seed have more in common than others.
+/// Whether a figure differs between seeds, so that runs of one seed have more in common than others.
 fn is_drawn(a: &Sample, b: &Sample) -> bool {
-    [a, b].iter().any(|side| side.variance.sqrt() > DRAWN * side.mean)
+    [a, b].iter().any(|side| side.variance.sqrt() > DRAWN * side.mean.abs())
 }
 
-/// Returns the mean of the logarithms of the ratios of runs of the same seeds: what the seed draws for both then cancels.
-/// `None` unless every run of the smaller side has a partner.
-fn paired<T>(both: &[Vec<(u64, T)>; 2], of: impl Fn(&T) -> Option<f64>) -> Option<Effect> {
+fn log_ratio(a: f64, b: f64) -> Option<f64> {
+    (a > 0.0 && b > 0.0).then(|| libm::log(b / a))
+}
+
+fn difference(a: f64, b: f64) -> Option<f64> {
+    Some(b - a)
+}
+
+/// Returns the mean of what `apart` makes of runs of the same seeds: what the seed draws for both (content, losses,
+/// flows) then cancels. `None` unless every run of the smaller side has a partner. Source: A. M. Law, Simulation
+/// Modeling and Analysis (5th ed., 2015), 11.2, common random numbers.
+fn paired<T>(
+    both: &[Vec<(u64, T)>; 2],
+    of: impl Fn(&T) -> Option<f64>,
+    apart: fn(f64, f64) -> Option<f64>,
+) -> Option<Effect> {
     let smaller = both[0].len().min(both[1].len());
-    let ratios: Vec<f64> = both[0]
+    let pairs: Vec<f64> = both[0]
         .iter()
         .filter_map(|(seed, a)| {
             let (_, b) = both[1].iter().find(|(other, _)| other == seed)?;
-            let (a, b) = (of(a).filter(|a| *a > 0.0)?, of(b).filter(|b| *b > 0.0)?);
-            Some(libm::log(b / a))
+            apart(of(a)?, of(b)?)
         })
         .collect();
-    if ratios.len() < smaller.max(2) { None } else { Effect::paired(&ratios) }
+    if pairs.len() < smaller.max(2) { None } else { Effect::paired(&pairs) }
 }
 
 fn session_name(names: &Summary, session: &SessionSummary) -> String {
