@@ -106,7 +106,7 @@ impl Drop for Scratch {
 }
 
 /// What a process left.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,

@@ -6,6 +6,8 @@ mod compare;
 mod golden;
 mod harness;
 mod interrupt;
+#[cfg(target_os = "linux")]
+mod lab;
 mod node;
 mod own_policy;
 mod places;

@@ -59,7 +59,7 @@ pub(super) struct LabBed<'a> {
 pub(super) struct Said {
     /// Index of the node.
     pub(super) node: u32,
-    /// When, by its clock, in true time as far as anybody knows.
+    /// When, in true time.
     pub(super) at: Instant,
     /// What it said.
     pub(super) event: Event,
@@ -245,7 +245,7 @@ impl<'a> LabBed<'a> {
         match what {
             Saying::Answer(answer) => match *answer {
                 Answer::Event { at, event } => {
-                    let at = Instant::from_nanos(at.as_nanos().saturating_sub(self.shown_at_start()));
+                    let at = self.true_time(node, at);
                     self.events.push_back(Said { node, at, event });
                 }
                 Answer::Refused { problem, .. } => self.warn(node, &problem),
@@ -295,9 +295,11 @@ impl<'a> LabBed<'a> {
         }
     }
 
-    /// Returns what nodes' clocks show at the start of the run, in nanoseconds.
-    fn shown_at_start(&self) -> u64 {
-        self.running.as_ref().map_or(0, |(_, clock)| self.plan.clock_at(clock.origin_ns()))
+    /// Returns the true time at which a node's clock shows `shown`.
+    fn true_time(&self, node: u32, shown: Instant) -> Instant {
+        let Some((_, clock)) = &self.running else { return Instant::ZERO };
+        let ns = self.plan.when(node, shown.as_nanos()).saturating_sub(clock.origin_ns());
+        Instant::from_nanos(u64::try_from(ns).unwrap_or(0))
     }
 
     fn id(&mut self) -> u64 {
@@ -365,8 +367,12 @@ impl Testbed for LabBed<'_> {
         self.running.as_ref().map_or(Instant::ZERO, |(_, clock)| clock.now())
     }
 
-    fn local(&self, _: u32, at: Instant) -> Instant {
-        Instant::from_nanos(at.as_nanos().saturating_add(self.shown_at_start()))
+    fn local(&self, node: u32, at: Instant) -> Instant {
+        // The errors in the clocks are the lab's own plant, so that it knows them, as the simulator does: sessions
+        // start in the same moments in both.
+        let Some((_, clock)) = &self.running else { return at };
+        let ns = clock.origin_ns().saturating_add_unsigned(at.as_nanos());
+        Instant::from_nanos(self.plan.clock_at(node, ns))
     }
 
     fn clock_ahead_ns(&self, _: u32, _: u32) -> Option<i64> {

@@ -16,12 +16,16 @@ use bellini_scenarios::conduct::{ConductError, Conductor, Duty, Observer, Outcom
 use bellini_scenarios::model::Scenario;
 use bellini_scenarios::record::{Engine, Mode, Status};
 use bellini_scenarios::registry::Registry;
+use socket2::{Domain, Socket, Type};
+use std::io::ErrorKind;
 use std::net::IpAddr;
 
 /// Longest time without a look at the observer.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// From the moment at which everything is there to the start of the run.
 const BREATH: Duration = Duration::from_millis(20);
+/// Which congestion controls the kernel has.
+const CONGESTIONS: &str = "/proc/sys/net/ipv4/tcp_available_congestion_control";
 
 /// One run of a scenario in the lab.
 pub struct Lab<'a> {
@@ -36,7 +40,8 @@ impl<'a> Lab<'a> {
     /// Prepares a run. Nothing has happened yet.
     ///
     /// # Errors
-    /// When a policy is not in `registry`, or the scenario asks for something that the lab cannot do.
+    /// When a policy is not in `registry`, the scenario asks for something that the lab cannot do, or the machine lacks
+    /// something that it needs.
     pub fn new(
         scenario: &'a Scenario,
         seed: u64,
@@ -44,6 +49,12 @@ impl<'a> Lab<'a> {
         options: LabOptions,
     ) -> Result<Self, LabError> {
         let conductor = Conductor::new(scenario, seed, registry).map_err(failed)?;
+        if !options.kernel_shaper {
+            Tun::check().map_err(|error| LabError::Environment(error.to_string()))?;
+        }
+        if let Some(name) = &options.tcp_congestion {
+            check_congestion(name)?;
+        }
         Ok(Self { scenario, seed, conductor, options, limits: LabLimits::default() })
     }
 
@@ -135,6 +146,22 @@ impl<'a> Lab<'a> {
         summary.lab = Some(self.limits.record(&health));
         summary.notes.extend(bed.warnings().iter().cloned());
         Ok(outcome)
+    }
+}
+
+/// Whether the kernel knows a congestion control. Whether it allows it is decided in the nodes' own namespaces.
+fn check_congestion(name: &str) -> Result<(), LabError> {
+    let tried = Socket::new(Domain::IPV4, Type::STREAM, None)
+        .and_then(|socket| socket.set_tcp_congestion(name.as_bytes()));
+    match tried {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let known = std::fs::read_to_string(CONGESTIONS).unwrap_or_default();
+            let known = known.split_whitespace().collect::<Vec<_>>().join(", ");
+            Err(LabError::Environment(format!(
+                "this kernel has no TCP congestion control {name:?}; it has {known}"
+            )))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -44,8 +44,8 @@ pub(super) struct Plan {
     pub(super) nodes: Vec<PlannedNode>,
     /// Links of the scenario.
     pub(super) link_count: usize,
-    /// Nanoseconds of the monotonic clock that nodes' clocks count from.
-    origin_ns: i64,
+    /// Nanoseconds of the monotonic clock when the plan was made: planted drifts count from here.
+    made_ns: i64,
     /// Settings files lie here.
     directory: PathBuf,
     seed: u64,
@@ -105,16 +105,30 @@ impl Plan {
         Self {
             nodes: nodes.collect(),
             link_count: scenario.links.len(),
-            origin_ns: now_ns - CLOCK_BASE_NS,
+            made_ns: now_ns,
             directory: directory.to_owned(),
             seed,
             options: options.clone(),
         }
     }
 
-    /// Returns what nodes' clocks show when the monotonic clock shows `ns`.
-    pub(super) fn clock_at(&self, ns: i64) -> u64 {
-        ns.saturating_sub(self.origin_ns).max(0) as u64
+    /// Returns what a node's clock shows when the monotonic clock shows `ns`, with the errors that are planted in it.
+    pub(super) fn clock_at(&self, node: u32, ns: i64) -> u64 {
+        let spec = &self.nodes[node as usize];
+        let since = i128::from(ns) - i128::from(self.made_ns);
+        let gained = since * i128::from(spec.clock_drift_ppb) / 1_000_000_000;
+        let shown = since + gained + i128::from(spec.clock_offset_ns) + i128::from(CLOCK_BASE_NS);
+        u64::try_from(shown.max(0)).unwrap_or(u64::MAX)
+    }
+
+    /// Returns what the monotonic clock shows when a node's clock shows `shown`: the inverse of
+    /// [`clock_at`](Self::clock_at), to the nanosecond.
+    pub(super) fn when(&self, node: u32, shown: u64) -> i64 {
+        let spec = &self.nodes[node as usize];
+        let passed = i128::from(shown) - i128::from(CLOCK_BASE_NS) - i128::from(spec.clock_offset_ns);
+        let pace = 1_000_000_000 + i128::from(spec.clock_drift_ppb).max(-999_999_999);
+        let ns = i128::from(self.made_ns) + passed * 1_000_000_000 / pace;
+        i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })
     }
 
     /// Returns what the process of a node is told.
@@ -124,11 +138,15 @@ impl Plan {
         let peers: BTreeMap<NodeId, Addresses> =
             others.map(|other| (other.id, addresses(other.address))).collect();
         let record = self.options.record.as_ref();
+        // Nodes take a drift from their clock's beginning, a day before. What it makes of that day is no part of the
+        // error that the scenario plants.
+        let of_base = i128::from(CLOCK_BASE_NS) * i128::from(spec.clock_drift_ppb) / 1_000_000_000;
+        let clock_offset_ns = i128::from(spec.clock_offset_ns) - of_base;
         NodeSettings {
             config: NodeConfig { incarnation: Incarnation(incarnation), ..spec.config.clone() },
             seed: self.seed,
-            origin: Origin::MonotonicNs(self.origin_ns),
-            clock_offset_ns: spec.clock_offset_ns,
+            origin: Origin::MonotonicNs(self.made_ns - CLOCK_BASE_NS),
+            clock_offset_ns: i64::try_from(clock_offset_ns).unwrap_or(spec.clock_offset_ns),
             clock_drift_ppb: spec.clock_drift_ppb,
             bind: spec.address,
             port: DATA_PORT,
@@ -162,4 +180,37 @@ impl Plan {
 
 fn addresses(address: IpAddr) -> Addresses {
     Addresses { data: SocketAddr::new(address, DATA_PORT), control: SocketAddr::new(address, CONTROL_PORT) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::NodeClock;
+    use bellini_scenarios::parse::{LoadOptions, parse_str};
+    use std::net::Ipv4Addr;
+
+    /// The clock of a node process shows what the lab takes it to show: at the start the planted offset and nothing
+    /// else, later the drift since then.
+    #[test]
+    fn clocks_show_the_planted_errors_from_the_start_on() {
+        const TEXT: &str = r#"{"bellini": 1, "duration": "1 s",
+            "nodes": [{"id": 1, "clock": {"offset": "40 ms", "drift": "50 ppm"}},
+                {"id": 2, "clock": {"offset": "-40 ms", "drift": "-50 ppm"}}, {"id": 3}],
+            "links": [{"between": [1, 2], "delay": "5 ms"}], "conferences": []}"#;
+        let scenario = parse_str("clocks.json", TEXT, &LoadOptions::default()).expect("sound").scenario;
+        let made_ns = 5_000_000_000;
+        let address = |_| IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let plan = Plan::new(&scenario, 1, &LabOptions::default(), address, made_ns, Path::new("nowhere"));
+        let (offset, gained) = (40_000_000, 100 * 50_000);
+        for (node, sign) in [(0, 1), (1, -1), (2, 0)] {
+            let clock = NodeClock::start(&plan.settings(node, 1));
+            for (passed, drifted) in [(0, 0), (100_000_000_000, gained)] {
+                let ns = made_ns + passed;
+                let expected = (CLOCK_BASE_NS + passed + sign * (offset + drifted)) as u64;
+                assert_eq!(plan.clock_at(node, ns), expected);
+                assert!(clock.shown(ns).as_nanos().abs_diff(expected) <= 1);
+                assert!(plan.when(node, expected).abs_diff(ns) <= 1);
+            }
+        }
+    }
 }

@@ -59,7 +59,7 @@ impl NodeClock {
     }
 
     /// What it shows at a monotonic time of the machine.
-    fn shown(&self, monotonic_ns: i64) -> Instant {
+    pub(crate) fn shown(&self, monotonic_ns: i64) -> Instant {
         let since = i128::from(monotonic_ns) - i128::from(self.base_ns);
         let shown = since + i128::from(self.offset_ns) + since * i128::from(self.drift_ppb) / 1_000_000_000;
         Instant::from_nanos(u64::try_from(shown.max(0)).unwrap_or(u64::MAX))

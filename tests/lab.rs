@@ -1,0 +1,433 @@
+//! `bellini lab`: real processes and sockets over an emulated network, from the scenario to the run directory.
+//!
+//! Where the machine or the user allows no lab, each test says why and is skipped. Labs take turns, so that they do
+//! not disturb each other. A machine that is too slow makes a run invalid: the test says so, and where it was far too
+//! slow, looks only at what holds all the same.
+
+use crate::harness::{BELLINI, Done, Scratch, sources};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Two ways from source to sink, one of them through a relay; neither loses anything.
+const SHORT: &str = r#"{
+  "bellini": 1,
+  "name": "short",
+  "duration": "2 s", "settle": "500 ms", "drain": "300 ms",
+  "nodes": [{"id": 1, "name": "source"}, {"id": 2, "name": "relay"}, {"id": 3, "name": "sink"}],
+  "links": [
+    {"between": ["source", "relay"], "delay": "4 ms", "rate": "20 Mbit/s"},
+    {"between": ["relay", "sink"], "delay": "6 ms", "rate": "20 Mbit/s"},
+    {"between": ["source", "sink"], "delay": "20 ms", "rate": "20 Mbit/s"}
+  ],
+  "conferences": [{"id": 1, "sessions": [{
+    "id": 1, "source": "source", "destinations": ["sink"],
+    "content": {"kind": "constant", "rate": "2 Mbit/s"},
+    "routing": {"policy": "static", "flows": [
+      {"route": "source>relay>sink", "share": 0.5}, {"route": "source>sink", "share": 0.5}
+    ]}
+  }]}]
+}
+"#;
+
+/// A directory for labs, and the turn to use the machine.
+struct Bench {
+    scratch: Scratch,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Bench {
+    /// Makes one that holds [`SHORT`] as `short.json`; `None` where there can be no lab, with the reason printed.
+    fn open(test: &str) -> Option<Self> {
+        static TURN: Mutex<()> = Mutex::new(());
+        static REFUSAL: OnceLock<Option<String>> = OnceLock::new();
+        // A test that failed does not keep the others from running.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let bench = Self { scratch: Scratch::new(), _turn: turn };
+        bench.scratch.write("short.json", SHORT);
+        fs::create_dir(bench.temporary()).unwrap();
+        let refusal = REFUSAL.get_or_init(|| {
+            let sets = ["--set", "duration=10 ms", "--set", "settle=10 ms", "--set", "drain=10 ms"];
+            let done = bench.lab(&[&["short.json", "--out", "probe", "--no-report"], &sets[..]].concat());
+            (done.code == Some(6)).then(|| done.stderr.trim().to_owned())
+        });
+        if let Some(reason) = refusal {
+            eprintln!("{test}: skipped ({reason})");
+            return None;
+        }
+        Some(bench)
+    }
+
+    /// Where labs of this bench keep their working directories.
+    fn temporary(&self) -> PathBuf {
+        self.scratch.join("tmp")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.scratch.command(BELLINI);
+        command.arg("lab").args(arguments).env("TMPDIR", self.temporary());
+        command
+    }
+
+    fn lab(&self, arguments: &[&str]) -> Done {
+        Done::of(&mut self.command(arguments))
+    }
+
+    fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Runs a lab whose records go to `out`, and gives its summary; `None`: the machine was so slow that nothing can be
+    /// said of packets, which is printed. Tests allow for more than comparisons do: an invalid run may be good enough.
+    fn measure(&self, out: &str, arguments: &[&str]) -> Option<Value> {
+        let done = self.lab(&[&["--out", out], arguments].concat());
+        let valid = match done.code {
+            Some(4) => false,
+            _ => done.clone().expect(0).code == Some(0),
+        };
+        self.nothing_is_left();
+        let summary = self.scratch.json(&format!("{out}/summary.json"));
+        assert_eq!(summary["mode"], "lab");
+        assert_eq!(summary["status"], "complete");
+        assert_eq!(summary["lab"]["valid"], valid, "{}", done.stderr);
+        let lab = &summary["lab"];
+        if valid {
+            return Some(summary);
+        }
+        let dropped = number(&lab["host_drops"]) + number(&lab["tun_drops"]);
+        let is_usable = dropped == 0.0 && number(&lab["emulator_late_p99_us"]) < 10_000.0;
+        let verdict = if is_usable { "slow" } else { "too slow to look at packets" };
+        eprintln!("{out}: the machine was {verdict}: {}", lab["reasons"]);
+        is_usable.then_some(summary)
+    }
+
+    /// Node processes of this bench's labs that run.
+    fn nodes(&self) -> Vec<u32> {
+        let mark = self.temporary().display().to_string();
+        let processes = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            // What has ended and waits to be fetched has no command line any more.
+            let line = fs::read(entry.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            (line.contains(" node ") && line.contains(&mark)).then_some(pid)
+        });
+        processes.collect()
+    }
+
+    fn wait_for_nodes(&self, count: usize, within: Duration) {
+        let started = Instant::now();
+        while self.nodes().len() != count {
+            assert!(started.elapsed() < within, "{:?} run, not {count}", self.nodes());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn nothing_is_left(&self) {
+        assert_eq!(self.nodes(), Vec::<u32>::new());
+        assert_eq!(self.scratch.list("tmp"), Vec::<String>::new());
+    }
+
+    /// Replays every log of a run, and returns their names with what the replay said.
+    fn replay_all(&self, out: &str) -> Vec<(String, Done)> {
+        let names = self.scratch.list(&format!("{out}/logs"));
+        let replayed = names.into_iter().map(|name| {
+            let done = self.scratch.run(&["replay", &format!("{out}/logs/{name}"), "--json"]).expect(0);
+            let verdict: Value = serde_json::from_str(&done.stdout).unwrap();
+            assert_eq!(verdict["verdict"], "byte-exact", "{name}");
+            assert!(verdict["frames"].as_u64().unwrap() > 0, "{name} is of a node that did nothing");
+            (name, done)
+        });
+        replayed.collect()
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// Aim: what the simulator says of a network with nothing random in it is what real processes do, and the run
+/// directory is as complete as the simulator's.
+#[test]
+fn a_run_ends_with_the_records_that_the_simulator_predicts() {
+    let Some(bench) = Bench::open("a run in the lab") else { return };
+    let predicted = bench.scratch.run(&["sim", "short.json", "--out", "sim", "--no-report"]).expect(0);
+    assert!(predicted.stdout.contains("short in sim"));
+    let predicted = bench.scratch.json("sim/summary.json");
+    let measured = bench.measure("run", &["short.json"]);
+    for name in ["scenario.json", "summary.json", "series.csv", "events.jsonl", "delays.csv", "report.html"] {
+        assert!(!bench.scratch.read(&format!("run/{name}")).is_empty(), "{name}");
+    }
+    let Some(measured) = measured else { return };
+    let destination = &measured["sessions"][0]["destinations"][0];
+    let sent = &predicted["sessions"][0]["destinations"][0]["sent_packets"];
+    assert_eq!((&destination["sent_packets"], &destination["delivered_packets"]), (sent, sent));
+    let (base, p50) = (number(&destination["base_delay_ms"]), number(&destination["delay_ms"]["p50"]));
+    assert!((base..base + 20.0).contains(&p50), "{p50} ms, and {base} ms without queues");
+    assert_eq!(destination["delay_error_ms"], Value::Null, "nodes share one clock");
+    let links = |summary: &Value| summary["links"].as_array().unwrap().clone();
+    assert_eq!(links(&measured).len(), links(&predicted).len());
+    for (seen, said) in links(&measured).iter().zip(links(&predicted)) {
+        assert_eq!((&seen["from"], &seen["to"]), (&said["from"], &said["to"]));
+        // Control hops repeat what is not answered in time: some packets more or less.
+        let (seen, said) = (number(&seen["sent_packets"]), number(&said["sent_packets"]));
+        assert!((seen - said).abs() <= 5.0, "{seen} packets on a link, predicted {said}");
+    }
+    for node in measured["nodes"].as_array().unwrap() {
+        assert!(number(&node["cpu_s"]) > 0.0 && number(&node["peak_rss_mib"]) > 1.0, "{node}");
+    }
+}
+
+/// Aim: a killed relay costs its packets and comes back, and what each process did is in its log, to the byte.
+#[test]
+fn a_killed_relay_returns_and_every_log_replays() {
+    let Some(bench) = Bench::open("a killed relay") else { return };
+    let mut scenario: Value = serde_json::from_str(SHORT).unwrap();
+    scenario["faults"] =
+        serde_json::json!([{"at": "500 ms", "crash": "relay"}, {"at": "1 s", "restart": "relay"}]);
+    bench.scratch.write("killed.json", scenario.to_string());
+    let measured = bench.measure("run", &["killed.json", "--record", "--no-report"]);
+    let replayed = bench.replay_all("run");
+    let names: Vec<&str> = replayed.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["node-1-1.log", "node-2-1.log", "node-2-2.log", "node-3-1.log"]);
+    for (name, done) in &replayed {
+        let verdict: Value = serde_json::from_str(&done.stdout).unwrap();
+        let ending = if name == "node-2-1.log" { "cut" } else { "complete" };
+        assert_eq!(verdict["ending"], ending, "{name}");
+        // A second of half the packets went through the relay after its restart.
+        assert!(verdict["frames"].as_u64().unwrap() >= 20 || name == "node-3-1.log", "{name}: {verdict}");
+    }
+    bench.scratch.run(&["replay", "run/logs/node-2-1.log"]).expect(0).says(&["end of the log is missing"]);
+    let events = bench.scratch.read("run/events.jsonl");
+    assert!(events.contains("node_crashed") && events.contains("node_restarted"), "{events}");
+    // One byte of a log is another one: found out.
+    let mut log = fs::read(bench.scratch.join("run/logs/node-1-1.log")).unwrap();
+    let middle = log.len() / 2;
+    log[middle] ^= 0x10;
+    bench.scratch.write("damaged.log", log);
+    let done = bench.scratch.run(&["replay", "damaged.log"]);
+    assert!(matches!(done.code, Some(3 | 4)), "{done:?}");
+    let Some(measured) = measured else { return };
+    let destination = &measured["sessions"][0]["destinations"][0];
+    let lost = number(&destination["lost_packets"]);
+    // Half of half a second is 52 symbols; hops take some round trips to come back.
+    assert!((40.0..160.0).contains(&lost), "{destination}");
+}
+
+/// Aim: stream hops over the kernel's TCP lose nothing, over links that drop too, end a file, and replay.
+#[test]
+fn tcp_delivers_everything_and_replays() {
+    let Some(bench) = Bench::open("stream hops") else { return };
+    for name in ["bottleneck", "loss", "file"] {
+        let path = sources().join(format!("scenarios/fidelity/tcp/{name}.json")).display().to_string();
+        let mut sets = vec!["duration=1500 ms", "settle=500 ms", "drain=800 ms"];
+        sets.extend(["measure.from=0 s", "measure.to=1500 ms"]);
+        if name == "file" {
+            sets.push("conferences[0].sessions[0].content.bytes=1 MB");
+        }
+        let mut arguments = vec![path.as_str(), "--record", "--no-report"];
+        arguments.extend(sets.into_iter().flat_map(|set| ["--set", set]));
+        let measured = bench.measure(name, &arguments);
+        let logs = bench.replay_all(name);
+        let Some(measured) = measured else { continue };
+        assert_eq!(logs.len(), measured["nodes"].as_array().unwrap().len());
+        let sessions = measured["sessions"].as_array().unwrap();
+        let streams: Vec<&Value> = sessions.iter().filter(|session| session["transport"] == "tcp").collect();
+        assert!(!streams.is_empty());
+        for session in streams {
+            let destination = &session["destinations"][0];
+            assert_eq!(destination["delivered_packets"], destination["sent_packets"], "{name}: {session}");
+            assert!(number(&destination["delivered_packets"]) > 50.0, "{name}: {session}");
+            assert_ne!(destination["complete"], false, "{name}: {session}");
+        }
+    }
+}
+
+/// Aim: clocks that are 80 ms apart and drift change neither what is sent nor, within the stated bound, the delays.
+#[test]
+fn planted_clock_errors_are_estimated_within_their_bound() {
+    let Some(bench) = Bench::open("planted clock errors") else { return };
+    let mut scenario: Value = serde_json::from_str(SHORT).unwrap();
+    let routing =
+        serde_json::json!({"policy": "static", "flows": [{"route": "source>relay>sink", "share": 1.0}]});
+    scenario["conferences"][0]["sessions"][0]["routing"] = routing;
+    bench.scratch.write("true.json", scenario.to_string());
+    scenario["nodes"][0]["clock"] = serde_json::json!({"offset": "40 ms", "drift": "50 ppm"});
+    scenario["nodes"][2]["clock"] = serde_json::json!({"offset": "-40 ms", "drift": "-50 ppm"});
+    bench.scratch.write("wrong.json", scenario.to_string());
+    for (name, arguments) in [
+        ("wrong", &["wrong.json", "--no-report"][..]),
+        ("true", &["true.json", "--no-report", "--measure-clocks"]),
+    ] {
+        let arguments = [arguments, &["--set", "settle=2500 ms"]].concat();
+        let Some(measured) = bench.measure(name, &arguments) else { continue };
+        let destination = &measured["sessions"][0]["destinations"][0];
+        // Sessions start and stop in the same moments whatever clocks show.
+        assert_eq!(number(&destination["sent_packets"]), 417.0, "{name}: {destination}");
+        assert_eq!(destination["delivered_packets"], destination["sent_packets"], "{name}: {destination}");
+        let bound = number(&destination["delay_error_ms"]);
+        // Half of the longest round trip is what cannot be known; the errors are far beyond.
+        assert!(bound > 0.0 && bound < 40.0, "{name}: {destination}");
+        let off = number(&destination["delay_ms"]["p50"]) - number(&destination["base_delay_ms"]);
+        assert!(off.abs() <= bound + 3.0, "{name}: {destination}");
+    }
+}
+
+/// Aim: kill -9 leaves no process, and of files only what the next lab or `--clean` removes.
+#[test]
+fn nothing_is_left_of_a_killed_lab() {
+    let Some(bench) = Bench::open("a killed lab") else { return };
+    let mut lab = bench.start(&["short.json", "--set", "duration=60 s", "--out", "run"]);
+    bench.wait_for_nodes(3, Duration::from_secs(10));
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&lab, "-KILL");
+    lab.wait().unwrap();
+    bench.wait_for_nodes(0, Duration::from_secs(5));
+    let left = bench.scratch.list("tmp");
+    assert!(left.len() == 1 && left[0].starts_with("bellini-lab-"), "{left:?}");
+    bench.lab(&["--clean"]).expect(0).says(&["Removed ", &left[0], ", left by an earlier lab."]);
+    bench.nothing_is_left();
+    bench.lab(&["--clean"]).expect(0).silent().says(&["Nothing was left by earlier labs."]);
+}
+
+/// Aim: Ctrl-C, which a terminal tells the node processes too, ends a lab with what was recorded until then.
+#[test]
+fn ctrl_c_keeps_what_was_recorded() {
+    let Some(bench) = Bench::open("an interrupted lab") else { return };
+    let mut command = bench.command(&["short.json", "--set", "duration=60 s", "--out", "run", "--no-report"]);
+    command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let lab = command.spawn().unwrap();
+    bench.wait_for_nodes(3, Duration::from_secs(10));
+    std::thread::sleep(Duration::from_millis(1_200));
+    let group = format!("-{}", lab.id());
+    assert!(Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
+    let output = lab.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("Interrupted: what was recorded until then is in run."), "{stderr}");
+    let summary = bench.scratch.json("run/summary.json");
+    assert_eq!(summary["status"], "interrupted");
+    assert!(number(&summary["sessions"][0]["destinations"][0]["delivered_packets"]) > 0.0, "{summary}");
+    bench.nothing_is_left();
+}
+
+/// Aim: a machine that stands still now and then is noticed, and the run with its figures is not passed off as sound.
+#[test]
+fn a_run_on_a_slow_machine_is_declared_invalid() {
+    let Some(bench) = Bench::open("a slow machine") else { return };
+    let lab = bench.start(&["short.json", "--out", "run", "--no-report"]);
+    bench.wait_for_nodes(3, Duration::from_secs(10));
+    std::thread::sleep(Duration::from_millis(800));
+    // Whatever is on the way when the emulator stops is late by up to as long as it stands.
+    for _ in 0..5 {
+        signal(&lab, "-STOP");
+        std::thread::sleep(Duration::from_millis(100));
+        signal(&lab, "-CONT");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let output = lab.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    assert!(stderr.contains("This run is not valid: "), "{stderr}");
+    let summary = bench.scratch.json("run/summary.json");
+    assert_eq!(summary["lab"]["valid"], false);
+    assert!(summary["lab"]["reasons"].to_string().contains("lateness of the emulator"), "{summary}");
+    bench.scratch.run(&["compare", "run", "run"]).expect(6).says(&["run is not a valid run: "]);
+    bench.nothing_is_left();
+}
+
+/// Aim: several seeds are several runs, one line of JSON each.
+#[test]
+fn several_seeds_are_several_runs() {
+    let Some(bench) = Bench::open("several seeds") else { return };
+    let sets = ["--set", "duration=300 ms", "--set", "settle=200 ms", "--set", "drain=100 ms"];
+    let arguments = ["short.json", "--out", "runs", "--seeds", "2", "--no-report", "--json"];
+    let done = bench.lab(&[&arguments[..], &sets].concat());
+    assert!(matches!(done.code, Some(0 | 4)), "{done:?}");
+    let lines: Vec<Value> = done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seeds: Vec<&Value> = lines.iter().map(|summary| &summary["seed"]).collect();
+    assert_eq!(seeds, [1, 2]);
+    assert_eq!(bench.scratch.list("runs"), ["seed-1", "seed-2"]);
+    assert_eq!(done.code == Some(4), lines.iter().any(|summary| summary["lab"]["valid"] == false));
+    bench.nothing_is_left();
+}
+
+/// Aim: what cannot be done is refused before anything is started or written, and says what would be right.
+#[test]
+fn what_cannot_be_is_refused_beforehand() {
+    let Some(bench) = Bench::open("bad input") else { return };
+    bench.lab(&["nowhere.json"]).expect(3).silent().says(&["cannot read nowhere.json"]);
+    let arguments = ["short.json", "--out", "run", "--tcp-congestion", "snail"];
+    let words = ["this kernel has no TCP congestion control \"snail\"; it has ", "reno"];
+    bench.lab(&arguments).expect(6).silent().says(&words);
+    assert!(!bench.scratch.join("run").exists());
+    bench.lab(&["short.json", "--out", "short.json/run"]).expect(6).silent().says(&["short.json/run"]);
+    bench.nothing_is_left();
+}
+
+/// Aim: the kernel's shaper cannot delay where it has no `netem`; a scenario that wants it hears what is impossible.
+#[test]
+fn the_kernels_shaper_refuses_what_it_cannot_do() {
+    let Some(bench) = Bench::open("the kernel's shaper") else { return };
+    let arguments =
+        ["short.json", "--out", "run", "--network", "kernel", "--set", "duration=10 ms", "--no-report"];
+    let done = bench.lab(&arguments);
+    match done.code {
+        Some(0 | 4) => eprintln!("the kernel's shaper refuses nothing here"),
+        _ => drop(done.says(&["delay"])),
+    }
+    bench.nothing_is_left();
+}
+
+/// Aim: a user without rights has a lab where `/dev/net/tun` is open to all, as most systems have it, and a clear
+/// message where it is not.
+#[test]
+fn an_ordinary_user_has_a_lab_or_hears_why_not() {
+    let Some(bench) = Bench::open("an ordinary user's lab") else { return };
+    bench.scratch.write("as-nobody.sh", AS_NOBODY);
+    let as_nobody = |mode: &str| {
+        let mut command = bench.scratch.command("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "as-nobody.sh", mode, BELLINI]);
+        Done::of(&mut command)
+    };
+    if Command::new("unshare").arg("--version").output().is_err() {
+        return eprintln!("an ordinary user's lab: skipped (there is no unshare)");
+    }
+    let closed = as_nobody("600");
+    if !closed.stdout.contains("lab: ") {
+        return eprintln!("an ordinary user's lab: skipped ({})", closed.stderr.trim());
+    }
+    let closed = closed.says(&["/dev/net/tun cannot be opened by this user"]);
+    assert!(closed.stdout.trim_end().ends_with("lab: 6\nshort.json"), "{closed:?}");
+    let open = as_nobody("666");
+    if open.stdout.contains("lab: 6") {
+        return eprintln!("an ordinary user's lab: skipped ({})", open.stderr.trim());
+    }
+    let rest = open.stdout.split_once("lab: ").map(|(_, rest)| rest.trim_end());
+    // Its working directory is gone, its records are there.
+    assert!(matches!(rest, Some("0\nrun\nshort.json" | "4\nrun\nshort.json")), "{open:?}");
+    assert!(open.stdout.contains("\"mode\": \"lab\""), "{open:?}");
+}
+
+/// In a mount namespace: a device of the wanted mode and a directory of its own for the user 65534, and a short lab.
+const AS_NOBODY: &str = r#"
+prepare() {
+    mount -t tmpfs none /dev/net && mknod -m "$1" /dev/net/tun c 10 200 &&
+    touch /dev/net/bellini && mount --bind "$2" /dev/net/bellini &&
+    mkdir -m 777 /dev/net/place && cp short.json /dev/net/place && cd /dev/net/place &&
+    setpriv --reuid 65534 --regid 65534 --clear-groups true
+}
+prepare "$@" || exit 1
+TMPDIR=/dev/net/place setpriv --reuid 65534 --regid 65534 --clear-groups /dev/net/bellini \
+    lab short.json --out run --no-report --json --set 'duration=300 ms' --set 'settle=300 ms'
+echo "lab: $?"
+ls
+"#;
