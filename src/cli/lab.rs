@@ -1,12 +1,13 @@
 //! `bellini lab`: real processes and sockets on this machine, over emulated links.
 
 use super::args::{LabNetwork, LabOptions};
+use super::check::{ScenarioText, warn};
 use super::exit::{self, Failure};
 use super::runs::{self, Play, Player};
 use crate::Registry;
 use bellini_live::lab::{self, LabError, Leftover};
 use bellini_scenarios::model::Scenario;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) fn run(registry: &Registry, options: &LabOptions) -> Result<u8, Failure> {
     let cleaned = lab::clean(&std::env::temp_dir()).map_err(|error| {
@@ -30,7 +31,33 @@ pub(super) fn run(registry: &Registry, options: &LabOptions) -> Result<u8, Failu
     }
     // User namespaces can be entered only while the process has one thread: before anything else is started.
     lab::Privilege::obtain().map_err(|error| Failure::new(exit::ENVIRONMENT, error))?;
+    if options.idle {
+        return idle(registry, options);
+    }
     runs::run(registry, &options.run, &Lab { registry, options })
+}
+
+/// Keeps nodes and network running until a person has seen enough.
+fn idle(registry: &Registry, options: &LabOptions) -> Result<u8, Failure> {
+    let loaded = ScenarioText::read(registry, &options.run.scenario)?.resolve(None)?;
+    warn(&loaded);
+    let asked = lab_options(options, None);
+    let mut lab = lab::IdleLab::start(&loaded.scenario, loaded.scenario.seed, &asked).map_err(failure)?;
+    exit::say(format_args!("Consoles are in {}. Ctrl-C ends the lab.", lab.directory().display()));
+    let lines: String = lab.consoles().map(|(id, path)| format!("{id}={}\n", path.display())).collect();
+    exit::print(&lines);
+    lab.wait().map_err(failure)?;
+    Ok(exit::DONE)
+}
+
+fn lab_options(options: &LabOptions, record: Option<PathBuf>) -> lab::LabOptions {
+    lab::LabOptions {
+        record,
+        kernel_shaper: options.network == LabNetwork::Kernel,
+        tcp_congestion: options.tcp_congestion.clone(),
+        measure_clocks: options.measure_clocks,
+        program: None,
+    }
 }
 
 struct Lab<'r> {
@@ -42,13 +69,7 @@ impl Player for Lab<'_> {
     const MODE: &'static str = "lab";
 
     fn prepare<'a>(&'a self, scenario: &'a Scenario, seed: u64, out: &Path) -> Result<Play<'a>, Failure> {
-        let options = lab::LabOptions {
-            record: self.options.record.then(|| out.join("logs")),
-            kernel_shaper: self.options.network == LabNetwork::Kernel,
-            tcp_congestion: self.options.tcp_congestion.clone(),
-            measure_clocks: self.options.measure_clocks,
-            program: None,
-        };
+        let options = lab_options(self.options, self.options.record.then(|| out.join("logs")));
         let lab = lab::Lab::new(scenario, seed, self.registry, options).map_err(failure)?;
         Ok(Box::new(move |observer| lab.run(observer).map_err(failure)))
     }

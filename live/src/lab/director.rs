@@ -1,27 +1,20 @@
 //! A run in the lab from its beginning to its end.
 
 use super::bed::{LabBed, Said};
-use super::emulator::{Emulator, EmulatorSettings};
 use super::error::LabError;
 use super::limits::{LabHealth, LabLimits};
-use super::netns::Namespace;
-use super::network::Network;
+use super::network::{self, Ground};
 use super::pace::Clock;
-use super::plan::{CONTROL_PORT, LabOptions, Plan};
-use super::tun::{Tun, TunSpec, ipv4};
+use super::plan::{LabOptions, Plan};
 use super::workshop::Workshop;
-use bellini_core::rng::Seed;
-use bellini_core::time::{Duration, Instant};
+use bellini_core::time::Duration;
 use bellini_scenarios::conduct::{ConductError, Conductor, Duty, Observer, Outcome, Progress, Testbed};
 use bellini_scenarios::model::Scenario;
 use bellini_scenarios::record::{Engine, Mode, Status};
 use bellini_scenarios::registry::Registry;
-use std::net::IpAddr;
 
 /// Longest time without a look at the observer.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// From the moment at which everything is there to the start of the run.
-const BREATH: Duration = Duration::from_millis(20);
 
 /// One run of a scenario in the lab.
 pub struct Lab<'a> {
@@ -36,7 +29,8 @@ impl<'a> Lab<'a> {
     /// Prepares a run. Nothing has happened yet.
     ///
     /// # Errors
-    /// When a policy is not in `registry`, or the scenario asks for something that the lab cannot do.
+    /// When a policy is not in `registry`, the scenario asks for something that the lab cannot do, or the machine lacks
+    /// what its network needs.
     pub fn new(
         scenario: &'a Scenario,
         seed: u64,
@@ -44,6 +38,7 @@ impl<'a> Lab<'a> {
         options: LabOptions,
     ) -> Result<Self, LabError> {
         let conductor = Conductor::new(scenario, seed, registry).map_err(failed)?;
+        network::check(scenario, options.kernel_shaper)?;
         Ok(Self { scenario, seed, conductor, options, limits: LabLimits::default() })
     }
 
@@ -55,28 +50,16 @@ impl<'a> Lab<'a> {
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome, LabError> {
         let environment = |error: &dyn std::fmt::Display| LabError::Environment(error.to_string());
         let workshop = Workshop::open(&std::env::temp_dir()).map_err(|error| environment(&error))?;
-        let mut namespaces = Vec::new();
-        let mut tuns = Vec::new();
-        for (i, node) in self.scenario.nodes.iter().enumerate() {
-            let namespace = Namespace::new(&node.name).map_err(|error| environment(&error))?;
-            let mtu = self.scenario.links.iter().filter(|link| link.from == node.id).map(|link| link.mtu);
-            let spec = TunSpec { mtu: mtu.max().unwrap_or(1_500), ..TunSpec::new(i as u32) };
-            tuns.push(Tun::open(&namespace, spec).map_err(|error| environment(&error))?);
-            namespaces.push(namespace);
-        }
-        let address = |i: usize| IpAddr::V4(ipv4(i as u32));
+        let (namespaces, ground) = Ground::lay(self.scenario, self.options.kernel_shaper)?;
         let now_ns = Clock::starting_now().origin_ns();
-        let plan = Plan::new(self.scenario, self.seed, &self.options, address, now_ns, workshop.path());
+        let plan =
+            Plan::new(self.scenario, self.seed, &self.options, network::address, now_ns, workshop.path());
         if let Some(logs) = &self.options.record {
             std::fs::create_dir_all(logs).map_err(|error| environment(&error))?;
         }
         let mut bed = LabBed::start(&plan, &namespaces, &workshop)?;
-        let clock = Clock::new(Clock::starting_now().origin_ns() + BREATH.as_nanos() as i64);
-        let zero = Instant::ZERO + self.scenario.settle;
-        let settings = EmulatorSettings::new(clock, zero, CONTROL_PORT);
-        let emulator = Emulator::start(self.scenario, Seed(self.seed), settings, tuns)
-            .map_err(|error| environment(&error))?;
-        bed.begin(Network::Emulator(emulator), clock);
+        let (network, clock) = ground.join(self.scenario, self.seed)?;
+        bed.begin(network, clock);
         let status = self.conduct(&mut bed, observer).map_err(failed)?;
         self.close(bed, status)
     }
