@@ -4,6 +4,7 @@ mod arguments;
 mod calibrate;
 mod golden;
 mod harness;
+mod idle;
 mod interrupt;
 mod node;
 mod own_policy;

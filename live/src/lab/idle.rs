@@ -11,6 +11,7 @@ use super::plan::{LabOptions, Plan};
 use super::workshop::Workshop;
 use bellini_core::ids::NodeId;
 use bellini_scenarios::model::Scenario;
+use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -36,6 +37,8 @@ struct IdleNode {
     id: NodeId,
     console: PathBuf,
     process: Child,
+    /// What it writes to standard error.
+    words: PathBuf,
 }
 
 impl IdleLab {
@@ -56,11 +59,13 @@ impl IdleLab {
             let id = plan.nodes[node].id;
             let console = lab.directory().join(format!("{id}.sock"));
             let mut command = plan.command(node as u32, 1, &console)?;
+            let words = lab.directory().join(format!("{id}.err"));
+            let words_to = File::create(&words).map_err(|error| environment(&error))?;
             // Ctrl-C is for the lab, which then ends its nodes in order.
-            command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words_to).process_group(0);
             let process = lab.namespaces[node].spawn(command).map_err(|error| environment(&error))?;
             lab.workshop.note_process(process.id());
-            lab.nodes.push(IdleNode { id, console, process });
+            lab.nodes.push(IdleNode { id, console, process, words });
         }
         let deadline = Instant::now() + LISTENS_WITHIN;
         while !lab.nodes.iter().all(|node| node.console.exists()) {
@@ -113,7 +118,9 @@ impl IdleLab {
             match node.process.try_wait() {
                 Ok(None) => {}
                 Ok(Some(status)) => {
-                    return Err(LabError::Failed(format!("node {} has ended ({status})", node.id)));
+                    let words = std::fs::read_to_string(&node.words).unwrap_or_default();
+                    let words = words.trim_end();
+                    return Err(LabError::Failed(format!("node {} has ended ({status}):\n{words}", node.id)));
                 }
                 Err(error) => return Err(LabError::Failed(format!("node {}: {error}", node.id))),
             }
