@@ -5,6 +5,7 @@ mod calibrate;
 mod compare;
 mod golden;
 mod harness;
+mod idle;
 mod interrupt;
 #[cfg(target_os = "linux")]
 mod lab;

@@ -32,6 +32,8 @@ pub(super) enum Verb {
     /// Run a scenario with real processes and sockets on this machine, over emulated links.
     #[command(after_help = "Examples:\n  bellini lab scenarios/fig3.json\n  \
         bellini lab scenarios/outage.json --record --out runs/outage-lab\n  \
+        bellini lab scenarios/fidelity/kernel/relay.json --network kernel\n  \
+        bellini lab scenarios/fig3.json --idle\n  \
         bellini lab --clean\n\n\
         It needs network namespaces and /dev/net/tun: root, or a user who may make user namespaces. A run takes as \
         long as the scenario says. Where the machine was too slow to be believed the run is marked invalid: exit 4.")]
@@ -186,6 +188,9 @@ pub(super) struct LabOptions {
     /// Estimate clocks although all nodes share one, as on several machines.
     #[arg(long)]
     pub(super) measure_clocks: bool,
+    /// Start the nodes and the network, and no sessions; print each node's console (ID=SOCKET); end with Ctrl-C.
+    #[arg(long, conflicts_with_all = ["seeds", "out", "force", "json", "no_report", "record"])]
+    pub(super) idle: bool,
     /// Remove what a killed lab has left, and do nothing else.
     #[arg(long, exclusive = true)]
     pub(super) clean: bool,

@@ -1,6 +1,7 @@
 //! `bellini lab`: real processes and sockets on this machine, over emulated links.
 
 use super::args::{LabNetwork, LabOptions};
+use super::check::{ScenarioText, warn};
 use super::exit::{self, Failure};
 use super::runs::{self, Play, Player};
 use crate::Registry;
@@ -30,17 +31,36 @@ pub(super) fn run(registry: &Registry, options: &LabOptions) -> Result<u8, Failu
     }
     // User namespaces can be entered only while the process has one thread: before anything else is started.
     lab::Privilege::obtain().map_err(|error| Failure::new(exit::ENVIRONMENT, error))?;
-    let player = Lab {
+    if options.idle {
+        return idle(registry, options);
+    }
+    runs::run(
         registry,
-        record: options.record,
-        options: lab::LabOptions {
-            kernel_shaper: options.network == LabNetwork::Kernel,
-            tcp_congestion: options.tcp_congestion.clone(),
-            measure_clocks: options.measure_clocks,
-            ..lab::LabOptions::default()
-        },
-    };
-    runs::run(registry, &options.run, &player)
+        &options.run,
+        &Lab { registry, record: options.record, options: lab_options(options) },
+    )
+}
+
+/// Keeps nodes and network running until a person has seen enough.
+fn idle(registry: &Registry, options: &LabOptions) -> Result<u8, Failure> {
+    let loaded = ScenarioText::read(registry, &options.run.scenario)?.resolve(None)?;
+    warn(&loaded);
+    let asked = lab_options(options);
+    let mut lab = lab::IdleLab::start(&loaded.scenario, loaded.scenario.seed, &asked).map_err(failure)?;
+    exit::say(format_args!("Consoles are in {}. Ctrl-C ends the lab.", lab.directory().display()));
+    let lines: String = lab.consoles().map(|(id, path)| format!("{id}={}\n", path.display())).collect();
+    exit::print(&lines);
+    lab.wait().map_err(failure)?;
+    Ok(exit::DONE)
+}
+
+fn lab_options(options: &LabOptions) -> lab::LabOptions {
+    lab::LabOptions {
+        kernel_shaper: options.network == LabNetwork::Kernel,
+        tcp_congestion: options.tcp_congestion.clone(),
+        measure_clocks: options.measure_clocks,
+        ..lab::LabOptions::default()
+    }
 }
 
 /// The lab as a player.

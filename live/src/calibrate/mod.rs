@@ -1,8 +1,9 @@
 //! Measuring the network between running nodes as a black box.
 //!
-//! Nothing but the ordinary protocol is used: for each ordered pair of nodes, sessions of direct routes. A slow one
-//! gives the delay of an empty way and the loss; one that is faster than the way gives its rate by what arrives, and
-//! the size of its queue by how much longer packets then take. The result is a topology for the simulator.
+//! Nothing but the ordinary protocol is used: for each ordered pair of nodes, two sessions of direct routes. One that is
+//! faster than the way gives its rate by what arrives, and the size of its queue by how much longer packets then take.
+//! One of half that rate, which nothing waits for, gives the delay of an empty way and the loss without congestion. The
+//! result is a topology for the simulator.
 
 mod topology;
 
@@ -32,8 +33,11 @@ pub const PROBE_WIRE_BYTES: u32 =
     (UDP_IP_BYTES + FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + PACKET_FIXED_BYTES) as u32 + 6 + PROBE_BYTES;
 /// The conference of measuring sessions; no listing server gives out ids so high.
 const CONFERENCE: u32 = 0xFFFF_FFFE;
-/// Packets a second of the slow sessions: too few to queue on all but the slowest links.
-const SLOW_PACKETS_PER_S: u64 = 100;
+/// Rate of the second session over what the first one showed the way to carry: it must not queue, and the more packets
+/// it has, the finer is the loss that it sees.
+const UNHURRIED: f64 = 0.5;
+/// Packets a second of the second session at most: more would only wear out the hosts.
+const UNHURRIED_MAX: f64 = 1_000.0;
 /// From a session's announcement to its first packet, for hops to open.
 const ANNOUNCED: Duration = Duration::from_millis(1_000);
 /// How long a fast session runs before the rate is read: queues have filled by then.
@@ -65,8 +69,8 @@ pub struct Way {
     pub to: NodeId,
     /// Least delay of a packet in nanoseconds by both nodes' clocks, serialisation included.
     pub delay_ns: u64,
-    /// Packets that were sent slowly, and those of them that arrived.
-    pub slow: (u64, u64),
+    /// Packets that were sent without congestion, and those of them that arrived.
+    pub unhurried: (u64, u64),
     /// Wire rate in bit/s, where the way has shown it.
     pub rate_bps: Option<f64>,
     /// Bytes that wait in its queue at most, likewise.
@@ -166,19 +170,20 @@ struct Probe {
 impl Pair<'_> {
     fn measure(&mut self, session: &mut u32) -> Result<Option<Way>, CalibrateError> {
         let [(_, from), (_, to)] = self.ends;
-        let slow = self.probe(session, SLOW_PACKETS_PER_S)?;
-        let Some((least, _)) = slow.delays else { return Ok(None) };
         let offered = (self.plan.rate_max.as_bps() / 8 / u64::from(PROBE_WIRE_BYTES)).max(1);
         let fast = self.probe(session, offered)?;
+        let packets_per_s = (UNHURRIED * fast.packets_per_s).clamp(1.0, UNHURRIED_MAX);
+        let calm = self.probe(session, packets_per_s as u64)?;
+        let Some((least, _)) = calm.delays else { return Ok(None) };
         let mut way = Way {
             from,
             to,
             delay_ns: least,
-            slow: (slow.sent, slow.arrived),
+            unhurried: (calm.sent, calm.arrived),
             rate_bps: None,
             queue_bytes: None,
         };
-        let kept = slow.arrived as f64 / slow.sent.max(1) as f64;
+        let kept = calm.arrived as f64 / calm.sent.max(1) as f64;
         if (fast.arrived as f64) < UNSATURATED * kept * fast.sent as f64 && fast.packets_per_s > 0.0 {
             // What is lost at random has taken up the rate all the same.
             let rate = fast.packets_per_s / kept * f64::from(PROBE_WIRE_BYTES) * 8.0;
@@ -292,7 +297,7 @@ fn describe(way: &Way) -> String {
         || "faster than was offered".to_owned(),
         |rate| format!("{:.3} Mbit/s, queue of {} B", rate / 1e6, way.queue_bytes.unwrap_or(0)),
     );
-    let (sent, arrived) = way.slow;
+    let (sent, arrived) = way.unhurried;
     let delay = way.delay_ns as f64 / 1e6;
     format!(
         "{} > {}: {delay:.3} ms, {rate}, {} of {sent} packets lost",
@@ -313,7 +318,7 @@ mod tests {
             from: id(from),
             to: id(to),
             delay_ns,
-            slow: (1, 1),
+            unhurried: (1, 1),
             rate_bps: None,
             queue_bytes: None,
         };

@@ -37,7 +37,7 @@ fn link(way: &Way, when: &str) -> Value {
         link["rate"] = format!("{} bit/s", rate.round().max(1.0) as u64).into();
         link["queue"] = format!("{} B", queue.max(1)).into();
     }
-    let (sent, arrived) = way.slow;
+    let (sent, arrived) = way.unhurried;
     if arrived < sent {
         link["loss"] = ((sent - arrived) as f64 / sent as f64).into();
     }
@@ -59,7 +59,7 @@ mod tests {
             from: id(1),
             to: id(2),
             delay_ns: 31_048_000,
-            slow: (200, 190),
+            unhurried: (200, 190),
             rate_bps: Some(10_000_000.0),
             queue_bytes: Some(64_000),
         };
@@ -67,7 +67,7 @@ mod tests {
             from: id(2),
             to: id(1),
             delay_ns: 30_000_123,
-            slow: (200, 200),
+            unhurried: (200, 200),
             rate_bps: None,
             queue_bytes: None,
         };

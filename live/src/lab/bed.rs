@@ -5,7 +5,7 @@ use super::netns::Namespace;
 use super::network::Network;
 use super::pace::Clock;
 use super::plan::Plan;
-use super::process::{Heard, NodeProcess, Saying, write_settings};
+use super::process::{Heard, NodeProcess, Saying};
 use super::wan::{Wan, WanError};
 use super::workshop::Workshop;
 use crate::console::{Answer, Order};
@@ -18,7 +18,7 @@ use bellini_scenarios::conduct::{
     Degrade, LinkFigures, NodeFigures, ProcessFigures, SessionFigures, SourceCounts, Testbed, TestbedError,
 };
 use std::collections::{BTreeMap, VecDeque};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration as StdDuration;
 
@@ -185,12 +185,7 @@ impl<'a> LabBed<'a> {
     fn launch(&mut self, node: u32) -> Result<(), LabError> {
         let state = &mut self.nodes[node as usize];
         state.incarnation += 1;
-        let settings = self.plan.settings(node, state.incarnation);
-        let path = self.plan.settings_file(node);
-        write_settings(&path, &settings)
-            .map_err(|error| LabError::Environment(format!("{}: {error}", path.display())))?;
-        let mut command = Command::new(self.plan.program()?);
-        command.args(["node", "--console", "stdio", "--die-with-parent", "--settings"]).arg(&path);
+        let mut command = self.plan.command(node, state.incarnation, "stdio")?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = self.namespaces[node as usize]
             .spawn(command)

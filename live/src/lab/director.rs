@@ -1,29 +1,22 @@
 //! A run in the lab from its beginning to its end.
 
 use super::bed::{LabBed, Said};
-use super::emulator::{Emulator, EmulatorSettings};
 use super::error::LabError;
 use super::limits::{LabHealth, LabLimits};
-use super::netns::Namespace;
-use super::network::Network;
+use super::network::{self, Ground};
 use super::pace::Clock;
-use super::plan::{CONTROL_PORT, LabOptions, Plan};
-use super::tun::{Tun, TunSpec, ipv4};
+use super::plan::{LabOptions, Plan};
 use super::workshop::Workshop;
-use bellini_core::rng::Seed;
-use bellini_core::time::{Duration, Instant};
+use bellini_core::time::Duration;
 use bellini_scenarios::conduct::{ConductError, Conductor, Duty, Observer, Outcome, Progress, Testbed};
 use bellini_scenarios::model::Scenario;
 use bellini_scenarios::record::{Engine, Mode, Status};
 use bellini_scenarios::registry::Registry;
 use socket2::{Domain, Socket, Type};
 use std::io::ErrorKind;
-use std::net::IpAddr;
 
 /// Longest time without a look at the observer.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// From the moment at which everything is there to the start of the run.
-const BREATH: Duration = Duration::from_millis(20);
 /// Which congestion controls the kernel has.
 const CONGESTIONS: &str = "/proc/sys/net/ipv4/tcp_available_congestion_control";
 
@@ -49,9 +42,7 @@ impl<'a> Lab<'a> {
         options: LabOptions,
     ) -> Result<Self, LabError> {
         let conductor = Conductor::new(scenario, seed, registry).map_err(failed)?;
-        if !options.kernel_shaper {
-            Tun::check().map_err(|error| LabError::Environment(error.to_string()))?;
-        }
+        network::check(scenario, options.kernel_shaper)?;
         if let Some(name) = &options.tcp_congestion {
             check_congestion(name)?;
         }
@@ -66,28 +57,16 @@ impl<'a> Lab<'a> {
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome, LabError> {
         let environment = |error: &dyn std::fmt::Display| LabError::Environment(error.to_string());
         let workshop = Workshop::open(&std::env::temp_dir()).map_err(|error| environment(&error))?;
-        let mut namespaces = Vec::new();
-        let mut tuns = Vec::new();
-        for (i, node) in self.scenario.nodes.iter().enumerate() {
-            let namespace = Namespace::new(&node.name).map_err(|error| environment(&error))?;
-            let mtu = self.scenario.links.iter().filter(|link| link.from == node.id).map(|link| link.mtu);
-            let spec = TunSpec { mtu: mtu.max().unwrap_or(1_500), ..TunSpec::new(i as u32) };
-            tuns.push(Tun::open(&namespace, spec).map_err(|error| environment(&error))?);
-            namespaces.push(namespace);
-        }
-        let address = |i: usize| IpAddr::V4(ipv4(i as u32));
+        let (namespaces, ground) = Ground::lay(self.scenario, self.options.kernel_shaper)?;
         let now_ns = Clock::starting_now().origin_ns();
-        let plan = Plan::new(self.scenario, self.seed, &self.options, address, now_ns, workshop.path());
+        let plan =
+            Plan::new(self.scenario, self.seed, &self.options, network::address, now_ns, workshop.path());
         if let Some(logs) = &self.options.record {
             std::fs::create_dir_all(logs).map_err(|error| environment(&error))?;
         }
         let mut bed = LabBed::start(&plan, &namespaces, &workshop)?;
-        let clock = Clock::new(Clock::starting_now().origin_ns() + BREATH.as_nanos() as i64);
-        let zero = Instant::ZERO + self.scenario.settle;
-        let settings = EmulatorSettings::new(clock, zero, CONTROL_PORT);
-        let emulator = Emulator::start(self.scenario, Seed(self.seed), settings, tuns)
-            .map_err(|error| environment(&error))?;
-        bed.begin(Network::Emulator(emulator), clock);
+        let (network, clock) = ground.join(self.scenario, self.seed)?;
+        bed.begin(network, clock);
         let status = self.conduct(&mut bed, observer).map_err(failed)?;
         self.close(bed, status)
     }

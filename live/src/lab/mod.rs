@@ -1,6 +1,7 @@
 //! The lab: real processes on one machine, joined by an emulated wide-area network.
 //!
 //! - [`Lab`] is one run of a scenario: node processes, the network between them, and the conductor that plays it.
+//! - [`IdleLab`] is nodes and network without a run, to be looked at from outside.
 //! - [`netns`] gives each node a network namespace; [`tun`] is the one device in it.
 //! - [`wan`] is what the network between them can be told and says, whatever it is made of: [`emulator`] runs the
 //!   simulator's own links on the wall clock ([`pace`] lets the time pass), [`shaper`] uses the kernel's queues and
@@ -11,6 +12,7 @@ mod bed;
 mod director;
 pub mod emulator;
 mod error;
+mod idle;
 mod limits;
 pub mod netns;
 mod network;
@@ -24,6 +26,7 @@ mod workshop;
 
 pub use director::Lab;
 pub use error::LabError;
+pub use idle::IdleLab;
 pub use limits::{LabHealth, LabLimits};
 pub use netns::Privilege;
 pub use plan::LabOptions;

@@ -1,14 +1,17 @@
 //! The plan of a lab: which node is where, and what each process is told.
 
 use super::error::LabError;
+use super::process::write_settings;
 use crate::console::{Addresses, NodeSettings, Origin};
 use bellini_core::config::{NodeConfig, PacingConfig};
 use bellini_core::ids::{Incarnation, NodeId};
 use bellini_core::time::Duration;
 use bellini_scenarios::model::Scenario;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// UDP port of datagram hops and TCP port of stream hops, in every namespace.
 pub(super) const DATA_PORT: u16 = 4_700;
@@ -132,7 +135,7 @@ impl Plan {
     }
 
     /// Returns what the process of a node is told.
-    pub(super) fn settings(&self, node: u32, incarnation: u32) -> NodeSettings {
+    fn settings(&self, node: u32, incarnation: u32) -> NodeSettings {
         let spec = &self.nodes[node as usize];
         let others = self.nodes.iter().filter(|other| other.id != spec.id);
         let peers: BTreeMap<NodeId, Addresses> =
@@ -159,8 +162,27 @@ impl Plan {
         }
     }
 
+    /// Writes the settings of a node and returns the command that starts it, with its console at `console`.
+    ///
+    /// # Errors
+    /// When the settings cannot be written, or nobody knows which program runs now.
+    pub(super) fn command(
+        &self,
+        node: u32,
+        incarnation: u32,
+        console: impl AsRef<OsStr>,
+    ) -> Result<Command, LabError> {
+        let path = self.settings_file(node);
+        write_settings(&path, &self.settings(node, incarnation))
+            .map_err(|error| LabError::Environment(format!("{}: {error}", path.display())))?;
+        let mut command = Command::new(self.program()?);
+        command.args(["node", "--die-with-parent", "--settings"]).arg(&path);
+        command.arg("--console").arg(console);
+        Ok(command)
+    }
+
     /// Returns where the settings of a node are written.
-    pub(super) fn settings_file(&self, node: u32) -> PathBuf {
+    fn settings_file(&self, node: u32) -> PathBuf {
         self.directory.join(format!("node-{}.json", self.nodes[node as usize].id))
     }
 
@@ -168,7 +190,7 @@ impl Plan {
     ///
     /// # Errors
     /// When the system does not tell which program runs now.
-    pub(super) fn program(&self) -> Result<PathBuf, LabError> {
+    fn program(&self) -> Result<PathBuf, LabError> {
         match &self.options.program {
             Some(program) => Ok(program.clone()),
             None => std::env::current_exe().map_err(|error| {

@@ -78,6 +78,19 @@ pub struct KernelWan {
 }
 
 impl KernelWan {
+    /// Checks that the shaper can play a scenario and that this machine has it: iproute2, and a kernel with token
+    /// buckets. Tries one in a namespace, and leaves nothing.
+    ///
+    /// # Errors
+    /// `Impossible` with everything of the scenario that it cannot play, others when the machine lacks something.
+    pub fn check(scenario: &Scenario) -> Result<(), ShaperError> {
+        possible::check(scenario)?;
+        let trial = Namespace::new("a trial of the shaper")?;
+        tools::batch(&trial, Tool::Ip, "link add a0 type veth peer name b0\n".to_owned())?;
+        let bucket = "qdisc add dev a0 root tbf rate 1mbit burst 1600 limit 3000\n";
+        tools::batch(&trial, Tool::Tc, bucket.to_owned())
+    }
+
     /// Joins namespaces as the scenario's links do, all of them up; `namespaces` are those of the nodes, in order, and
     /// get the addresses that nodes have ([`ipv4`]).
     ///
