@@ -145,6 +145,11 @@ impl<'a> LabBed<'a> {
         self.running.take().map(|(network, _)| network)
     }
 
+    /// Notes something that readers of the results must know.
+    pub(super) fn note(&mut self, text: &str) {
+        self.warnings.push(text.to_owned());
+    }
+
     fn kill_all(&mut self) {
         for node in &mut self.nodes {
             if let Some(process) = node.process.take() {

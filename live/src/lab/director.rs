@@ -6,6 +6,7 @@ use super::limits::{LabHealth, LabLimits};
 use super::network::{self, Ground};
 use super::pace::Clock;
 use super::plan::{LabOptions, Plan};
+use super::priority::Raised;
 use super::workshop::Workshop;
 use bellini_core::time::Duration;
 use bellini_scenarios::conduct::{ConductError, Conductor, Duty, Observer, Outcome, Progress, Testbed};
@@ -64,9 +65,14 @@ impl<'a> Lab<'a> {
         if let Some(logs) = &self.options.record {
             std::fs::create_dir_all(logs).map_err(|error| environment(&error))?;
         }
+        // Before anything is started: processes and threads inherit it.
+        let raised = Raised::raise();
         let mut bed = LabBed::start(&plan, &namespaces, &workshop)?;
         let (network, clock) = ground.join(self.scenario, self.seed)?;
         bed.begin(network, clock);
+        if raised.is_none() {
+            bed.note("Nodes and network ran with ordinary priority: this user may not have a higher one.");
+        }
         let status = self.conduct(&mut bed, observer).map_err(failed)?;
         self.close(bed, status)
     }

@@ -18,6 +18,7 @@ pub mod netns;
 mod network;
 pub mod pace;
 mod plan;
+mod priority;
 mod process;
 pub mod shaper;
 pub mod tun;
