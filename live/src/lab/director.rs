@@ -6,7 +6,7 @@ use super::limits::{LabHealth, LabLimits};
 use super::network::{self, Ground};
 use super::pace::Clock;
 use super::plan::{LabOptions, Plan};
-use super::priority::Raised;
+use super::priority::{Raised, Wakeful};
 use super::workshop::Workshop;
 use bellini_core::time::Duration;
 use bellini_scenarios::conduct::{ConductError, Conductor, Duty, Observer, Outcome, Progress, Testbed};
@@ -67,11 +67,15 @@ impl<'a> Lab<'a> {
         }
         // Before anything is started: processes and threads inherit it.
         let raised = Raised::raise();
+        let wakeful = Wakeful::ask();
         let mut bed = LabBed::start(&plan, &namespaces, &workshop)?;
         let (network, clock) = ground.join(self.scenario, self.seed)?;
         bed.begin(network, clock);
         if raised.is_none() {
             bed.note("Nodes and network ran with ordinary priority: this user may not have a higher one.");
+        }
+        if wakeful.is_none() {
+            bed.note("Processors were free to sleep, and packets waited while they woke: this user may not forbid it.");
         }
         let status = self.conduct(&mut bed, observer).map_err(failed)?;
         self.close(bed, status)

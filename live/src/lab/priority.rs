@@ -1,13 +1,35 @@
-//! Real-time priority for the time of a run.
+//! Real-time priority and wakeful processors for the time of a run.
 //!
 //! A lab's processes sleep and wake thousands of times a second, and each wake behind somebody else's work is lateness that
 //! the scenario does not have. Where the system allows it (root, or a limit on real-time priority) they go before
 //! ordinary processes; the kernel keeps a share of the processor for those whatever happens (`sched_rt_runtime_us`).
+//! And where it is allowed, idle processors are asked not to fall asleep: waking one takes tens of microseconds, on a
+//! virtual machine more, and a packet wakes one several times a hop (Linux, Documentation/power/pm_qos_interface).
 
+use std::fs::File;
+use std::io::Write;
 use thread_priority::{
     RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
     set_thread_priority_and_policy, thread_native_id, thread_schedule_policy_param,
 };
+
+/// Who holds this file open, having written a latency in microseconds, is promised that processors wake within it.
+const WAKE_LATENCY: &str = "/dev/cpu_dma_latency";
+
+/// Processors wake at once until this is dropped.
+#[derive(Debug)]
+pub(super) struct Wakeful {
+    _promise: File,
+}
+
+impl Wakeful {
+    /// Asks for it; `None` where the system does not offer it to this user.
+    pub(super) fn ask() -> Option<Self> {
+        let mut promise = File::options().write(true).open(WAKE_LATENCY).ok()?;
+        promise.write_all(&0_i32.to_ne_bytes()).ok()?;
+        Some(Self { _promise: promise })
+    }
+}
 
 /// The calling thread goes before ordinary ones, and so does all that it starts, until this is dropped.
 #[derive(Debug)]
