@@ -1,5 +1,7 @@
 //! The lab as a testbed: node processes in namespaces, and the network between them.
 
+mod testbed;
+
 use super::error::LabError;
 use super::netns::Namespace;
 use super::network::Network;
@@ -9,15 +11,12 @@ use super::process::{Heard, NodeProcess, Saying};
 use super::wan::{Wan, WanError};
 use super::workshop::Workshop;
 use crate::console::{Answer, Order};
-use bellini_core::ids::{NodeId, SessionKey};
-use bellini_core::io::{Command as CoreCommand, CommandError, Event};
-use bellini_core::session::SinkSessionStats;
+use bellini_core::ids::SessionKey;
+use bellini_core::io::Event;
 use bellini_core::stats::NodeStats;
 use bellini_core::time::Instant;
-use bellini_scenarios::conduct::{
-    Degrade, LinkFigures, NodeFigures, ProcessFigures, SessionFigures, SourceCounts, Testbed, TestbedError,
-};
-use std::collections::{BTreeMap, VecDeque};
+use bellini_scenarios::conduct::{LinkFigures, ProcessFigures, Testbed, TestbedError};
+use std::collections::VecDeque;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration as StdDuration;
@@ -359,144 +358,6 @@ impl<'a> LabBed<'a> {
         let state = &self.nodes[node as usize];
         state.process.as_ref()?;
         state.figures.counts.iter().find(|counts| counts.key == key)
-    }
-}
-
-impl Testbed for LabBed<'_> {
-    fn now(&self) -> Instant {
-        self.running.as_ref().map_or(Instant::ZERO, |(_, clock)| clock.now())
-    }
-
-    fn local(&self, node: u32, at: Instant) -> Instant {
-        // The errors in the clocks are the lab's own plant, so that it knows them, as the simulator does: sessions
-        // start in the same moments in both.
-        let Some((_, clock)) = &self.running else { return at };
-        let ns = clock.origin_ns().saturating_add_unsigned(at.as_nanos());
-        Instant::from_nanos(self.plan.clock_at(node, ns))
-    }
-
-    fn clock_ahead_ns(&self, _: u32, _: u32) -> Option<i64> {
-        // Nobody tells a real node: nodes find out by themselves.
-        None
-    }
-
-    fn node_is_up(&self, node: u32) -> bool {
-        self.nodes[node as usize].process.is_some()
-    }
-
-    fn link_is_up(&self, link: u32) -> bool {
-        self.links_up[link as usize]
-    }
-
-    fn command(&mut self, node: u32, command: CoreCommand) -> Result<(), CommandError> {
-        self.order(node, &Order::Command(Box::new(command)));
-        Ok(())
-    }
-
-    fn look(&mut self) -> Result<(), TestbedError> {
-        self.look_at_links()?;
-        let up = self.up();
-        self.look_at(&up, false, false)
-    }
-
-    fn node(&self, node: u32) -> NodeFigures {
-        let state = &self.nodes[node as usize];
-        let past = &state.past;
-        let mut figures = state.figures.node.clone();
-        figures.stats.add(&past.stats);
-        figures.crashed_packets += past.crashed_packets;
-        figures.host_dropped_packets += past.host_dropped_packets;
-        figures.cpu_s = Some(figures.cpu_s.unwrap_or(0.0) + past.cpu_s);
-        figures.peak_rss_mib = Some(figures.peak_rss_mib.unwrap_or(0.0).max(past.peak_rss_mib));
-        figures
-    }
-
-    fn link(&mut self, link: u32) -> LinkFigures {
-        self.links[link as usize].clone()
-    }
-
-    fn source_counts(&self, node: u32, key: SessionKey) -> Option<SourceCounts> {
-        self.counts(node, key)?.source
-    }
-
-    fn sink_counts(&self, node: u32, key: SessionKey) -> Option<SinkSessionStats> {
-        self.counts(node, key)?.sink
-    }
-
-    fn harvest(&mut self, node: u32, key: SessionKey, finish: bool) -> Option<SessionFigures> {
-        let id = self.id();
-        if !self.order(node, &Order::Harvest { id, key, finish }) {
-            return None;
-        }
-        let is_mine =
-            |answer: &Answer| matches!(answer, Answer::Harvested { id: theirs, .. } if *theirs == id);
-        match self.wait(node, is_mine) {
-            Ok(Answer::Harvested { figures, .. }) => figures.map(|figures| *figures),
-            Ok(_) => None,
-            Err(error) => {
-                self.broken.get_or_insert(error.0);
-                None
-            }
-        }
-    }
-
-    fn finish(&mut self) -> Result<Vec<Vec<(SessionKey, SessionFigures)>>, TestbedError> {
-        self.look_at_links()?;
-        let up = self.up();
-        self.look_at(&up, true, true)?;
-        Ok(self.nodes.iter_mut().map(|node| core::mem::take(&mut node.figures.sessions)).collect())
-    }
-
-    fn in_flight(&self) -> BTreeMap<(SessionKey, NodeId), u64> {
-        BTreeMap::new()
-    }
-
-    fn cut(&mut self, link: u32) {
-        self.links_up[link as usize] = false;
-        self.tell_wan(|wan| wan.cut(link));
-    }
-
-    fn heal(&mut self, link: u32) {
-        self.links_up[link as usize] = true;
-        self.tell_wan(|wan| wan.heal(link));
-    }
-
-    fn degrade(&mut self, link: u32, degrade: Degrade) {
-        self.tell_wan(|wan| wan.degrade(link, degrade));
-    }
-
-    fn crash(&mut self, node: u32) -> Vec<(SessionKey, SessionFigures)> {
-        if !self.node_is_up(node) {
-            return Vec::new();
-        }
-        // What dies with a process cannot be asked for afterwards: the look comes right before the kill.
-        if let Err(error) = self.look_at(&[node], true, true) {
-            self.broken.get_or_insert(error.0);
-        }
-        // Off the network first: a kernel whose process dies tells the peers, a machine that dies does not.
-        self.tell_wan(|wan| wan.node_down(node));
-        let state = &mut self.nodes[node as usize];
-        if let Some(process) = state.process.take() {
-            process.kill();
-        }
-        let figures = core::mem::take(&mut state.figures);
-        let past = &mut state.past;
-        past.stats.add(&figures.node.stats);
-        past.crashed_packets += figures.queued_packets;
-        past.host_dropped_packets += figures.node.host_dropped_packets;
-        past.cpu_s += figures.node.cpu_s.unwrap_or(0.0);
-        past.peak_rss_mib = past.peak_rss_mib.max(figures.node.peak_rss_mib.unwrap_or(0.0));
-        figures.sessions
-    }
-
-    fn restart(&mut self, node: u32) -> Result<(), TestbedError> {
-        if self.node_is_up(node) {
-            return Ok(());
-        }
-        self.tell_wan(|wan| wan.node_up(node));
-        self.launch(node)
-            .and_then(|()| self.until_ready(node))
-            .map_err(|error| TestbedError(error.to_string()))
     }
 }
 
