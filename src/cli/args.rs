@@ -58,8 +58,8 @@ pub(super) enum Verb {
         holds runs, or several of either, separated by commas. Exit code 4 when a line exceeds its tolerance.")]
     Compare(CompareOptions),
     /// Feed the log of a recorded node to the core again: is every frame, event and counter the same?
-    #[command(after_help = "Examples:\n  bellini replay runs/fig3-lab-1/node-2.log\n  \
-        bellini replay node-2.log --dump 40 --from 1.5\n\n\
+    #[command(after_help = "Examples:\n  bellini replay runs/fig3-lab-1/logs/node-2-1.log\n  \
+        bellini replay node-2-1.log --dump 40 --from 1.5\n\n\
         Exit codes: 0 byte-exact, up to where the log ends; 3 the log is damaged or no log; 4 the core did something \
         else than when it was recorded.")]
     Replay(ReplayOptions),

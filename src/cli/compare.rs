@@ -8,6 +8,9 @@ use bellini_reports::{Options, ReportError};
 use bellini_scenarios::record::file;
 use std::path::{Path, PathBuf};
 
+/// The file by which the directory of a comparison is known.
+const COMPARISON: &str = "compare.json";
+
 pub(super) fn run(options: &CompareOptions) -> Result<u8, Failure> {
     let wrong = |error: CompareError| Failure::new(exit::USAGE, error);
     let mut tolerances = Tolerances::default();
@@ -17,8 +20,12 @@ pub(super) fn run(options: &CompareOptions) -> Result<u8, Failure> {
     let (a, b) = sides(options)?;
     let out = options.out.clone().unwrap_or_else(|| Path::new("runs").join(name(&a, &b)));
     // A comparison replaces an earlier one, and nothing else.
-    if out.join(file::SUMMARY).exists() {
-        let message = format!("{} holds a run; use --out DIR for another place", out.display());
+    let is_used = std::fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_some());
+    if is_used && !out.join(COMPARISON).is_file() {
+        let message = format!(
+            "{} holds files that are no comparison's, and is left alone; use --out DIR for another place",
+            out.display()
+        );
         return Err(Failure::new(exit::USAGE, message));
     }
     let (a, b) = (load(&directories(&a)?)?, load(&directories(&b)?)?);

@@ -13,9 +13,10 @@ use super::sim::Simulator;
 use crate::Registry;
 use bellini_live::lab::LabOptions as LabSettings;
 use bellini_reports::Options;
-use bellini_reports::compare::{Comparison, Kind, Tolerances, Verdict, compare};
+use bellini_reports::compare::{Comparison, Kind, Tolerances, Verdict, compare, obstacles};
+use bellini_scenarios::emit;
 use bellini_scenarios::model::Scenario;
-use bellini_scenarios::record::{Run, file};
+use bellini_scenarios::record::{Run, Status, file};
 use plant::PLANTS;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -23,6 +24,11 @@ use std::path::{Path, PathBuf};
 
 /// A lab run that is not valid is repeated so often; the machine may have been busy.
 const REPEATS: u64 = 3;
+
+/// What the columns of the table are. Delays and losses are those of the line that is farthest off.
+const HEADER: &str = "| scenario | goodput, lab / sim (95 %) | queueing delay p50, lab - sim, ms | p95, ms | p99, ms | \
+    lost share, lab - sim | valid lab runs | emulator late, p95 of the worst run, us | verdict |\n\
+    |---|---|---|---|---|---|---|---|---|\n";
 
 pub(super) fn run(registry: &Registry, options: &FidelityOptions) -> Result<u8, Failure> {
     bellini_live::lab::Privilege::obtain().map_err(|error| Failure::new(exit::ENVIRONMENT, error))?;
@@ -33,6 +39,13 @@ pub(super) fn run(registry: &Registry, options: &FidelityOptions) -> Result<u8, 
         Ok(text.resolve(None)?.scenario)
     };
     let scenarios: Vec<Scenario> = options.scenarios.iter().map(read).collect::<Result<_, Failure>>()?;
+    for (i, scenario) in scenarios.iter().enumerate() {
+        if scenarios[..i].iter().any(|other| other.name == scenario.name) {
+            let message =
+                format!("two scenarios are called `{}`: their runs would share a place", scenario.name);
+            return Err(Failure::new(exit::USAGE, message));
+        }
+    }
     interrupt::catch();
     let kernel_shaper = options.network == LabNetwork::Kernel;
     let lab =
@@ -40,6 +53,9 @@ pub(super) fn run(registry: &Registry, options: &FidelityOptions) -> Result<u8, 
     let campaign = Campaign { registry, options, lab };
     let mut holds = true;
     let mut document = Vec::new();
+    if options.controls.is_none() {
+        exit::print(HEADER);
+    }
     for scenario in &scenarios {
         let outcome = match options.controls {
             None => campaign.compare(scenario)?,
@@ -77,12 +93,25 @@ impl Campaign<'_> {
         let simulated = self.simulate(scenario, 1, self.options.seeds, &base.join("sim"))?;
         let (measured, invalid) = self.measure(scenario, self.options.runs, &base.join("lab"))?;
         let (a, b) = (load(&simulated)?, load(&measured)?);
+        if let Some(obstacle) = obstacles(&a, &b).first() {
+            return Err(Failure::new(exit::FAILED, obstacle.text()));
+        }
         let comparison =
             compare(&a, &b, Tolerances::default()).map_err(|error| Failure::new(exit::FAILED, error))?;
         comparison
             .write(&base.join("compare"), Options::default())
             .map_err(|error| Failure::new(exit::FAILED, error))?;
-        Ok(row(scenario, &comparison, &b, invalid))
+        let mut outcome = row(scenario, &comparison, &b, invalid);
+        if (b.len() as u64) < self.options.runs {
+            outcome.holds = false;
+            exit::say(format_args!(
+                "{}: only {} of {} lab runs were valid",
+                scenario.name,
+                b.len(),
+                self.options.runs
+            ));
+        }
+        Ok(outcome)
     }
 
     /// Plants errors in the simulator's side and counts how often they are caught; lab against lab must pass.
@@ -98,7 +127,7 @@ impl Campaign<'_> {
         }
         let mut text = format!("{}: {} trials of {runs} lab runs each\n", scenario.name, groups.len());
         let mut found = Vec::new();
-        let mut holds = true;
+        let mut holds = groups.len() as u64 == trials;
         let enough = |good: usize, all: usize| good * 20 >= all * 19;
         let pairs = (0..groups.len()).map(|i| (groups[i], groups[(i + 1) % groups.len()]));
         let passed = pairs.filter(|(a, b)| judge(a, b)).count();
@@ -113,6 +142,7 @@ impl Campaign<'_> {
                 plant(&mut planted);
                 if planted == *scenario {
                     let _ = writeln!(text, "  {name}: nothing in the scenario to plant it in");
+                    holds = false;
                     continue;
                 }
             }
@@ -183,18 +213,33 @@ impl Campaign<'_> {
         Ok((valid, invalid))
     }
 
-    /// Plays one run, unless an earlier campaign has left it complete and it may be kept.
+    /// Plays one run, unless an earlier campaign has left it complete and it may be kept. Nothing is replaced.
     fn play(&self, player: &impl Player, scenario: &Scenario, seed: u64, path: &Path) -> Result<(), Failure> {
-        if self.options.keep && path.join(file::SUMMARY).is_file() {
-            return Ok(());
-        }
+        let interrupted = || {
+            Failure::rendered(exit::INTERRUPTED, "Interrupted; --keep goes on where this ended.".to_owned())
+        };
         if interrupt::was_pressed() {
-            return Err(Failure::rendered(
-                exit::INTERRUPTED,
-                "Interrupted; --keep goes on where this ended.".into(),
-            ));
+            return Err(interrupted());
         }
-        play_one(player, scenario, seed, path).map(drop)
+        // What populations drew is the same for all: seeds are to differ in what happens, not in what is built.
+        let scenario = Scenario { seed, ..scenario.clone() };
+        if self.options.keep && path.join(file::SUMMARY).is_file() {
+            let kept = Run::load(path).map_err(|error| Failure::new(exit::FAILED, error))?;
+            let text = std::fs::read_to_string(path.join(file::SCENARIO)).unwrap_or_default();
+            if text != emit::to_text(&scenario) {
+                let message = format!("{} is a run of another scenario; use --out DIR", path.display());
+                return Err(Failure::new(exit::USAGE, message));
+            }
+            if kept.summary.status == Status::Complete {
+                return Ok(());
+            }
+            std::fs::remove_dir_all(path)
+                .map_err(|error| Failure::new(exit::ENVIRONMENT, format!("{}: {error}", path.display())))?;
+        }
+        match play_one(player, &scenario, seed, path)?.status {
+            Status::Interrupted => Err(interrupted()),
+            _ => Ok(()),
+        }
     }
 }
 

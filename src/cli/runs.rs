@@ -110,7 +110,7 @@ fn mode<P: Player>(_: &P) -> &'static str {
     P::MODE
 }
 
-/// Runs one seed and leaves records only, in place of those of an earlier run.
+/// Runs one seed and leaves records only; a directory that holds something is left alone.
 ///
 /// # Errors
 /// Whatever keeps the run from ending with its records.
@@ -121,7 +121,7 @@ pub(super) fn play_one(
     path: &Path,
 ) -> Result<Summary, Failure> {
     let label = format!("{} in {}, {seed}", scenario.name, mode(player));
-    run_one(player, scenario, seed, path, &label, How { overwrite: Overwrite::Replace, has_report: false })
+    run_one(player, scenario, seed, path, &label, How { overwrite: Overwrite::Refuse, has_report: false })
 }
 
 /// How a run is recorded.

@@ -119,13 +119,16 @@ impl<'a> Lab<'a> {
         let wall_s = bed.now().as_secs_f64();
         let mut outcome =
             self.conductor.outcome(&mut bed, status, Mode::Lab, None, Engine::default()).map_err(failed)?;
+        // Of the whole run, as everything that it is judged by; summaries speak of the measuring window.
+        let nodes = 0..self.scenario.nodes.len() as u32;
+        let socket_drops = nodes.map(|node| bed.node(node).host_dropped_packets).sum();
         let network = bed.end();
         let summary = &mut outcome.summary;
         let mut health = match network {
             Some(network) => network.stop().map_err(|error| LabError::Failed(error.to_string()))?,
             None => LabHealth::default(),
         };
-        health.socket_drops = summary.nodes.iter().filter_map(|node| node.host_dropped_packets).sum();
+        health.socket_drops = socket_drops;
         summary.engine = Some(Engine {
             wall_s,
             packet_hops: Some(health.packets),

@@ -14,7 +14,7 @@ pub struct LabLimits {
     pub emulator_late_p99_us: f64,
     /// Share of the packets that the machine dropped itself: full receive queues of sockets and devices.
     pub host_drop_share: f64,
-    /// Share of one processor that the emulator may use; beyond it, lateness grows without bound.
+    /// Share of the time in which the emulator may be awake; beyond it, lateness grows without bound.
     pub emulator_busy_share: f64,
 }
 
@@ -86,7 +86,7 @@ impl LabLimits {
             ("p99 lateness of the emulator", health.emulator_late_p99_us, self.emulator_late_p99_us, "us"),
             ("share of packets dropped by the host", share, self.host_drop_share, ""),
             (
-                "share of a processor used by the emulator",
+                "share of the time in which the emulator was awake",
                 health.emulator_busy_share,
                 self.emulator_busy_share,
                 "",

@@ -10,8 +10,16 @@ pub(super) fn add_usage(figures: &mut NodeFigures) {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return };
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     figures.cpu_s = Some(micros as f64 / 1e6);
-    // The kernel counts it in KiB.
-    figures.peak_rss_mib = Some(usage.max_rss() as f64 / 1_024.0);
+    figures.peak_rss_mib = peak_rss_mib();
+}
+
+/// Returns the largest resident memory of this program in MiB. The kernel's figure for the process (`ru_maxrss`) will not
+/// do: it still knows what whoever started it held before the program began.
+fn peak_rss_mib() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1_024.0)
 }
 
 /// Has the kernel end this process with SIGTERM when the thread that started it ends.

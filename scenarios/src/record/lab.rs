@@ -20,7 +20,7 @@ pub struct Lab {
     /// 99th percentile of the same lateness.
     #[serde(serialize_with = "round::option")]
     pub emulator_late_p99_us: Option<f64>,
-    /// Share of one processor that the emulator used.
+    /// Share of the time in which the emulator did not sleep.
     #[serde(serialize_with = "round::option")]
     pub emulator_busy_share: Option<f64>,
     /// Processor time of the emulator in seconds.
@@ -50,7 +50,7 @@ pub struct LabLimits {
     /// Most packets that sockets and devices together may drop, as a share of all packets sent on links.
     #[serde(serialize_with = "round::float")]
     pub host_drop_share: f64,
-    /// Most of one processor that the emulator may use, as a share.
+    /// Largest share of the time in which the emulator may be awake.
     #[serde(serialize_with = "round::float")]
     pub emulator_busy_share: f64,
 }

@@ -164,7 +164,7 @@ pub const METRICS: &[Metric] = &[
         "lab.emulator_busy_share",
         Recorded::Summary,
         "1",
-        "Share of one processor that the emulator used",
+        "Share of the time in which the emulator did not sleep, spinning and waiting for a processor included",
         "there is no emulator",
     ),
     entry(
@@ -196,7 +196,7 @@ pub const METRICS: &[Metric] = &[
         "lab.limits",
         Recorded::Summary,
         "-",
-        "The limits: of lateness, of the share of packets that sockets and devices dropped, of the processor share",
+        "The limits: of lateness, of the share of packets that sockets and devices dropped, of the busy share",
         "in the simulator",
     ),
     entry(

@@ -10,6 +10,7 @@ use super::figures::{LinkFigures, NodeFigures};
 use super::testbed::{Testbed, TestbedError};
 use crate::model::Scenario;
 use crate::record::{DelayRow, Engine, Mode, SCHEMA, Status, Summary, View};
+use bellini_core::ids::NodeId;
 use bellini_core::time::Instant;
 use network::Window;
 use sessions::session_summary;
@@ -73,9 +74,15 @@ impl Conductor<'_> {
             }
         }
         let mut delays = Vec::new();
-        let sessions = self.roster.sessions.iter();
-        let sessions =
-            sessions.map(|session| session_summary(&self.roster, session, &in_flight, &mut delays)).collect();
+        let sessions = self.roster.sessions.iter().map(|session| {
+            let start = self.roster.zero + session.spec.start;
+            let started_at = |node: NodeId| {
+                let index = scenario.nodes.binary_search_by_key(&node, |spec| spec.id);
+                index.map_or(start, |index| bed.local(index as u32, start))
+            };
+            session_summary(&self.roster, session, &started_at, &in_flight, &mut delays)
+        });
+        let sessions = sessions.collect();
         let ran = bed.now().saturating_since(self.roster.zero).min(scenario.duration);
         let summary = Summary {
             schema: SCHEMA,

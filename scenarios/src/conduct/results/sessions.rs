@@ -9,14 +9,15 @@ use crate::record::{
 };
 use bellini_core::content::spec::Content;
 use bellini_core::ids::{NodeId, SessionKey};
-use bellini_core::time::Duration;
+use bellini_core::time::{Duration, Instant};
 use std::collections::BTreeMap;
 
 /// Returns the figures of a session, all of whose nodes have been read into its tally; the points of its delay
-/// distributions are appended to `delays`.
+/// distributions are appended to `delays`. `started_at`: what a node's clock showed when the session's content started.
 pub(super) fn session_summary(
     roster: &Roster<'_>,
     session: &RunSession<'_>,
+    started_at: &dyn Fn(NodeId) -> Instant,
     in_flight: &BTreeMap<(SessionKey, NodeId), u64>,
     delays: &mut Vec<DelayRow>,
 ) -> SessionSummary {
@@ -34,7 +35,7 @@ pub(super) fn session_summary(
             let sink = tally.sinks.get(&node).unwrap_or(&nothing);
             push_delays(key, node, sink, delays);
             let flying = in_flight.get(&(key, node)).copied().unwrap_or(0);
-            destination_summary(roster, session, node, sink, flying)
+            destination_summary(roster, session, node, sink, started_at(node), flying)
         })
         .collect();
     let packets: u64 = source.flows.iter().map(|(.., packets)| packets).sum();
@@ -95,6 +96,7 @@ fn destination_summary(
     session: &RunSession<'_>,
     node: NodeId,
     sink: &SinkTally,
+    started_at: Instant,
     in_flight: u64,
 ) -> DestinationSummary {
     let (spec, source) = (session.spec, &session.tally.source);
@@ -107,7 +109,6 @@ fn destination_summary(
     let is_messages = matches!(spec.content, Content::Messages { .. });
     // A file is there when every symbol came as it should be, and both ends have the same bytes.
     let is_same_file = content.file_digest.is_some() && content.file_digest == source.content.file_digest;
-    let zero = roster.zero + spec.start;
     let delay_ms = delay_figures(sink);
     let base_delay_ms = base_delay(roster.scenario, spec, node, source).map(Duration::as_millis_f64);
     DestinationSummary {
@@ -133,7 +134,7 @@ fn destination_summary(
         messages_on_time: is_messages.then_some(content.messages_on_time),
         bytes_complete: content.file_complete.map(|_| stats.delivered_bytes),
         sha256: content.file_digest.map(|digest| digest.to_string()),
-        complete_s: content.file_completed_at.map(|at| at.saturating_since(zero).as_secs_f64()),
+        complete_s: content.file_completed_at.map(|at| at.saturating_since(started_at).as_secs_f64()),
         complete: content.file_complete.map(|is_complete| is_complete && is_same_file),
     }
 }
