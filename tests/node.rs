@@ -319,6 +319,10 @@ fn bad_flags_are_refused() {
     run(&["--settings", "none.json"]).expect(6).says(&["none.json"]);
     run(&["--settings", "odd.json"]).expect(2).says(&["odd.json", "missing field"]);
     run(&["--id", "1", "--bind", "192.0.2.1"]).expect(6).says(&["not yet sealed", "192.0.2.1"]);
-    run(&["--id", "1", "--tcp-congestion", "nonsense"]).expect(6).says(&["nonsense"]);
+    run(&["--id", "1", "--tcp-congestion", "nonsense"]).expect(6).says(&[
+        "\"nonsense\"",
+        "available: ",
+        "reno",
+    ]);
     run(&["--id", "1", "--record", "no/such/place"]).expect(6).says(&["no/such/place"]);
 }

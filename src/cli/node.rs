@@ -31,7 +31,9 @@ pub(super) fn run(options: &NodeOptions) -> Result<u8, Failure> {
     match node::run(&settings, &place) {
         Ok(()) => Ok(exit::DONE),
         Err(error @ NodeError::Settings(_)) => Err(Failure::new(exit::USAGE, error)),
-        Err(error @ NodeError::Open { .. }) => Err(Failure::new(exit::ENVIRONMENT, error)),
+        Err(error @ (NodeError::Open { .. } | NodeError::Tcp(_))) => {
+            Err(Failure::new(exit::ENVIRONMENT, error))
+        }
         Err(error @ NodeError::Broken(_)) => Err(Failure::new(exit::FAILED, error)),
     }
 }
