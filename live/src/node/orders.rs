@@ -23,7 +23,8 @@ impl Daemon {
         match order {
             Order::Command(command) => self.command(now, client, *command),
             Order::Peers(peers) => {
-                let check = check::check_peers(self.id, self.data.local_addr().ip(), &peers);
+                let known = self.engine.peers.places();
+                let check = check::check_peers(self.id, self.data.local_addr().ip(), &known, &peers);
                 match check {
                     Ok(()) => self.add_peers(&peers),
                     Err(error) => {
