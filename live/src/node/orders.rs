@@ -114,6 +114,7 @@ impl Daemon {
             stranger_datagrams: self.engine.stranger_datagrams,
             unlinked_frames: self.unlinked_frames,
             dropped_event_lines: self.console.dropped_events(),
+            dropped_warning_lines: self.console.dropped_warnings(),
             turns: self.turns,
         }
     }
