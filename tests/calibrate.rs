@@ -35,6 +35,12 @@ fn loopback_is_two_fast_links() {
     let _nodes = [node(&scratch, "1"), node(&scratch, "2")];
     let arguments = ["calibrate", "--node", "1=1.sock", "--node", "2=2.sock"];
     let rest = ["--seconds", "1", "--max-rate", "2", "--out", "topology.json"];
+    // A calibration that is cut short does not stand in the way of the next one.
+    let mut cut: Command = scratch.command(BELLINI);
+    let mut cut = Node(cut.args(arguments).args(rest).stderr(Stdio::null()).spawn().expect("it starts"));
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert!(cut.0.try_wait().is_ok_and(|ended| ended.is_none()), "it measures");
+    drop(cut);
     scratch.run(&[&arguments[..], &rest].concat()).expect(0).says(&[
         "1 > 2: ",
         "2 > 1: ",
@@ -56,6 +62,17 @@ fn nobody_at_the_console() {
     let scratch = Scratch::new();
     let two = ["calibrate", "--node", "1=none.sock", "--node", "2=none.sock"];
     scratch.run(&two).expect(6).silent().says(&["node 1", "none.sock"]);
+    // Where the result goes is looked at before anything else, and nothing is lost there.
+    scratch
+        .run(&[&two[..], &["--out", "no/place.json"]].concat())
+        .expect(6)
+        .silent()
+        .says(&["no/place.json"]);
+    scratch.write("old.json", "old");
+    scratch.run(&[&two[..], &["--out", "old.json"]].concat()).expect(6).says(&["none.sock"]);
+    assert_eq!(std::fs::read_to_string(scratch.join("old.json")).expect("it stays"), "old");
+    scratch.run(&[&two[..], &["--out", "new.json"]].concat()).expect(6).says(&["none.sock"]);
+    assert!(!scratch.join("new.json").exists());
     scratch.run(&["calibrate", "--node", "1=none.sock"]).expect(2).silent().says(&["at least two"]);
     scratch.run(&["calibrate", "--node", "none.sock"]).expect(2).silent().says(&["ID=SOCKET"]);
 }

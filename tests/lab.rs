@@ -366,7 +366,7 @@ fn what_cannot_be_is_refused_beforehand() {
     let Some(bench) = Bench::open("bad input") else { return };
     bench.lab(&["nowhere.json"]).expect(3).silent().says(&["cannot read nowhere.json"]);
     let arguments = ["short.json", "--out", "run", "--tcp-congestion", "snail"];
-    let words = ["this kernel has no TCP congestion control \"snail\"; it has ", "reno"];
+    let words = ["TCP congestion control \"snail\" cannot be used here", "available: ", "reno"];
     bench.lab(&arguments).expect(6).silent().says(&words);
     assert!(!bench.scratch.join("run").exists());
     bench.lab(&["short.json", "--out", "short.json/run"]).expect(6).silent().says(&["short.json/run"]);

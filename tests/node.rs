@@ -9,7 +9,7 @@ use bellini_core::io::{
 };
 use bellini_core::time::{Duration as Span, Instant};
 use bellini_core::units::BitRate;
-use bellini_live::console::{Addresses, Answer, Order};
+use bellini_live::console::{Addresses, Answer, NodeSettings, Order};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -304,6 +304,53 @@ fn the_documented_console_is_the_real_one() {
     assert_eq!(node.ends().code(), Some(0));
 }
 
+/// The session by hand of docs/node.md, its times moved to now: every packet arrives.
+#[test]
+fn the_documented_session_by_hand_is_carried() {
+    let page = fs::read_to_string(sources().join("docs/node.md")).unwrap();
+    let example = page.split("```by-hand\n").nth(1).expect("an example").split("```").next().unwrap();
+    let mut nodes = pair();
+    let mut ahead = 0;
+    for line in example.lines() {
+        let number: usize = line[..1].parse().unwrap();
+        let node = &mut nodes[number - 1];
+        if let Some(expected) = line[1..].strip_prefix("< ") {
+            let begin = expected.split("...").next().unwrap();
+            let said = loop {
+                let said = node.answers.recv_timeout(PATIENCE).expect(expected);
+                if said.starts_with(begin) {
+                    break said;
+                }
+                assert!(said.starts_with("{\"event\""), "{said}");
+            };
+            if let Ok(Answer::Figures { at, .. }) = serde_json::from_str(&said) {
+                ahead = at.as_nanos() - 60_000_000_000;
+            }
+            continue;
+        }
+        let text = line[1..].strip_prefix("> ").expect("an order or an answer");
+        let moved = ["61000000000", "61500000000"].iter().fold(text.to_owned(), |text, time| {
+            text.replace(time, &(time.parse::<u64>().unwrap() + ahead).to_string())
+        });
+        // Where the nodes of this test are, they know already.
+        match serde_json::from_str(&moved).unwrap() {
+            Order::Peers(peers) => assert_eq!(peers.len(), 1),
+            order => node.order(&order),
+        }
+    }
+    wait_delivered(&mut nodes[1], SessionKey::new(1, 1), 500);
+}
+
+/// The settings file of docs/node.md can work.
+#[test]
+fn the_documented_settings_are_legal() {
+    let page = fs::read_to_string(sources().join("docs/node.md")).unwrap();
+    let example = page.split("```json\n").nth(1).expect("an example").split("```").next().unwrap();
+    let settings: NodeSettings = serde_json::from_str(example).unwrap();
+    settings.check().unwrap();
+    assert_eq!((settings.port, settings.peers.len(), settings.config.pacing.rates.len()), (7000, 1, 1));
+}
+
 /// What cannot work is refused before anything starts, with what, where and what would be right.
 #[test]
 fn bad_flags_are_refused() {
@@ -319,6 +366,10 @@ fn bad_flags_are_refused() {
     run(&["--settings", "none.json"]).expect(6).says(&["none.json"]);
     run(&["--settings", "odd.json"]).expect(2).says(&["odd.json", "missing field"]);
     run(&["--id", "1", "--bind", "192.0.2.1"]).expect(6).says(&["not yet sealed", "192.0.2.1"]);
-    run(&["--id", "1", "--tcp-congestion", "nonsense"]).expect(6).says(&["nonsense"]);
+    run(&["--id", "1", "--tcp-congestion", "nonsense"]).expect(6).says(&[
+        "\"nonsense\"",
+        "available: ",
+        "reno",
+    ]);
     run(&["--id", "1", "--record", "no/such/place"]).expect(6).says(&["no/such/place"]);
 }

@@ -88,6 +88,16 @@ fn other_files_are_refused() {
     scratch.run(&["replay", "nowhere.log"]).expect(6).says(&["nowhere.log: the log cannot be read"]);
 }
 
+/// A time that is none is refused before the log is read.
+#[test]
+fn records_print_from_a_time_only() {
+    let scratch = Scratch::new();
+    for from in ["--from=nan", "--from=inf", "--from=-1", "--from=soon"] {
+        let run = scratch.run(&["replay", "node.log", "--dump", "4", from]);
+        run.expect(2).silent().says(&["a number of seconds from 0 on"]);
+    }
+}
+
 /// Records can be read as text, from a time on.
 #[test]
 fn records_print_as_text() {

@@ -8,8 +8,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
+/// Distance of reports in the paper.
+const REPORT_INTERVAL: Duration = Duration::from_secs(30);
+
 /// Everything that a node needs to know of itself.
+///
+/// Where it is read from a file, only the id is needed; whatever else is missing is as in [`NodeConfig::new`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "GivenConfig")]
 pub struct NodeConfig {
     /// Its id.
     pub id: NodeId,
@@ -28,12 +34,54 @@ pub struct NodeConfig {
     /// Distance of the probes by which a destination estimates how far its sources' clocks are ahead (after a quick
     /// start of eight in the first second); `None`: delays are corrected by what
     /// [`ClockCorrection`](crate::io::Command::ClockCorrection) says. All nodes of a run should have the same.
-    #[serde(default)]
     pub clock_probes: Option<Duration>,
+}
+
+/// A [`NodeConfig`] as it is written down: an id, and whatever is not as usual.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenConfig {
+    id: NodeId,
+    incarnation: Option<Incarnation>,
+    #[serde(default)]
+    feeder: FeederConfig,
+    #[serde(default)]
+    pacing: PacingConfig,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default = "report_interval")]
+    report_interval: Option<Duration>,
+    mtu: Option<u16>,
+    #[serde(default)]
+    clock_probes: Option<Duration>,
+}
+
+impl From<GivenConfig> for NodeConfig {
+    fn from(given: GivenConfig) -> Self {
+        let GivenConfig { id, incarnation, feeder, pacing, limits, report_interval, mtu, clock_probes } =
+            given;
+        let usual = Self::new(id);
+        Self {
+            id,
+            incarnation: incarnation.unwrap_or(usual.incarnation),
+            feeder,
+            pacing,
+            limits,
+            report_interval,
+            mtu: mtu.unwrap_or(usual.mtu),
+            clock_probes,
+        }
+    }
+}
+
+/// Here `null` means none, so that a missing interval must be told from it.
+fn report_interval() -> Option<Duration> {
+    Some(REPORT_INTERVAL)
 }
 
 /// Pacing of datagram hops.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PacingConfig {
     /// Rate of wire bytes per next hop; hops that are not listed have `default_rate`.
     pub rates: BTreeMap<NodeId, BitRate>,
@@ -45,6 +93,7 @@ pub struct PacingConfig {
 
 /// Bounds of what a node keeps. Each has a counter for what it cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Hops that packets and messages of others may bring into being (about 1 KiB each, without queues). Hops that
     /// the driver asks for are made beyond it.
@@ -106,7 +155,7 @@ impl NodeConfig {
             feeder: FeederConfig::default(),
             pacing: PacingConfig::default(),
             limits: Limits::default(),
-            report_interval: Some(Duration::from_secs(30)),
+            report_interval: Some(REPORT_INTERVAL),
             mtu: 1_500,
             clock_probes: None,
         }

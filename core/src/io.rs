@@ -428,4 +428,10 @@ pub enum CommandError {
     /// Symbols are empty or do not fit a frame.
     #[error("symbols of {0} bytes: a symbol has 1 to {max} bytes", max = crate::header::SYMBOL_BYTES_MAX)]
     BadSymbolSize(u32),
+    /// Policies would be asked for without end.
+    #[error("policy_period is 0: it must be longer than zero, or null for a session that never asks again")]
+    NoPeriod,
+    /// A node has no hop to itself.
+    #[error("node {0} is this node itself: hops lead to other nodes")]
+    OwnHop(NodeId),
 }

@@ -267,7 +267,7 @@ pub(super) struct ReplayOptions {
     #[arg(long, value_name = "N")]
     pub(super) dump: Option<u64>,
     /// Print records from this second of the node's clock on.
-    #[arg(long, value_name = "SECONDS", requires = "dump")]
+    #[arg(long, value_name = "SECONDS", requires = "dump", value_parser = seconds)]
     pub(super) from: Option<f64>,
 }
 
@@ -392,6 +392,11 @@ impl PaperFigure {
             Self::Fig8 => "fig8",
         }
     }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds >= 0.0);
+    seconds.ok_or_else(|| "it must be a number of seconds from 0 on, such as `1.5`".to_owned())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

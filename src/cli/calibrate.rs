@@ -5,6 +5,9 @@ use super::exit::{self, Failure};
 use bellini_core::units::BitRate;
 use bellini_live::calibrate::{CalibrateError, Plan, calibrate, to_scenario};
 use std::collections::BTreeSet;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) fn run(options: &CalibrateOptions) -> Result<u8, Failure> {
@@ -20,6 +23,9 @@ pub(super) fn run(options: &CalibrateOptions) -> Result<u8, Failure> {
         rate_max,
         symmetric: options.symmetric,
     };
+    if let Some(path) = &options.out {
+        check_writable(path).map_err(|error| unwritable(path, &error))?;
+    }
     let ways = calibrate(&plan, |line| exit::say(line)).map_err(|error| match error {
         CalibrateError::Console { .. } => Failure::new(exit::ENVIRONMENT, error),
         other => Failure::new(exit::FAILED, other),
@@ -28,12 +34,26 @@ pub(super) fn run(options: &CalibrateOptions) -> Result<u8, Failure> {
     match &options.out {
         None => exit::print(&text),
         Some(path) => {
-            let unwritable = |error| Failure::new(exit::ENVIRONMENT, format!("{}: {error}", path.display()));
-            std::fs::write(path, text).map_err(unwritable)?;
+            fs::write(path, text).map_err(|error| unwritable(path, &error))?;
             exit::say(format_args!("Topology: {}", path.display()));
         }
     }
     Ok(if ways.is_empty() { exit::FAILED } else { exit::DONE })
+}
+
+/// Tries whether a file can be written, before minutes of measuring. What is there stays until there is a result.
+fn check_writable(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path).map(drop)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(exit::ENVIRONMENT, format!("{}: {error}", path.display()))
 }
 
 /// Returns the date in UTC as `year-month-day`.

@@ -31,7 +31,9 @@ pub(super) fn run(options: &NodeOptions) -> Result<u8, Failure> {
     match node::run(&settings, &place) {
         Ok(()) => Ok(exit::DONE),
         Err(error @ NodeError::Settings(_)) => Err(Failure::new(exit::USAGE, error)),
-        Err(error @ NodeError::Open { .. }) => Err(Failure::new(exit::ENVIRONMENT, error)),
+        Err(error @ (NodeError::Open { .. } | NodeError::Tcp(_))) => {
+            Err(Failure::new(exit::ENVIRONMENT, error))
+        }
         Err(error @ NodeError::Broken(_)) => Err(Failure::new(exit::FAILED, error)),
     }
 }
@@ -48,12 +50,7 @@ fn settings(options: &NodeOptions) -> Result<NodeSettings, Failure> {
                 Failure::new(exit::USAGE, format!("{place}: {error}\nhelp: {hint}"))
             })?
         }
-        (None, Some(id)) => {
-            let now_ns = node::read_ns(node::ClockId::CLOCK_REALTIME);
-            // Midnight of the day, so that nodes that were started apart count from the same time.
-            let day_ns = 86_400_000_000_000;
-            NodeSettings::new(NodeConfig::new(id), 1, Origin::UnixNs(now_ns - now_ns.rem_euclid(day_ns)))
-        }
+        (None, Some(id)) => NodeSettings::new(NodeConfig::new(id), 1, Origin::today()),
         (None, None) => {
             return Err(Failure::new(
                 exit::USAGE,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Limits and scheduler of every feeder of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FeederConfig {
     /// Most bytes in one conference's live lane; beyond it the oldest packets go (head drop). With
     /// [`Scheduler::Fifo`]: in the live lane that all conferences share.

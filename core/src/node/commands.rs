@@ -6,7 +6,7 @@ use crate::ids::{HopIndex, NodeId, SessionKey};
 use crate::io::{Command, CommandError, Event, HopKind, Install, PolicyReason, SessionSpec, SinkSpec};
 use crate::node::Node;
 use crate::session::{SinkSession, SourceSession};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::control::ControlBody;
 use crate::wire::routing;
 
@@ -45,6 +45,9 @@ impl Node {
                 Ok(())
             }
             Command::OpenHop { peer, kind } => {
+                if peer == self.config.id {
+                    return Err(CommandError::OwnHop(peer));
+                }
                 let hop = self.hop(peer, kind);
                 self.open_hop(now, hop);
                 Ok(())
@@ -95,6 +98,9 @@ impl Node {
     fn start_session(&mut self, now: Instant, spec: &SessionSpec) -> Result<(), CommandError> {
         if !(1..=SYMBOL_BYTES_MAX).contains(&spec.symbol_bytes) {
             return Err(CommandError::BadSymbolSize(spec.symbol_bytes));
+        }
+        if spec.policy_period == Some(Duration::ZERO) {
+            return Err(CommandError::NoPeriod);
         }
         let index = self.own_session(spec.key)?;
         if self.sessions.get(index).source.is_some() {

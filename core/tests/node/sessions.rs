@@ -1,8 +1,17 @@
 //! Sessions over datagram hops.
 
 use super::harness::*;
-use bellini_core::io::{Event, HopKind, PolicyReason};
-use bellini_core::time::Duration;
+use bellini_core::config::NodeConfig;
+use bellini_core::content::Content;
+use bellini_core::ids::Epoch;
+use bellini_core::io::{
+    Command, CommandError, DrawMode, Event, HopKind, Input, InputError, MeasureWindow, PolicyReason,
+    SessionSpec,
+};
+use bellini_core::node::Node;
+use bellini_core::rng::Seed;
+use bellini_core::time::{Duration, Instant};
+use bellini_core::units::BitRate;
 
 /// Start, policy question, install, handshake; then each packet takes exactly the link's delay.
 #[test]
@@ -81,4 +90,30 @@ fn flows_share_the_packets() {
     net.run_until(ms(2_000));
     assert_eq!((net.packets(1, 2), net.packets(1, 3), net.packets(3, 2)), (50, 50, 50));
     assert_eq!(net.delivered(2).len(), 100);
+}
+
+/// What would keep a node busy for ever, or with itself, is refused, and leaves nothing behind.
+#[test]
+fn commands_that_cannot_work_are_refused() {
+    let mut node = Node::new(NodeConfig::new(id(1)), Seed(1), Instant::ZERO).expect("a legal configuration");
+    let stop = Instant::ZERO + Duration::from_secs(1);
+    let spec = SessionSpec {
+        key: KEY,
+        epoch: Epoch(0),
+        destinations: vec![id(2)],
+        content: Content::Constant { rate: BitRate::from_bps(8_000).expect("a rate"), phase: Duration::ZERO },
+        symbol_bytes: 100,
+        hop_kind: HopKind::Datagram,
+        start: Instant::ZERO,
+        stop,
+        measure: MeasureWindow { from: Instant::ZERO, to: stop },
+        draw: DrawMode::Random,
+        policy_period: Some(Duration::ZERO),
+    };
+    let mut refused = |command| node.handle_input(Instant::ZERO, Input::Command(command));
+    let answer = refused(Command::StartSession(Box::new(spec)));
+    assert_eq!(answer, Err(InputError::Command(CommandError::NoPeriod)));
+    let answer = refused(Command::OpenHop { peer: id(1), kind: HopKind::Stream });
+    assert_eq!(answer, Err(InputError::Command(CommandError::OwnHop(id(1)))));
+    assert_eq!(node.sessions().count(), 0);
 }

@@ -139,6 +139,7 @@ fn connect(plan: &Plan) -> Result<Vec<Client>, CalibrateError> {
         if says != *node {
             return Err(client.problem(format!("{} is the console of node {says}", path.display())).into());
         }
+        forget(&mut client)?;
         peers.insert(*node, addresses);
         nodes.push(client);
     }
@@ -148,6 +149,15 @@ fn connect(plan: &Plan) -> Result<Vec<Client>, CalibrateError> {
         client.order(&Order::Peers(others))?;
     }
     Ok(nodes)
+}
+
+/// Has a node forget what a calibration that was interrupted left there.
+fn forget(client: &mut Client) -> Result<(), ClientError> {
+    let left = client.look(false)?.figures.counts.into_iter().map(|counts| counts.key);
+    for key in left.filter(|key| key.conference.0 == CONFERENCE) {
+        client.order(&Order::Command(Box::new(Command::ForgetSession(key))))?;
+    }
+    Ok(())
 }
 
 /// Two nodes, source first, by position and id.

@@ -20,6 +20,8 @@ pub struct HostFigures {
     pub unlinked_frames: u64,
     /// Events that clients of the console did not get because they read too slowly.
     pub dropped_event_lines: u64,
+    /// Warnings that clients did not get because they read too slowly.
+    pub dropped_warning_lines: u64,
     /// Turns of the data path.
     pub turns: u64,
 }

@@ -9,7 +9,7 @@ mod serve;
 mod settings;
 
 pub use host::{HostFigures, StreamCounters};
-pub use outbox::{ANSWER_LINES_MAX, EVENT_LINES_MAX};
+pub use outbox::{ANSWER_LINES_MAX, EVENT_LINES_MAX, WARNING_LINES_MAX};
 pub use serve::{CLIENTS_MAX, Conductor, Console, ConsolePlace, LINE_BYTES_MAX};
 pub(crate) use serve::{Call, ClientId, Heard};
 pub use settings::{Addresses, NodeSettings, Origin};

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// Lines of events that wait for a client; more are dropped and counted.
 pub const EVENT_LINES_MAX: usize = 65_536;
+/// Warnings that wait for a client; more are dropped and counted.
+pub const WARNING_LINES_MAX: usize = 64;
 /// Other lines that wait before a client's orders are no longer read: it must take answers to get further ones.
 pub const ANSWER_LINES_MAX: usize = 64;
 
@@ -22,12 +24,14 @@ struct State {
     lines: VecDeque<Arc<Answer>>,
     events: usize,
     dropped_events: u64,
+    warnings: usize,
+    dropped_warnings: u64,
     is_closed: bool,
     is_done: bool,
 }
 
 impl Outbox {
-    /// Adds a line. Events are dropped when too many wait, anything else never is.
+    /// Adds a line. Events and warnings are dropped when too many of them wait, an answer never is.
     pub(super) fn push(&self, answer: Arc<Answer>) {
         let mut state = self.lock();
         if state.is_closed {
@@ -39,6 +43,13 @@ impl Outbox {
                 return;
             }
             state.events += 1;
+        }
+        if matches!(*answer, Answer::Warning(_)) {
+            if state.warnings >= WARNING_LINES_MAX {
+                state.dropped_warnings += 1;
+                return;
+            }
+            state.warnings += 1;
         }
         state.lines.push_back(answer);
         self.changed.notify_all();
@@ -53,7 +64,7 @@ impl Outbox {
             }
             state = self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
-        state.events = 0;
+        (state.events, state.warnings) = (0, 0);
         self.changed.notify_all();
         Some(std::mem::take(&mut state.lines))
     }
@@ -61,7 +72,7 @@ impl Outbox {
     /// Waits until few enough answers wait that another order may be read. False: the client is gone.
     pub(super) fn wait_for_room(&self) -> bool {
         let mut state = self.lock();
-        while !state.is_closed && state.lines.len() - state.events >= ANSWER_LINES_MAX {
+        while !state.is_closed && state.lines.len() - state.events - state.warnings >= ANSWER_LINES_MAX {
             state = self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
         !state.is_closed
@@ -100,6 +111,11 @@ impl Outbox {
         self.lock().dropped_events
     }
 
+    /// Returns the warnings that were dropped so far.
+    pub(super) fn dropped_warnings(&self) -> u64 {
+        self.lock().dropped_warnings
+    }
+
     /// A thread that panicked leaves lines that are whole: they are plain data.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -118,18 +134,24 @@ mod tests {
         Arc::new(Answer::Event { at: NodeInstant::ZERO, event })
     }
 
-    /// Nobody reads: events stop at their limit, figures and warnings never do.
+    /// Nobody reads: events and warnings stop at their limits, answers never do.
     #[test]
-    fn only_events_are_dropped() {
+    fn answers_are_never_dropped() {
         let outbox = Outbox::default();
         for _ in 0..EVENT_LINES_MAX + 7 {
             outbox.push(event());
         }
-        for _ in 0..100 {
+        for _ in 0..WARNING_LINES_MAX + 5 {
             outbox.push(Arc::new(Answer::Warning("one".into())));
         }
-        assert_eq!(outbox.dropped_events(), 7);
-        assert_eq!(outbox.take().expect("lines wait").len(), EVENT_LINES_MAX + 100);
+        for _ in 0..2 * ANSWER_LINES_MAX {
+            outbox.push(Arc::new(Answer::Harvested { id: 1, figures: None }));
+        }
+        assert_eq!((outbox.dropped_events(), outbox.dropped_warnings()), (7, 5));
+        let all = EVENT_LINES_MAX + WARNING_LINES_MAX + 2 * ANSWER_LINES_MAX;
+        assert_eq!(outbox.take().expect("lines wait").len(), all);
+        outbox.push(Arc::new(Answer::Warning("two".into())));
+        assert_eq!(outbox.take().expect("there is room again").len(), 1);
         outbox.push(event());
         assert_eq!(outbox.take().expect("there is room again").len(), 1);
     }

@@ -24,6 +24,8 @@ pub const CLIENTS_MAX: usize = 8;
 pub const LINE_BYTES_MAX: u64 = 16 << 20;
 /// Orders that wait for the node; a client that sends more waits.
 const ORDERS_MAX: usize = 256;
+/// From a failed `accept` to the next one.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How long the last lines may take when the node ends.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -75,8 +77,8 @@ pub struct Console {
     next_id: ClientId,
     /// The first line for each client.
     greeting: Option<Arc<Answer>>,
-    /// Events that were dropped for clients which are gone.
-    dropped_before: u64,
+    /// Events and warnings that were dropped for clients which are gone.
+    dropped_before: (u64, u64),
 }
 
 #[derive(Debug)]
@@ -131,7 +133,7 @@ impl Console {
             clients: Vec::new(),
             next_id: 0,
             greeting: None,
-            dropped_before: 0,
+            dropped_before: (0, 0),
         }
     }
 
@@ -165,7 +167,13 @@ impl Console {
 
     /// Returns the events that clients did not get because they read too slowly.
     pub(crate) fn dropped_events(&self) -> u64 {
-        self.dropped_before + self.clients.iter().map(|client| client.outbox.dropped_events()).sum::<u64>()
+        self.dropped_before.0 + self.clients.iter().map(|client| client.outbox.dropped_events()).sum::<u64>()
+    }
+
+    /// Returns the warnings that clients did not get because they read too slowly.
+    pub(crate) fn dropped_warnings(&self) -> u64 {
+        self.dropped_before.1
+            + self.clients.iter().map(|client| client.outbox.dropped_warnings()).sum::<u64>()
     }
 
     /// Waits for the next call. New clients are let in meanwhile.
@@ -182,9 +190,19 @@ impl Console {
                     accepted = listener.accept() => accepted,
                 },
             };
-            // A client that was gone before it was let in needs nothing.
-            if let Ok(socket) = accepted.and_then(|(socket, _)| socket.into_std()) {
-                let _ = self.admit(socket);
+            match accepted {
+                // A client that was gone before it was let in needs nothing.
+                Ok((socket, _)) => {
+                    if let Ok(socket) = socket.into_std() {
+                        let _ = self.admit(socket);
+                    }
+                }
+                // No descriptors left, most likely: to try again at once would take the processor from the data path.
+                Err(_) => tokio::select! {
+                    biased;
+                    call = self.calls.recv() => return self.heard(call),
+                    () = tokio::time::sleep(ACCEPT_AGAIN) => {}
+                },
             }
         }
     }
@@ -206,7 +224,8 @@ impl Console {
     fn forget(&mut self, id: ClientId) {
         let Some(at) = self.clients.iter().position(|client| client.id == id) else { return };
         let client = self.clients.swap_remove(at);
-        self.dropped_before += client.outbox.dropped_events();
+        self.dropped_before.0 += client.outbox.dropped_events();
+        self.dropped_before.1 += client.outbox.dropped_warnings();
         client.outbox.close();
         if let Some(socket) = client.socket {
             let _ = socket.shutdown(Shutdown::Both);

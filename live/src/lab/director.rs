@@ -8,18 +8,16 @@ use super::pace::Clock;
 use super::plan::{LabOptions, Plan};
 use super::priority::{Raised, Wakeful};
 use super::workshop::Workshop;
+use crate::net::{TcpSetupError, try_congestion};
 use bellini_core::time::Duration;
 use bellini_scenarios::conduct::{ConductError, Conductor, Duty, Observer, Outcome, Progress, Testbed};
 use bellini_scenarios::model::Scenario;
 use bellini_scenarios::record::{Engine, Mode, Status};
 use bellini_scenarios::registry::Registry;
-use socket2::{Domain, Socket, Type};
 use std::io::ErrorKind;
 
 /// Longest time without a look at the observer.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Which congestion controls the kernel has.
-const CONGESTIONS: &str = "/proc/sys/net/ipv4/tcp_available_congestion_control";
 
 /// One run of a scenario in the lab.
 pub struct Lab<'a> {
@@ -143,17 +141,9 @@ impl<'a> Lab<'a> {
 
 /// Whether the kernel knows a congestion control. Whether it allows it is decided in the nodes' own namespaces.
 fn check_congestion(name: &str) -> Result<(), LabError> {
-    let tried = Socket::new(Domain::IPV4, Type::STREAM, None)
-        .and_then(|socket| socket.set_tcp_congestion(name.as_bytes()));
-    match tried {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let known = std::fs::read_to_string(CONGESTIONS).unwrap_or_default();
-            let known = known.split_whitespace().collect::<Vec<_>>().join(", ");
-            Err(LabError::Environment(format!(
-                "this kernel has no TCP congestion control {name:?}; it has {known}"
-            )))
-        }
-        _ => Ok(()),
+    match try_congestion(name) {
+        Err(TcpSetupError::Congestion { cause, .. }) if cause.kind() != ErrorKind::NotFound => Ok(()),
+        tried => tried.map_err(|error| LabError::Environment(error.to_string())),
     }
 }
 

@@ -16,5 +16,5 @@ mod train;
 pub mod udp;
 
 pub use dial::{DialError, accept, connect, listen};
-pub use tcp::{Arrived, TcpCounters, TcpOptions, TcpPipe, TcpSetupError, Written};
+pub use tcp::{Arrived, TcpCounters, TcpOptions, TcpPipe, TcpSetupError, Written, try_congestion};
 pub use udp::{Buffers, Flushed, Granted, PeerSlot, Received, UdpCounters, UdpOptions, UdpPort};

@@ -6,7 +6,7 @@
 use super::raw;
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -14,6 +14,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 /// Bytes of a receive buffer, and what a read finds free in it at least.
 const CHUNK_BYTES: usize = 256 * 1_024;
 const READ_BYTES_MIN: usize = 64 * 1_024;
+/// Which congestion controls the kernel has.
+const CONGESTIONS: &str = "/proc/sys/net/ipv4/tcp_available_congestion_control";
 /// A frame may take this much beyond the room: the largest one, with its length.
 const BEYOND_ROOM_BYTES: usize =
     bellini_core::hop::STREAM_FRAME_BYTES_MAX + bellini_core::wire::stream::STREAM_PREFIX_BYTES;
@@ -43,7 +45,7 @@ impl Default for TcpOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum TcpSetupError {
     /// The kernel has no such congestion control, or does not allow it to this user.
-    #[error("congestion control {asked:?} cannot be used here ({cause}); available: {available}")]
+    #[error("TCP congestion control {asked:?} cannot be used here ({cause}); available: {available}")]
     Congestion {
         /// The name asked for.
         asked: String,
@@ -90,6 +92,14 @@ pub struct TcpCounters {
     pub send_calls: u64,
 }
 
+/// Tries whether this system allows the congestion control `name`, before anything depends on it.
+///
+/// # Errors
+/// When it does not: with what the kernel has.
+pub fn try_congestion(name: &str) -> Result<(), TcpSetupError> {
+    set_congestion(&Socket::new(Domain::IPV4, Type::STREAM, None)?, name)
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct TcpPipe {
@@ -114,7 +124,9 @@ impl TcpPipe {
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         socket.set_tcp_notsent_lowat(options.unsent_max)?;
-        set_congestion(&socket, options)?;
+        if let Some(name) = &options.congestion {
+            set_congestion(&socket, name)?;
+        }
         let (chunk, waiting) = (BytesMut::new(), Vec::new());
         let counters = TcpCounters::default();
         Ok(Self { socket, peer, chunk, waiting, written: 0, gather_max: options.gather_max.max(1), counters })
@@ -254,12 +266,11 @@ impl AsRawFd for TcpPipe {
     }
 }
 
-fn set_congestion(socket: &Socket, options: &TcpOptions) -> Result<(), TcpSetupError> {
-    let Some(name) = &options.congestion else { return Ok(()) };
+fn set_congestion(socket: &Socket, name: &str) -> Result<(), TcpSetupError> {
     socket.set_tcp_congestion(name.as_bytes()).map_err(|cause| {
-        let available = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control")
+        let available = std::fs::read_to_string(CONGESTIONS)
             .map_or_else(|_| String::from("unknown"), |names| names.trim().replace(' ', ", "));
-        TcpSetupError::Congestion { asked: name.clone(), available, cause }
+        TcpSetupError::Congestion { asked: name.to_owned(), available, cause }
     })
 }
 
@@ -380,5 +391,6 @@ mod tests {
         assert!(told.contains("\"nonesuch\"") && told.contains("reno"), "{told}");
         let reno = TcpOptions { congestion: Some("reno".into()), ..TcpOptions::default() };
         pair(&reno);
+        assert!(try_congestion("reno").is_ok());
     }
 }

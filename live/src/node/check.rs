@@ -1,6 +1,7 @@
 //! What is wrong with a node's settings, before anything is started.
 
 use super::clock::DRIFT_PPB_MAX;
+use super::peers::plain;
 use crate::console::{Addresses, NodeSettings};
 use bellini_core::config::ConfigError;
 use bellini_core::ids::NodeId;
@@ -43,6 +44,16 @@ pub enum SettingsError {
         /// Where both are said to be.
         address: SocketAddr,
     },
+    /// One peer with one port for two things.
+    #[error(
+        "peers: node {node} is at {address} with both data and control: each needs a UDP port of its own"
+    )]
+    SamePlace {
+        /// The peer.
+        node: NodeId,
+        /// What is given twice.
+        address: SocketAddr,
+    },
     /// An address of the other family than the sockets.
     #[error("peers: node {node} is at {address}, which sockets bound to {bind} cannot reach")]
     OtherFamily {
@@ -68,20 +79,28 @@ impl NodeSettings {
         if self.port == self.control_port && self.port != 0 {
             return Err(SettingsError::SamePorts(self.port));
         }
-        check_peers(self.config.id, self.bind, &self.peers)
+        check_peers(self.config.id, self.bind, &BTreeMap::new(), &self.peers)
     }
 }
 
-/// Checks where peers are said to be, for a node `own` whose sockets are bound to `bind`.
+/// Checks where `peers` are said to be, for a node `own` whose sockets are bound to `bind` and which knows where the
+/// nodes of `known` are. Known nodes may move, but not to where another one stays.
 pub(super) fn check_peers(
     own: NodeId,
     bind: IpAddr,
+    known: &BTreeMap<NodeId, Addresses>,
     peers: &BTreeMap<NodeId, Addresses>,
 ) -> Result<(), SettingsError> {
-    let mut places = BTreeMap::new();
+    let staying = known.iter().filter(|(node, _)| !peers.contains_key(*node));
+    let mut places: BTreeMap<SocketAddr, NodeId> = staying
+        .flat_map(|(node, addresses)| [(plain(addresses.data), *node), (plain(addresses.control), *node)])
+        .collect();
     for (node, addresses) in peers {
         if *node == own {
             return Err(SettingsError::OwnPeer(own));
+        }
+        if plain(addresses.data) == plain(addresses.control) {
+            return Err(SettingsError::SamePlace { node: *node, address: addresses.data });
         }
         for address in [addresses.data, addresses.control] {
             if address.port() == 0 || address.ip().is_unspecified() {
@@ -92,7 +111,7 @@ pub(super) fn check_peers(
             if address.is_ipv4() != bind.is_ipv4() && !takes_both {
                 return Err(SettingsError::OtherFamily { node: *node, address, bind });
             }
-            if let Some(first) = places.insert(address, *node) {
+            if let Some(first) = places.insert(plain(address), *node) {
                 return Err(SettingsError::SameAddress { first, second: *node, address });
             }
         }
@@ -129,7 +148,7 @@ mod tests {
             (&[(1, "127.0.0.1:1", "127.0.0.1:2")][..], "node 1 is this node"),
             (&[(2, "127.0.0.1:0", "127.0.0.1:2")], "node 2 cannot be reached at 127.0.0.1:0"),
             (&[(2, "0.0.0.0:1", "127.0.0.1:2")], "cannot be reached"),
-            (&[(2, "127.0.0.1:1", "127.0.0.1:1")], "both at 127.0.0.1:1"),
+            (&[(2, "127.0.0.1:1", "127.0.0.1:1")], "node 2 is at 127.0.0.1:1 with both data and control"),
             (&[(2, "127.0.0.1:1", "127.0.0.1:2"), (3, "127.0.0.1:3", "127.0.0.1:2")], "nodes 2 and 3"),
             (&[(2, "[::1]:1", "[::1]:2")], "cannot reach"),
         ] {
@@ -147,5 +166,20 @@ mod tests {
         assert!(
             wrong.check().expect_err("no incarnation").to_string().starts_with("config.incarnation is 0")
         );
+    }
+    /// A later order may move a node, also to where one was that moves away with it; nobody takes the place of a node
+    /// that stays.
+    #[test]
+    fn places_that_are_known_are_taken() {
+        let known = settings(&[(2, "127.0.0.1:1", "127.0.0.1:2"), (3, "127.0.0.1:3", "127.0.0.1:4")]).peers;
+        let check = |peers: &[(u32, &str, &str)]| {
+            check_peers(id(1), "127.0.0.1".parse().expect("an address"), &known, &settings(peers).peers)
+        };
+        assert_eq!(check(&[(2, "127.0.0.1:1", "127.0.0.1:9")]), Ok(()));
+        assert_eq!(check(&[(2, "127.0.0.1:3", "127.0.0.1:4"), (3, "127.0.0.1:1", "127.0.0.1:2")]), Ok(()));
+        for taking in [(3, "127.0.0.1:1", "127.0.0.1:9"), (4, "127.0.0.1:9", "127.0.0.1:1")] {
+            let (second, address) = (id(taking.0), "127.0.0.1:1".parse().expect("an address"));
+            assert_eq!(check(&[taking]), Err(SettingsError::SameAddress { first: id(2), second, address }));
+        }
     }
 }

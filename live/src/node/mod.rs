@@ -33,7 +33,7 @@ pub use signals::Signals;
 pub use streams::STRANGE_CONNECTIONS_MAX;
 
 use crate::console::{Addresses, Answer, Call, Console, ConsolePlace, NodeSettings};
-use crate::net::TcpOptions;
+use crate::net::{TcpOptions, TcpSetupError, try_congestion};
 use crate::record::{FileSink, RecordError};
 use bellini_core::drive::Drained;
 use bellini_core::ids::NodeId;
@@ -78,6 +78,9 @@ pub enum NodeError {
         /// What the system says.
         cause: io::Error,
     },
+    /// The kernel does not do what the settings ask of TCP.
+    #[error("tcp_congestion: {0}")]
+    Tcp(#[from] TcpSetupError),
     /// The system failed a socket, the timer or a signal that had worked.
     #[error("the node cannot go on: {0}")]
     Broken(#[from] io::Error),
@@ -146,7 +149,7 @@ impl Daemon {
         let own = Preface { node: id, incarnation: settings.config.incarnation };
         let tcp = TcpOptions { congestion: settings.tcp_congestion.clone(), ..TcpOptions::default() };
         if let Some(name) = &tcp.congestion {
-            streams::try_congestion(name).map_err(open(format!("TCP congestion control {name:?}")))?;
+            try_congestion(name)?;
         }
         let at = |port| SocketAddr::new(settings.bind, port);
         let (streams, data) = bind_data(at(settings.port), own, &tcp)?;

@@ -23,7 +23,8 @@ impl Daemon {
         match order {
             Order::Command(command) => self.command(now, client, *command),
             Order::Peers(peers) => {
-                let check = check::check_peers(self.id, self.data.local_addr().ip(), &peers);
+                let known = self.engine.peers.places();
+                let check = check::check_peers(self.id, self.data.local_addr().ip(), &known, &peers);
                 match check {
                     Ok(()) => self.add_peers(&peers),
                     Err(error) => {
@@ -113,6 +114,7 @@ impl Daemon {
             stranger_datagrams: self.engine.stranger_datagrams,
             unlinked_frames: self.unlinked_frames,
             dropped_event_lines: self.console.dropped_events(),
+            dropped_warning_lines: self.console.dropped_warnings(),
             turns: self.turns,
         }
     }

@@ -33,7 +33,7 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Adds nodes, or says where known ones are now; returns the slots that are new or have moved.
+    /// Adds nodes, or says where known ones are now, each at a place of its own; returns the slots that are new or have moved.
     pub(super) fn update(&mut self, nodes: &BTreeMap<NodeId, Addresses>) -> Vec<Slot> {
         let mut changed = Vec::new();
         for (node, addresses) in nodes {
@@ -61,6 +61,11 @@ impl Peers {
             changed.push(slot);
         }
         changed
+    }
+
+    /// Returns where all known nodes are.
+    pub(super) fn places(&self) -> BTreeMap<NodeId, Addresses> {
+        self.slots.iter().map(|peer| (peer.node, peer.addresses)).collect()
     }
 
     pub(super) fn get(&self, slot: Slot) -> &Peer {
@@ -104,7 +109,7 @@ fn remove(table: &mut FxHashMap<SocketAddr, Slot>, address: SocketAddr, slot: Sl
 /// The form of an address by which it is compared: an IPv6 socket shows IPv4 senders as mapped addresses, and scope
 /// and flow label are none of the sender's doing.
 #[inline]
-fn plain(address: SocketAddr) -> SocketAddr {
+pub(super) fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 

@@ -20,7 +20,6 @@ use bellini_core::time::Instant;
 use bellini_core::wire::WireError;
 use bellini_core::wire::preface::Preface;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use socket2::{Domain, Socket, Type};
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -275,9 +274,4 @@ impl Drop for Streams {
     fn drop(&mut self) {
         self.stop_dialling();
     }
-}
-
-/// Tries whether this system allows a congestion control, before anything depends on it.
-pub(super) fn try_congestion(name: &str) -> io::Result<()> {
-    Socket::new(Domain::IPV4, Type::STREAM, None)?.set_tcp_congestion(name.as_bytes())
 }
