@@ -2,7 +2,7 @@
 //!
 //! A one-way delay needs two clocks. A destination asks the source for its time (a *probe*), and from the answers it
 //! keeps an interval in which the difference of both clocks lies for certain, with the likeliest value inside it:
-//! [`ClockEstimator`]. [`ClockPeers`] holds one for each source that this node listens to.
+//! [`ClockEstimator`]. `ClockPeers` holds one for each source that this node listens to.
 //!
 //! `docs/clocks.md` has the derivation, what is assumed, and measured coverage.
 
