@@ -28,7 +28,7 @@ pub use check::SettingsError;
 pub use clock::{DRIFT_PPB_MAX, NodeClock, read_ns};
 pub use ending::{DRAIN_MAX, FAREWELL_MAX};
 pub use nix::time::ClockId;
-pub use process::die_with_parent;
+pub use process::{die_with_parent, peak_rss_mib};
 pub use signals::Signals;
 pub use streams::STRANGE_CONNECTIONS_MAX;
 

@@ -13,9 +13,10 @@ pub(super) fn add_usage(figures: &mut NodeFigures) {
     figures.peak_rss_mib = peak_rss_mib();
 }
 
-/// Returns the largest resident memory of this program in MiB. The kernel's figure for the process (`ru_maxrss`) will not
+/// Returns the largest resident memory of this program so far in MiB, where the system tells. The kernel's figure for the process (`ru_maxrss`) will not
 /// do: it still knows what whoever started it held before the program began.
-fn peak_rss_mib() -> Option<f64> {
+#[must_use]
+pub fn peak_rss_mib() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;

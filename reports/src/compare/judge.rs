@@ -95,26 +95,10 @@ fn change(measure: Measure, distance: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::line::Kind;
+    use crate::compare::line::{Kind, blank};
 
     fn line(measure: Measure) -> Line {
-        Line {
-            kind: Kind::Goodput,
-            id: String::new(),
-            name: String::new(),
-            metric: String::new(),
-            unit: "",
-            a: None,
-            b: None,
-            runs: [0, 0],
-            measure,
-            value: None,
-            interval: None,
-            allowed: None,
-            detectable: None,
-            verdict: Verdict::Reported,
-            why: String::new(),
-        }
+        blank(Kind::Goodput, "", "", "", "", measure)
     }
 
     fn judged(rule: fn(&mut Line, &Effect, [f64; 2], f64), a: &[f64], b: &[f64]) -> Line {

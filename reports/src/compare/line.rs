@@ -183,3 +183,31 @@ fn distance(measure: Measure, edge: f64) -> f64 {
 fn rounded(value: f64) -> Value {
     if value.is_finite() { json!((value * 1e6).round() / 1e6 + 0.0) } else { Value::Null }
 }
+
+/// A line without figures.
+pub(super) fn blank(
+    kind: Kind,
+    id: &str,
+    name: &str,
+    metric: &str,
+    unit: &'static str,
+    measure: Measure,
+) -> Line {
+    Line {
+        kind,
+        id: id.to_owned(),
+        name: name.to_owned(),
+        metric: metric.to_owned(),
+        unit,
+        a: None,
+        b: None,
+        runs: [0, 0],
+        measure,
+        value: None,
+        interval: None,
+        allowed: None,
+        detectable: None,
+        verdict: Verdict::Reported,
+        why: String::new(),
+    }
+}

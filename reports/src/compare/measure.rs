@@ -4,7 +4,7 @@ mod destinations;
 mod links;
 
 use super::judge;
-use super::line::{Kind, Line, Measure, Verdict};
+use super::line::{Kind, Line, Measure, Verdict, blank};
 use super::sample::{Effect, Sample, each_of};
 use super::tolerance::Tolerances;
 use bellini_scenarios::record::{Run, Summary};
@@ -102,27 +102,6 @@ where
 /// Returns the values that runs have.
 fn values<T>(side: &[(u64, T)], of: impl Fn(&T) -> Option<f64>) -> Vec<f64> {
     side.iter().filter_map(|(_, figures)| of(figures)).collect()
-}
-
-/// A line without figures.
-fn blank(kind: Kind, id: &str, name: &str, metric: &str, unit: &'static str, measure: Measure) -> Line {
-    Line {
-        kind,
-        id: id.to_owned(),
-        name: name.to_owned(),
-        metric: metric.to_owned(),
-        unit,
-        a: None,
-        b: None,
-        runs: [0, 0],
-        measure,
-        value: None,
-        interval: None,
-        allowed: None,
-        detectable: None,
-        verdict: Verdict::Reported,
-        why: String::new(),
-    }
 }
 
 /// Returns the line of a thing that one side does not have; `None` when both have it.
