@@ -12,12 +12,14 @@
 //!   arrived. [`route`]: routes as trees.
 //! - [`feeder`]: a queue per conference before each next hop. [`hop`]: handshake, pacing and control messages of
 //!   the connection to a neighbour.
+//! - [`congestion`]: how fast a paced hop may send, learnt from its peer's reports.
 //! - [`wire`]: everything that crosses a hop, byte by byte. [`header`]: a packet's header while it is in a node.
 //! - [`stats`], [`report`]: what is counted and told; [`stopwatch`]: how long single packets take. [`timer`]: the timing wheel. [`rng`]: named random streams.
 //!   [`time`], [`units`], [`ids`], [`payload`]: the words that the rest is written in.
 
 pub mod clock;
 pub mod config;
+pub mod congestion;
 pub mod content;
 pub mod drive;
 pub mod feeder;

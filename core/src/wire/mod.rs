@@ -43,7 +43,7 @@ pub const DATA_FIXED_BYTES: usize =
 
 /// Reads the first `N` bytes as an array and returns it with what follows.
 #[inline(always)]
-fn split_fixed<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), WireError> {
+pub(crate) fn split_fixed<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), WireError> {
     bytes.split_first_chunk().ok_or(WireError::Truncated { need: N, got: bytes.len() })
 }
 
@@ -64,4 +64,4 @@ macro_rules! write_at {
         $bytes[$range].copy_from_slice(&$value.to_be_bytes())
     };
 }
-use {read, write_at};
+pub(crate) use {read, write_at};
