@@ -1,8 +1,17 @@
 //! `bellini reproduce`: experiments whose outcome is known from elsewhere (the paper, ns-2, a closed form, the kernel),
 //! done here and put beside the reference.
 
+mod bins;
+mod common;
+mod dumbbell;
+mod equation;
 mod paper;
 mod parallel;
+mod reference;
+mod simulate;
+mod split_loop;
+mod tfrc_loss;
+mod tfrc_step;
 
 use super::args::ReproduceOptions;
 use super::exit::{self, Failure};
@@ -10,6 +19,7 @@ use crate::Registry;
 use bellini_reports::reproduce::{Page, Row};
 use clap::builder::PossibleValue;
 use serde_json::{Value, json};
+use simulate::simulate;
 use std::path::{Path, PathBuf};
 
 /// An experiment with a name on the command line.
@@ -21,7 +31,13 @@ struct Experiment {
 }
 
 /// All experiments, in the order of the help.
-const GROUPS: &[&[Experiment]] = &[paper::EXPERIMENTS];
+const GROUPS: &[&[Experiment]] = &[
+    paper::EXPERIMENTS,
+    tfrc_loss::EXPERIMENTS,
+    tfrc_step::EXPERIMENTS,
+    dumbbell::EXPERIMENTS,
+    split_loop::EXPERIMENTS,
+];
 
 /// What an experiment is done with.
 struct Setting<'a> {
