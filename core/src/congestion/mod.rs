@@ -8,8 +8,10 @@
 //! Frames are what RFC 5348 calls packets: their numbers are its sequence numbers, their bytes without UDP and IP its
 //! segment size. Nothing here reads a clock or knows a socket.
 
+mod bbr;
 mod feedback;
 
+pub use bbr::BbrSender;
 pub use feedback::{FEEDBACK_BYTES, Feedback};
 
 use crate::time::{Duration, Instant};
