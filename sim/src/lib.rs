@@ -20,6 +20,7 @@ pub mod network;
 pub mod pool;
 mod simulation;
 mod testbed;
+pub mod tcp;
 mod transports;
 pub mod world;
 
