@@ -19,9 +19,9 @@ pub mod link;
 pub mod network;
 pub mod pool;
 mod simulation;
-mod testbed;
+mod streams;
 pub mod tcp;
-mod transports;
+mod testbed;
 pub mod world;
 
 pub use bellini_scenarios::conduct::{NoObserver, Observer, Outcome, Progress};

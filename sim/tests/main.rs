@@ -16,4 +16,5 @@ mod overflow;
 mod queueing;
 mod repeat;
 mod schedulers;
+mod streams;
 mod swarm;

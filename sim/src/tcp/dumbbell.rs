@@ -7,8 +7,8 @@
 
 use super::endpoint::Endpoint;
 use super::options::Options;
-use super::sender::SenderStats;
 use super::segment::Segment;
+use super::sender::SenderStats;
 use crate::agenda::{Agenda, Class};
 use crate::link::{Admit, LinkModel, LinkSpec, LinkStreams, Polled};
 use bellini_core::rng::Seed;
@@ -88,7 +88,8 @@ impl Dumbbell {
             .map(|(k, spec)| {
                 let one_way = Duration::from_nanos(spec.rtt.as_nanos() / 2);
                 let wire = |delay, loss, jitter, name: &str| {
-                    let free = LinkSpec { delay, loss, jitter, ..LinkSpec::serialiser(Rate::Unlimited, queue) };
+                    let free =
+                        LinkSpec { delay, loss, jitter, ..LinkSpec::serialiser(Rate::Unlimited, queue) };
                     LinkModel::new(&free, LinkStreams::named(seed, &format!("flow:{k}:{name}")))
                 };
                 let back = spec.rtt.saturating_sub(one_way);

@@ -2,9 +2,9 @@
 
 use super::options::Options;
 use super::receiver::Receiver;
+use super::segment;
 use super::segment::{Segment, SegmentKind};
 use super::sender::Sender;
-use super::segment;
 use bellini_core::time::{Duration, Instant};
 
 /// A SYN is repeated after this, then after twice as long, and so on.
@@ -162,8 +162,9 @@ impl Endpoint {
         match self.state {
             State::SynSent => self.poll_handshake(now, SegmentKind::Syn),
             State::SynReceived => self.poll_handshake(now, SegmentKind::SynAck),
-            State::Closed => core::mem::take(&mut self.owes_reset)
-                .then(|| Segment::new(SegmentKind::Reset, now)),
+            State::Closed => {
+                core::mem::take(&mut self.owes_reset).then(|| Segment::new(SegmentKind::Reset, now))
+            }
             State::Established => {
                 let mut segment = Segment::new(SegmentKind::Data, now);
                 if !core::mem::take(&mut self.owes_ack) {

@@ -8,6 +8,7 @@
 //! - [`scoreboard`] knows each segment that is out; [`rtt`] the round-trip time and the retransmission timeout;
 //!   [`congestion`] the window (NewReno, CUBIC with `HyStart`).
 //! - [`Sender`] and [`Receiver`] are the two halves of an [`Endpoint`], which adds the handshake.
+//! - [`host`] joins ends to nodes and to the modelled links: stream hops, and cross traffic.
 //! - [`dumbbell`] runs flows through one bottleneck without nodes, for what theory says about them.
 //!
 //! What is modelled, by which source, and what is not: `docs/simulator-model.md`.
@@ -15,6 +16,7 @@
 pub mod congestion;
 pub mod dumbbell;
 mod endpoint;
+pub mod host;
 mod options;
 mod ranges;
 mod receiver;

@@ -1,6 +1,7 @@
 //! How an end of a connection behaves.
 
 use super::congestion::CubicOptions;
+use super::segment::wire_bytes;
 use bellini_core::time::Duration;
 
 /// Which congestion control.
@@ -45,6 +46,14 @@ pub struct Options {
     pub receive_window: u64,
     /// Unacknowledged for so long after the first repeat, a connection is given up (RFC 5482).
     pub user_timeout: Duration,
+}
+
+impl Options {
+    /// Returns them for a path whose largest IP packet has `mtu` bytes.
+    #[must_use]
+    pub fn for_mtu(self, mtu: u32) -> Self {
+        Self { mss: self.mss.min(mtu.saturating_sub(wire_bytes(0, 0))).max(1), ..self }
+    }
 }
 
 impl Default for Options {

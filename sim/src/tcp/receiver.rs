@@ -179,7 +179,10 @@ impl Receiver {
         segment.echo = self.echo;
         let duplicate = self.duplicate.take();
         if self.sack {
-            duplicate.into_iter().chain(self.recent.iter().copied()).for_each(|range| segment.push_sack(range));
+            duplicate
+                .into_iter()
+                .chain(self.recent.iter().copied())
+                .for_each(|range| segment.push_sack(range));
         }
         self.acknowledged = self.next;
         self.quick = self.quick.saturating_sub(1);

@@ -372,8 +372,10 @@ mod tests {
             assert_eq!(board.to_resend.len() as u32, count(|sent| sent.is_lost && !sent.is_resent));
             let hanging: Vec<u64> =
                 core::iter::successors(board.oldest(), |number| board.sent_after(*number)).collect();
-            assert_eq!(hanging.len() as u32, count(|sent| !sent.is_sacked && (!sent.is_lost || sent.is_resent)));
-            assert!(hanging.len() as u32 == board.in_flight() || board.resent() == 0);
+            assert_eq!(
+                hanging.len() as u32,
+                count(|sent| !sent.is_sacked && (!sent.is_lost || sent.is_resent))
+            );
             assert_eq!(board.newest, hanging.last().copied().unwrap_or(NONE));
         }
         assert!(una > 1_000, "much was acknowledged");

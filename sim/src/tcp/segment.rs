@@ -107,9 +107,7 @@ impl Segment {
         put(&name);
         put(&[self.kind as u8 | from << 7, self.sack_count]);
         put(&self.len.to_be_bytes());
-        for word in
-            [self.seq, self.ack, self.window, self.timestamp.as_nanos(), self.echo.as_nanos()]
-        {
+        for word in [self.seq, self.ack, self.window, self.timestamp.as_nanos(), self.echo.as_nanos()] {
             put(&word.to_be_bytes());
         }
         for sack in &self.sacks {

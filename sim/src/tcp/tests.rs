@@ -64,15 +64,15 @@ fn the_handshake_takes_one_round_trip() {
 /// bandwidth-delay product. Two packets of buffer are there for the pair that a growing window sends at once.
 #[test]
 fn reno_uses_what_its_sawtooth_leaves() {
-    let (rate, rtt) = (mbps(48), ms(50));
+    let (rate, rtt) = (mbps(24), ms(60));
     let path = bdp(rate, rtt);
     for b in [0.0, 0.125, 0.25, 0.5, 1.0] {
         let queue = tail_drop((path as f64 * b) as u64 + 2 * 1_500);
         let flow = FlowSpec::greedy(options(Controller::Reno, false), rtt);
         let mut bell = Dumbbell::new(rate, queue, vec![flow], Seed(1));
-        bell.run(at(60.0));
+        bell.run(at(30.0));
         bell.mark();
-        bell.run(at(200.0));
+        bell.run(at(120.0));
         let (used, due) = (bell.utilisation(), sawtooth(b));
         let sender = bell.figures()[0].sender;
         println!("buffer {b} BDP: {used:.4} of {due:.4}, {sender:?}");

@@ -172,7 +172,7 @@ mod tests {
             window = Window { cwnd: ssthresh, ssthresh, credit: 0.0 };
             let k = libm::cbrt(300.0 / C);
             let (start, mut now) = (Instant::ZERO, Instant::ZERO);
-            while now < Instant::ZERO + Duration::from_secs(15) {
+            while now < Instant::ZERO + Duration::from_secs(18) {
                 // One round trip: an acknowledgement a segment, evenly.
                 let cwnd = window.cwnd;
                 for _ in 0..cwnd {

@@ -58,13 +58,7 @@ impl HyStart {
     }
 
     /// Takes a round trip of slow start in; whether slow start ends. `path` is the least round trip.
-    pub(super) fn on_rtt(
-        &mut self,
-        now: Instant,
-        cwnd: u32,
-        path: Duration,
-        sample: &RttSample,
-    ) -> bool {
+    pub(super) fn on_rtt(&mut self, now: Instant, cwnd: u32, path: Duration, sample: &RttSample) -> bool {
         if self.has_found {
             return false;
         }

@@ -106,7 +106,8 @@ impl Sender {
                 advance(&mut rack, now, sent, min);
                 if !sent.is_repeated {
                     lowest = lowest.min(sent.range.start);
-                    times.first_sacked = Some(times.first_sacked.map_or(sent.sent_at, |at| at.min(sent.sent_at)));
+                    times.first_sacked =
+                        Some(times.first_sacked.map_or(sent.sent_at, |at| at.min(sent.sent_at)));
                     told.is_original |= sent.range.end <= high;
                 }
             });

@@ -35,7 +35,8 @@ impl Sender {
         }
         match self.state {
             CaState::Recovery => {
-                let was_undone = told.is_forward && self.was_delayed(told) && self.try_undo_partial(now, told);
+                let was_undone =
+                    told.is_forward && self.was_delayed(told) && self.try_undo_partial(now, told);
                 if was_undone {
                     return false;
                 }
@@ -84,7 +85,8 @@ impl Sender {
     }
 
     fn keep_open(&mut self) {
-        let is_disordered = self.board.sacked() + self.board.lost() + self.board.resent() + self.duplicates > 0;
+        let is_disordered =
+            self.board.sacked() + self.board.lost() + self.board.resent() + self.duplicates > 0;
         let state = if is_disordered { CaState::Disorder } else { CaState::Open };
         if self.state != state {
             self.enter(state);

@@ -108,7 +108,10 @@ impl Sender {
         let is_new = self.state < CaState::Recovery;
         self.mark_all_lost(now);
         let is_first = self.state != CaState::Loss || since == now;
-        if self.state <= CaState::Disorder || self.una >= self.high || (self.state == CaState::Loss && is_first) {
+        if self.state <= CaState::Disorder
+            || self.una >= self.high
+            || (self.state == CaState::Loss && is_first)
+        {
             let prior_ssthresh = self.kept_threshold();
             self.begin_undo(prior_ssthresh);
             self.window.ssthresh = self.congestion.on_loss(self.window.cwnd);

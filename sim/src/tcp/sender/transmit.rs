@@ -34,7 +34,9 @@ impl Sender {
 
     fn next_segment(&mut self, now: Instant, mss: u32) -> Option<Outgoing> {
         match self.forced.take() {
-            Some(Forced::Head) if !self.board.is_empty() => return Some(self.repeat(now, self.board.first())),
+            Some(Forced::Head) if !self.board.is_empty() => {
+                return Some(self.repeat(now, self.board.first()));
+            }
             Some(Forced::ProbeNew) if self.written > self.nxt => return Some(self.send_new(now, mss)),
             Some(Forced::ProbeLast) => {
                 if let Some(last) = self.board.last() {
