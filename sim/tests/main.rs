@@ -6,6 +6,7 @@ mod common;
 mod watch;
 
 mod clocks;
+mod cross;
 mod delay;
 mod faults;
 mod fidelity;
