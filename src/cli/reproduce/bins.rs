@@ -1,13 +1,8 @@
-//! What is read out of series of equal intervals: variation, settling, medians.
+//! What is read out of series of equal intervals: variation, settling, quantiles.
 
 /// Returns the mean, `None` without values.
 pub(super) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// Returns the median (of an even number the mean of the middle two), `None` without values.
-pub(super) fn median(values: &[f64]) -> Option<f64> {
-    quantile(values, 0.5)
 }
 
 /// Returns the `q`-quantile (0 to 1), interpolated between the nearest values; `None` without values.
@@ -48,10 +43,8 @@ mod tests {
     #[test]
     fn made_up_series() {
         assert_eq!((mean(&[1.0, 2.0, 6.0]), mean(&[])), (Some(3.0), None));
-        assert_eq!(
-            (median(&[9.0, 1.0, 2.0]), median(&[4.0, 1.0]), median(&[])),
-            (Some(2.0), Some(2.5), None)
-        );
+        assert_eq!((quantile(&[9.0, 1.0, 2.0], 0.5), quantile(&[4.0, 1.0], 0.5)), (Some(2.0), Some(2.5)));
+        assert_eq!(quantile(&[], 0.5), None);
         assert_eq!(quantile(&[0.0, 10.0, 20.0, 30.0, 40.0], 0.25), Some(10.0));
         // 5 and 15 in turn: mean 10, deviation 5.
         assert_eq!(variation(&[5.0, 15.0, 5.0, 15.0]), Some(0.5));

@@ -3,7 +3,10 @@
 /// Returns the packets a second of RFC 5348 section 3.1 with b = 1 and t_RTO = 4 R: `p` loss event rate, `rtt_s` round
 /// trip in seconds.
 pub(super) fn packets_per_s(p: f64, rtt_s: f64) -> f64 {
-    let t_rto = 4.0 * rtt_s;
+    with_t_rto(p, rtt_s, 4.0 * rtt_s)
+}
+
+fn with_t_rto(p: f64, rtt_s: f64, t_rto: f64) -> f64 {
     let wait = t_rto * 3.0 * (3.0 * p / 8.0).sqrt() * p * (1.0 + 32.0 * p * p);
     1.0 / (rtt_s * (2.0 * p / 3.0).sqrt() + wait)
 }
@@ -43,11 +46,11 @@ mod tests {
         }
     }
 
-    /// Aim: ns-2's allowed rate with every 100th packet lost, 112,246.578872 B/s at s = 1000 B and R = 100.0832 ms, which
-    /// it holds to twelve digits.
+    /// Aim: ns-2's allowed rate with every 100th packet lost, 112,246.578872 B/s at s = 1000 B, R = 100.0832 ms and
+    /// a t_RTO of 0.4 s, which it holds to twelve digits.
     #[test]
     fn the_periodic_rate_of_ns_2() {
-        let rate = packets_per_s(0.01, 0.100_083_2) * 1000.0;
+        let rate = with_t_rto(0.01, 0.100_083_2, 0.4) * 1000.0;
         assert!((rate - 112_246.578_872).abs() < 1e-5, "{rate}");
     }
 }

@@ -10,6 +10,7 @@ mod parallel;
 mod reference;
 mod simulate;
 mod split_loop;
+mod tcp_theory;
 mod tfrc_loss;
 mod tfrc_step;
 
@@ -37,6 +38,7 @@ const GROUPS: &[&[Experiment]] = &[
     tfrc_step::EXPERIMENTS,
     dumbbell::EXPERIMENTS,
     split_loop::EXPERIMENTS,
+    tcp_theory::EXPERIMENTS,
 ];
 
 /// What an experiment is done with.
@@ -83,11 +85,12 @@ pub(super) fn run(registry: &Registry, options: &ReproduceOptions) -> Result<u8,
         .ok_or_else(|| Failure::new(exit::USAGE, format!("no experiment is called {}", options.name)))?;
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(experiment.name));
     std::fs::create_dir_all(&out).map_err(|error| unwritable(&out, &error))?;
-    let mut findings = (experiment.run)(&Setting { registry, options, out: &out })?;
+    let setting = Setting { registry, options, out: &out };
+    let mut findings = (experiment.run)(&setting)?;
     if options.quick {
         findings.page.notes.insert(0, "A short version: its figures prove nothing.".to_owned());
     }
-    write(&out, experiment.name, &findings)?;
+    write(setting.out, experiment.name, &findings)?;
     let page = &findings.page;
     for row in &page.rows {
         exit::print(&line(row, &page.reference));
