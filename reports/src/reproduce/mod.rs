@@ -8,6 +8,7 @@ use crate::chart::{Axis, Frame, Key, KeyShape, Size, Style, chart};
 use crate::draw::{Svg, escape};
 use crate::error::ReportError;
 use crate::format::number;
+use crate::png::Rasteriser;
 use minijinja::{Environment, context};
 
 const TEMPLATE: &str = include_str!("../../assets/reproduce.html");
@@ -201,12 +202,14 @@ impl Plot {
         words.split_whitespace().collect::<Vec<_>>().join("-")
     }
 
-    /// Returns the plot as a picture of its own.
+    /// Returns the plot as pictures of its own: SVG and PNG.
     ///
     /// # Errors
     /// [`ReportError::Draw`]: a defect.
-    pub fn svg(&self) -> Result<String, ReportError> {
-        Ok(self.draw()?.text)
+    pub fn pictures(&self) -> Result<(String, Vec<u8>), ReportError> {
+        let svg = self.draw()?;
+        let png = Rasteriser::new().png(&svg)?;
+        Ok((svg.text, png))
     }
 
     /// Returns what is drawn, tidy: one line a point, `curve,x,y`.

@@ -71,8 +71,10 @@ impl Case {
             let rtt = RTT_MS + SPREAD_MS * (2.0 * draws.unit() - 1.0);
             let delay = format!("{} us", (rtt * 500.0).round());
             let start = format!("{} ms", (draws.unit() * STARTS_S * 1e3).round());
-            links.push(json!({ "from": a, "to": b, "delay": delay, "bottleneck": "neck" }));
-            links.push(json!({ "from": b, "to": a, "delay": delay }));
+            // TCP fills its packets up to the MTU.
+            let mtu = if flow < self.n { 1_500 } else { PACKET_BYTES };
+            links.push(json!({ "from": a, "to": b, "delay": delay, "bottleneck": "neck", "mtu": mtu }));
+            links.push(json!({ "from": b, "to": a, "delay": delay, "mtu": mtu }));
             if flow < self.n {
                 sessions.push(json!({
                     "id": flow + 1, "source": a, "destinations": [b], "routing": "direct", "transport": "udp",
@@ -82,7 +84,7 @@ impl Case {
             } else {
                 cross.push(json!({
                     "from": a, "to": b, "pattern": "tcp", "flows": 1, "controller": "reno", "delayed_acks": false,
-                    "packet": format!("{PACKET_BYTES} B"), "start": start
+                    "start": start
                 }));
             }
         }

@@ -112,7 +112,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
     let defect = |error| Failure::new(exit::FAILED, error);
     let put =
-        |path: PathBuf, text: &str| std::fs::write(&path, text).map_err(|error| unwritable(&path, &error));
+        |path: PathBuf, bytes: &[u8]| std::fs::write(&path, bytes).map_err(|error| unwritable(&path, &error));
     let page = &findings.page;
     let html = page.render().map_err(defect)?;
     let plots = out.join("plots");
@@ -123,12 +123,15 @@ fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
         std::fs::create_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
     for plot in &page.plots {
-        put(plots.join(plot.slug()).with_extension("svg"), &plot.svg().map_err(defect)?)?;
-        put(plots.join(plot.slug()).with_extension("csv"), &plot.csv())?;
+        let place = plots.join(plot.slug());
+        let (svg, png) = plot.pictures().map_err(defect)?;
+        put(place.with_extension("svg"), svg.as_bytes())?;
+        put(place.with_extension("png"), &png)?;
+        put(place.with_extension("csv"), plot.csv().as_bytes())?;
     }
-    put(out.join("table.csv"), &page.csv())?;
-    put(out.join("reproduce.json"), &format!("{:#}\n", document(name, findings)))?;
-    put(out.join("report.html"), &html)
+    put(out.join("table.csv"), page.csv().as_bytes())?;
+    put(out.join("reproduce.json"), format!("{:#}\n", document(name, findings)).as_bytes())?;
+    put(out.join("report.html"), html.as_bytes())
 }
 
 /// Returns `reproduce.json`.
