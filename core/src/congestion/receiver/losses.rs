@@ -84,7 +84,21 @@ impl Losses {
 
     /// Returns the loss event rate.
     pub(super) fn loss_event_rate(&self) -> f64 {
-        self.current.loss_event_rate(self.top[0].0)
+        self.current.loss_event_rate(self.open_end())
+    }
+
+    /// Returns the last frame of the open interval: the highest, or the one before a frame that is missing and may
+    /// turn out to close the interval. (The RFC counts to the highest in any case, so that an interval would look up
+    /// to three frames longer just before it closes.)
+    fn open_end(&self) -> u64 {
+        let mut end = self.top[self.top_count.saturating_sub(1)].0;
+        for (number, _) in self.top[..self.top_count].iter().rev() {
+            if *number > end.saturating_add(1) {
+                break;
+            }
+            end = *number;
+        }
+        end
     }
 
     /// Takes frame `number` in. `first_interval` is asked for the interval before the first loss event of all, and is

@@ -209,5 +209,4 @@ fn first_interval(rate_max: u64, bytes: u64, frames: u64, rtt: Duration) -> f64 
 }
 
 #[cfg(test)]
-#[path = "receiver_tests.rs"]
 mod tests;

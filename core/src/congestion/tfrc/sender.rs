@@ -286,8 +286,15 @@ impl CongestionControl for TfrcSender {
         let bytes = f64::from(frame.bytes.max(1));
         // The sender does not know the receiver's loss intervals, over the last four of which the RFC takes the mean.
         self.segment = if self.has_sent { PAST * self.segment + (1.0 - PAST) * bytes } else { bytes };
+        if !self.has_sent && self.path.is_none() {
+            // One frame a second (section 4.2).
+            self.set_rate(bytes);
+        }
         self.segment_max = self.segment_max.max(bytes);
         self.has_sent = true;
+        // Larger frames raise the least rate.
+        self.rate = self.rate.max(self.rate_min());
+        self.rate_inst = self.rate_inst.max(self.rate_min());
     }
 
     fn on_feedback(&mut self, now: Instant, feedback: &Feedback) {
@@ -378,3 +385,7 @@ impl CongestionControl for TfrcSender {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "tests/mod.rs"]
+mod tests;
