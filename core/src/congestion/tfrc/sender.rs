@@ -244,7 +244,7 @@ impl TfrcSender {
             self.timer = None;
             return;
         }
-        self.timeouts += 1;
+        self.timeouts += u64::from(!is_idle);
         match self.rate_equation.filter(|_| has_loss) {
             None => self.set_rate(self.rate / 2.0),
             Some(equation) if equation > 2.0 * received => self.limit(now, received),
