@@ -8,11 +8,13 @@
 //! Frames are what RFC 5348 calls packets: their numbers are its sequence numbers, their bytes without UDP and IP its
 //! segment size. Nothing here reads a clock or knows a socket.
 
+mod bbr;
 pub mod equation;
 mod feedback;
 mod receiver;
 mod tfrc;
 
+pub use bbr::BbrSender;
 pub use feedback::{FEEDBACK_BYTES, Feedback};
 pub use receiver::{FrameArrival, Receiver};
 pub use tfrc::TfrcSender;
