@@ -103,7 +103,7 @@ impl Losses {
 
     /// Takes frame `number` in. `first_interval` is asked for the interval before the first loss event of all, and is
     /// told whether that is the loss of the peer's very first frame. Returns what the frame was, and whether a loss
-    /// event began.
+    /// event began, or was taken back.
     pub(super) fn on_frame(
         &mut self,
         now: Instant,
@@ -117,8 +117,9 @@ impl Losses {
         }
         let place = top.iter().position(|(known, _)| *known < number).unwrap_or(self.top_count);
         if place == LATER_ARRIVALS {
+            let before = self.current.start();
             let arrival = if self.fill(number) { Arrival::Late } else { Arrival::Known };
-            return (arrival, false);
+            return (arrival, self.current.start() != before);
         }
         let was_full = self.top_count == LATER_ARRIVALS;
         let out = self.top[LATER_ARRIVALS - 1];
@@ -150,6 +151,10 @@ impl Losses {
             && let Some(oldest) = self.gaps.pop_front()
         {
             self.settled.on_gap(&oldest, self.first_interval);
+        }
+        if self.gaps.is_empty() {
+            // Once for all: nothing until there is a loss, and no growth in between.
+            self.gaps.reserve_exact(GAPS_MAX);
         }
         self.gaps.push_back(gap);
         self.current.on_gap(&gap, self.first_interval)

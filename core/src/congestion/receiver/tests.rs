@@ -309,6 +309,17 @@ fn section_6_1_a_new_loss_event_is_reported_at_once() {
     assert!(!receiver.has_feedback());
 }
 
+/// A loss that turns out to be none is told at once, too.
+#[test]
+fn section_5_1_an_event_that_is_taken_back_is_reported_at_once() {
+    let mut receiver = receiver();
+    take(&mut receiver, 0, (0..31).chain(32..35));
+    assert!(receiver.losses.loss_event_rate() > 0.0 && receiver.reported_loss > 0.0);
+    receiver.on_frame(at(345), frame(31));
+    let report = receiver.poll_feedback(at(345)).expect("at once");
+    assert_eq!((report.loss_event_rate, report.lost, report.frames), (0.0, 0, 35));
+}
+
 /// k reports in a round trip, each with the rate of a whole one.
 #[test]
 fn section_6_2_more_reports_in_a_round_trip() {
