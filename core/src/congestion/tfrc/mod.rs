@@ -1,6 +1,6 @@
 //! TFRC's sender (RFC 5348 section 4): the rate by equation and receive rate, timers, pacing.
 //!
-//! [`TfrcSender`] is the machine; [`limited`], [`path`], [`receive_set`] and [`credit`] are what it remembers.
+//! [`TfrcSender`] is the machine; the other modules are what it remembers.
 
 mod credit;
 mod limited;
