@@ -1,6 +1,7 @@
 //! What losses and standing queues forbid: bounds of rate and bytes under way.
 
 use super::delivery::{Learnt, Sample};
+use crate::time::Duration;
 
 /// Share of frames lost in a round above which the path is too full (draft-ietf-ccwg-bbr, `BBR.LossThresh`).
 const LOSS_THRESHOLD: f64 = 0.02;
@@ -8,6 +9,8 @@ const LOSS_THRESHOLD: f64 = 0.02;
 pub(super) const BETA: f64 = 0.7;
 /// Share of the upper bound that is used between probes (draft-ietf-ccwg-bbr, `BBR.Headroom` is the rest).
 const WITH_HEADROOM: f64 = 0.85;
+/// What may be under way while a queue stands, in products of rate and smallest round trip.
+const QUEUE_GAIN: f64 = 1.1;
 /// Frames over which a loss rate is believed: at the threshold, one of them is lost.
 const FRAMES_MIN: u64 = 50;
 /// Lost frames that are believed at once (draft-ietf-ccwg-bbr, `BBR.StartupFullLossCnt`).
@@ -69,6 +72,10 @@ pub(super) struct Bounds {
     /// What the path carries at present: until the next probe.
     pub(super) inflight_lo: Option<u64>,
     pub(super) rate_lo: Option<f64>,
+    /// The rate delivered when a standing queue was first seen since the last probe, in bytes a second.
+    queued_rate: Option<f64>,
+    /// The rate delivered in the last round that lowered a bound, in bytes a second.
+    carried: Option<f64>,
     /// The most under way in the last round without too much loss.
     clean: u64,
     /// Rounds in which this probe has raised the upper bound.
@@ -80,6 +87,14 @@ impl Bounds {
     pub(super) fn lift_lower(&mut self) {
         self.inflight_lo = None;
         self.rate_lo = None;
+        self.queued_rate = None;
+        self.carried = None;
+    }
+
+    /// Returns what the path carried of late, in bytes a second, if it was too full. An application that sends little
+    /// says nothing about it.
+    pub(super) fn carried(&self) -> Option<f64> {
+        self.carried
     }
 
     /// The path is too full at present: what it delivered in this round is the new bound, but a bound never falls by
@@ -87,8 +102,25 @@ impl Bounds {
     pub(super) fn lower(&mut self, latest: &Latest, rate: f64, inflight: u64) {
         let rate = self.rate_lo.unwrap_or(rate);
         self.rate_lo = Some(latest.rate.min(rate).max(BETA * rate));
+        if !latest.is_app_limited {
+            self.carried = Some(latest.rate);
+        }
         let inflight = self.inflight_lo.unwrap_or(inflight);
         self.inflight_lo = Some(latest.bytes.min(inflight).max((BETA * inflight as f64) as u64));
+    }
+
+    /// A queue stands: what is under way goes down to what this flow's share of the rate needs, plus `extra` bytes.
+    /// Against others that hold the queue the share would shrink from round to round; it may by [`BETA`] until the next
+    /// probe.
+    pub(super) fn lower_to_share(&mut self, latest: &Latest, min_rtt: Duration, extra: u64) {
+        if latest.rate <= 0.0 {
+            return;
+        }
+        self.carried = Some(latest.rate);
+        let first = *self.queued_rate.get_or_insert(latest.rate);
+        let share = QUEUE_GAIN * latest.rate.max(BETA * first) * min_rtt.as_secs_f64();
+        let share = (share as u64).saturating_add(extra);
+        self.inflight_lo = Some(self.inflight_lo.map_or(share, |bound| bound.min(share)));
     }
 
     /// A round passed without too much loss.
