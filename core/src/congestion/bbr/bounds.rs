@@ -9,8 +9,8 @@ const LOSS_THRESHOLD: f64 = 0.02;
 pub(super) const BETA: f64 = 0.7;
 /// Share of the upper bound that is used between probes (draft-ietf-ccwg-bbr, `BBR.Headroom` is the rest).
 const WITH_HEADROOM: f64 = 0.85;
-/// What may be under way while a queue stands, in products of rate and smallest round trip.
-const QUEUE_GAIN: f64 = 1.1;
+/// What a flow keeps queued where a queue stands: this many times the root of what its rate needs, both in frames.
+const QUEUE_GAIN: f64 = 2.0;
 /// Frames over which a loss rate is believed: at the threshold, one of them is lost.
 const FRAMES_MIN: u64 = 50;
 /// Lost frames that are believed at once (draft-ietf-ccwg-bbr, `BBR.StartupFullLossCnt`).
@@ -109,18 +109,20 @@ impl Bounds {
         self.inflight_lo = Some(latest.bytes.min(inflight).max((BETA * inflight as f64) as u64));
     }
 
-    /// A queue stands: what is under way goes down to what this flow's share of the rate needs, plus `extra` bytes.
-    /// Against others that hold the queue the share would shrink from round to round; it may by [`BETA`] until the next
-    /// probe.
-    pub(super) fn lower_to_share(&mut self, latest: &Latest, min_rtt: Duration, extra: u64) {
+    /// A queue stands: what is under way becomes what this flow's share of the rate needs, a part of the queue, and
+    /// `extra` bytes. The part grows slower than the rate: in one queue, rates are as the bytes queued, so that the
+    /// smaller flow gains on the larger one, as flows of TCP Vegas do. Against others that hold the queue the share
+    /// would shrink from round to round; it may by [`BETA`] until the next probe. `frame` is a frame's bytes.
+    pub(super) fn lower_to_share(&mut self, latest: &Latest, min_rtt: Duration, frame: u64, extra: u64) {
         if latest.rate <= 0.0 {
             return;
         }
         self.carried = Some(latest.rate);
         let first = *self.queued_rate.get_or_insert(latest.rate);
-        let share = QUEUE_GAIN * latest.rate.max(BETA * first) * min_rtt.as_secs_f64();
-        let share = (share as u64).saturating_add(extra);
-        self.inflight_lo = Some(self.inflight_lo.map_or(share, |bound| bound.min(share)));
+        let needed = latest.rate.max(BETA * first) * min_rtt.as_secs_f64();
+        let queue = QUEUE_GAIN * libm::sqrt(needed * frame as f64);
+        let share = ((needed + queue) as u64).saturating_add(extra);
+        self.inflight_lo = Some(share);
     }
 
     /// A round passed without too much loss.
@@ -163,7 +165,15 @@ mod tests {
 
     fn learnt(frames: u64, lost: u64) -> Learnt {
         let sample = Some(Sample { rate: 100.0, bytes: 50, is_app_limited: false });
-        Learnt { rtt: None, sample, inflight_before: 80, frames, lost, is_round_end: false, is_after_idle: false }
+        Learnt {
+            rtt: None,
+            sample,
+            inflight_before: 80,
+            frames,
+            lost,
+            is_round_end: false,
+            is_after_idle: false,
+        }
     }
 
     /// Aim: one lost frame of a small window is no verdict; losses add up until there is one.
@@ -197,6 +207,26 @@ mod tests {
         assert_eq!((bounds.rate_lo, bounds.inflight_lo), (Some(100.0), Some(50)));
         bounds.lower(&latest, 0.0, 0);
         assert_eq!((bounds.rate_lo, bounds.inflight_lo), (Some(100.0), Some(50)));
+    }
+
+    /// Aim: where a queue stands, the flow with four times the rate keeps twice as much queued, and a share that
+    /// shrinks is followed by 0.7 and no further.
+    #[test]
+    fn queues_are_shared_by_the_root_of_rates() {
+        let second = Duration::from_secs(1);
+        let share = |rate| Latest { rate, ..Latest::new() };
+        let mut bounds = Bounds::default();
+        bounds.lower_to_share(&share(40_000.0), second, 100, 7);
+        assert_eq!(bounds.inflight_lo, Some(40_000 + 4_000 + 7));
+        assert_eq!(bounds.carried(), Some(40_000.0));
+        bounds.lower_to_share(&share(10_000.0), second, 100, 0);
+        assert_eq!(bounds.inflight_lo, Some(28_000 + 3_346));
+        bounds.lift_lower();
+        bounds.lower_to_share(&share(10_000.0), second, 100, 0);
+        assert_eq!(bounds.inflight_lo, Some(10_000 + 2_000));
+        bounds.lift_lower();
+        bounds.lower_to_share(&share(0.0), second, 100, 0);
+        assert_eq!((bounds.inflight_lo, bounds.carried()), (None, None));
     }
 
     /// Aim: a failed probe leaves what was carried before, or 0.7 of the target, and later probes raise it again.

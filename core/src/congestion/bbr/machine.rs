@@ -9,7 +9,7 @@ use crate::time::{Duration, Instant};
 
 /// How long ProbeRTT keeps little under way, and a round at least (draft-ietf-ccwg-bbr, `BBR.ProbeRTTDuration`).
 const PROBE_RTT_HOLD: Duration = Duration::from_millis(200);
-/// Round trips above the smallest by a quarter and this much show a queue; the latter is for paths so short that
+/// Round trips above the smallest by an eighth and this much show a queue; the latter is for paths so short that
 /// machines' own delays count.
 const QUEUE_MIN: Duration = Duration::from_millis(1);
 /// Timeouts in a row after which the model is forgotten.
@@ -138,7 +138,8 @@ impl BbrSender {
         }
         if self.phase != Phase::Drain && !self.latest.is_app_limited && self.has_queue() {
             let extra = self.report_bytes();
-            self.bounds.lower_to_share(&self.latest, self.min_rtt.get().unwrap_or_default(), extra);
+            let (min_rtt, frame) = (self.min_rtt.get().unwrap_or_default(), self.frame());
+            self.bounds.lower_to_share(&self.latest, min_rtt, frame, extra);
         }
     }
 
@@ -148,7 +149,7 @@ impl BbrSender {
             return false;
         };
         let excess = least.saturating_sub(base);
-        excess > Duration::from_nanos(base.as_nanos() / 4) + QUEUE_MIN
+        excess > Duration::from_nanos(base.as_nanos() / 8) + QUEUE_MIN
     }
 
     fn fail_probe(&mut self) {

@@ -12,7 +12,7 @@
 //! Where it departs from the draft:
 //! - It learns from totals in reports, a few a round trip, instead of acknowledgements: see [`delivery`]. Bounds of
 //!   bytes under way leave room for what one report acknowledges.
-//! - Hops carry no ECN. A round trip that stays above the smallest by a quarter while cruising is the sign instead
+//! - Hops carry no ECN. A round trip that stays above the smallest by an eighth between probes is the sign instead
 //!   that others share the queue, and bounds what is under way to this flow's share.
 //! - Lower bounds follow losses above the threshold only, not every loss.
 //! - ProbeRTT comes every 10 s, and not if any report in the meantime showed a path without a queue.

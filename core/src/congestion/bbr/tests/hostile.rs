@@ -9,11 +9,18 @@ use proptest::prelude::*;
 enum Step {
     Open(Option<u64>),
     Wait(u64),
-    Send { gap: u64, bytes: u32 },
+    Send {
+        gap: u64,
+        bytes: u32,
+    },
     /// A report of anything.
     Report(Feedback),
     /// A report that the newest frames arrived, some of them lost.
-    Plausible { age_us: u32, held_us: u32, lost: u64 },
+    Plausible {
+        age_us: u32,
+        held_us: u32,
+        lost: u64,
+    },
     Timeout,
 }
 
@@ -22,18 +29,21 @@ fn any_number() -> impl Strategy<Value = u64> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let report = (any::<u32>(), any::<u32>(), any_number(), 0.0..=1.0, [(); 4].map(|()| any_number())).prop_map(
-        |(echo_us, held_us, received_bytes_per_s, loss_event_rate, [highest, frames, bytes, lost])| Feedback {
-            echo_us,
-            held_us,
-            received_bytes_per_s,
-            loss_event_rate,
-            highest,
-            frames,
-            bytes,
-            lost,
-        },
-    );
+    let report = (any::<u32>(), any::<u32>(), any_number(), 0.0..=1.0, [(); 4].map(|()| any_number()))
+        .prop_map(
+            |(echo_us, held_us, received_bytes_per_s, loss_event_rate, [highest, frames, bytes, lost])| {
+                Feedback {
+                    echo_us,
+                    held_us,
+                    received_bytes_per_s,
+                    loss_event_rate,
+                    highest,
+                    frames,
+                    bytes,
+                    lost,
+                }
+            },
+        );
     prop_oneof![
         1 => proptest::option::of(any_number()).prop_map(Step::Open),
         8 => prop_oneof![0..1_000_000_000_u64, 0..1_000_000_000_000_u64].prop_map(Step::Wait),

@@ -48,36 +48,47 @@ fn one_report_in_a_round_trip_is_enough() {
     pipe.open(Load::Greedy);
     pipe.run_until(30.0);
     let rates = [pipe.flows[0].mbps(4.0, 5.0), pipe.flows[0].mbps(10.0, 30.0)];
-    println!("one report a round trip: {:.1} Mbit/s in the fifth second, {:.1} after the tenth", rates[0], rates[1]);
+    println!(
+        "one report a round trip: {:.1} Mbit/s in the fifth second, {:.1} after the tenth",
+        rates[0], rates[1]
+    );
     assert!(rates[1] >= 90.0, "{rates:?}");
 }
 
-/// Aim: a flow that comes to a full path gets its share within 30 s, at a buffer of one product and at a deep one,
-/// without a deep queue.
+/// Aim: a flow that comes to a full path gets its share within 30 s, without a deep queue, at a buffer of one product
+/// and at a deep one. At a small buffer and at 200 ms the shares are less equal after that time: there are few rounds in
+/// which the flows see each other.
 #[test]
 fn two_flows_share() {
-    for (rtt, buffer, is_bound) in [(40, 1.0, true), (40, 4.0, true), (40, 0.25, false), (200, 1.0, false)] {
+    for (rtt, buffer, range) in
+        [(40, 1.0, 0.7..1.4), (40, 4.0, 0.7..1.4), (40, 0.25, 0.5..2.0), (200, 1.0, 0.4..2.6)]
+    {
         let path = path(50.0, rtt, buffer, 0.0);
-        let mut pipe = Pipe::new(path);
-        pipe.open(Load::Greedy);
-        pipe.run_until(5.0);
-        pipe.open(Load::Greedy);
-        pipe.run_until(35.0);
-        pipe.take_mean_queue();
-        pipe.run_until(65.0);
-        let queue = pipe.take_mean_queue() / path.bdp();
-        let rates = [0, 1].map(|flow| pipe.flows[flow].mbps(35.0, 65.0));
-        let (sum, ratio) = (rates[0] + rates[1], rates[0] / rates[1]);
-        let lost = pipe.drops as f64 * f64::from(FRAME) / (pipe.flows[0].sent + pipe.flows[1].sent) as f64;
+        let mut ratios = Vec::new();
+        let (mut sums, mut queues, mut drops, mut sent) = (0.0, 0.0, 0, 0);
+        for salt in [0, 10, 20, 30, 40] {
+            let mut pipe = Pipe::new(path).with_salt(salt);
+            pipe.open(Load::Greedy);
+            pipe.run_until(5.0);
+            pipe.open(Load::Greedy);
+            pipe.run_until(35.0);
+            pipe.take_mean_queue();
+            pipe.run_until(65.0);
+            let rates = [0, 1].map(|flow| pipe.flows[flow].mbps(35.0, 65.0));
+            ratios.push(rates[0] / rates[1]);
+            sums += (rates[0] + rates[1]) / 5.0;
+            queues += pipe.take_mean_queue() / path.bdp() / 5.0;
+            drops += pipe.drops;
+            sent += (pipe.flows[0].sent + pipe.flows[1].sent) / u64::from(FRAME);
+        }
+        let lost = drops as f64 / sent as f64;
         println!(
-            "two flows, {rtt} ms, buffer {buffer} BDP: {:.1} and {:.1} Mbit/s, ratio {ratio:.2}, queue {queue:.2} BDP, \
-             loss {:.2} %",
-            rates[0],
-            rates[1],
+            "two flows, {rtt} ms, buffer {buffer} BDP: ratios {ratios:.2?}, sum {sums:.1} Mbit/s, \
+             queue {queues:.2} BDP, loss {:.2} %",
             100.0 * lost
         );
-        assert!(sum > 45.0 && queue < 1.0 && lost < 0.03, "{rates:?} {queue} {lost}");
-        assert!(!is_bound || (0.7..1.4).contains(&ratio), "{ratio}");
+        assert!(sums > 45.0 && queues < 0.8 && lost < 0.02, "{sums} {queues} {lost}");
+        assert!(ratios.iter().all(|ratio| range.contains(ratio)), "{ratios:?}");
     }
 }
 
@@ -154,7 +165,10 @@ fn losses_above_the_threshold_slow_down() {
         pipe.open(Load::Greedy);
         pipe.run_until(30.0);
         let rate = pipe.flows[0].mbps(10.0, 30.0);
-        println!("20 Mbit/s, 60 ms, loss {loss}: {rate:.1} Mbit/s; TFRC's equation {:.2}", tfrc_mbps(0.06, loss));
+        println!(
+            "20 Mbit/s, 60 ms, loss {loss}: {rate:.1} Mbit/s; TFRC's equation {:.2}",
+            tfrc_mbps(0.06, loss)
+        );
         rates.push(rate);
     }
     assert!(rates[0] > 19.0 && rates[1] > 16.0, "{rates:?}");
@@ -182,7 +196,10 @@ fn silence_stops_a_flow_and_reports_bring_it_back() {
         let back = 5.0 + silence;
         pipe.run_until(back + 10.0);
         let rates = [pipe.flows[0].mbps(back + 4.0, back + 5.0), pipe.flows[0].mbps(back + 5.0, back + 10.0)];
-        println!("{silence} s of silence: {frames} frames after 0.5 s, {} timeouts, then {rates:.1?}", figures.timeouts);
+        println!(
+            "{silence} s of silence: {frames} frames after 0.5 s, {} timeouts, then {rates:.1?}",
+            figures.timeouts
+        );
         assert!(rates[0] > 18.0 && rates[1] > 18.0, "{rates:?}");
     }
 }

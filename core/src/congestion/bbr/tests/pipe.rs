@@ -120,6 +120,8 @@ pub(super) struct Pipe {
     pub(super) flows: Vec<Flow>,
     pub(super) drops: u64,
     config: CongestionConfig,
+    /// Number of the first connection.
+    salt: u64,
     events: BinaryHeap<Queued>,
     count: u64,
     queue: VecDeque<Frame>,
@@ -138,6 +140,7 @@ impl Pipe {
             flows: Vec::new(),
             drops: 0,
             config,
+            salt: 0,
             events: BinaryHeap::new(),
             count: 0,
             queue: VecDeque::new(),
@@ -151,10 +154,15 @@ impl Pipe {
         self
     }
 
+    pub(super) fn with_salt(mut self, salt: u64) -> Self {
+        self.salt = salt;
+        self
+    }
+
     /// Opens a flow now; its hello measured the round trip of the empty path.
     pub(super) fn open(&mut self, load: Load) -> usize {
         let flow = self.flows.len();
-        let mut sender = BbrSender::new(self.config, flow as u64);
+        let mut sender = BbrSender::new(self.config, self.salt + flow as u64);
         let rtt = Duration::from_nanos(2 * self.path.one_way.as_nanos());
         sender.on_open(self.now, Some(rtt));
         self.flows.push(Flow {
@@ -234,7 +242,8 @@ impl Pipe {
     fn poll(&mut self, flow: usize) {
         loop {
             let this = &mut self.flows[flow];
-            if matches!(this.load, Load::Nothing) || matches!(this.load, Load::Every(_)) && this.waiting == 0 {
+            if matches!(this.load, Load::Nothing) || matches!(this.load, Load::Every(_)) && this.waiting == 0
+            {
                 break;
             }
             match this.sender.allowance(self.now) {
