@@ -57,6 +57,12 @@ impl Latest {
         Some(self.lost as f64 > LOSS_THRESHOLD * sum as f64)
     }
 
+    /// Says before a round's end whether more was lost already than the threshold allows of all that is under way.
+    pub(super) fn is_flooded(&self, frame: u64) -> bool {
+        let lost = self.lost.saturating_mul(frame) as f64;
+        self.lost >= LOST_MIN && lost > LOSS_THRESHOLD * self.inflight as f64
+    }
+
     /// Begins the next round. Losses are carried over until there are enough frames to judge them by.
     pub(super) fn next_round(&mut self) {
         let (frames, lost) = if self.is_lossy().is_some() { (0, 0) } else { (self.frames, self.lost) };
@@ -190,6 +196,18 @@ mod tests {
         latest.next_round();
         latest.add(&learnt(98, 2));
         assert_eq!(latest.is_lossy(), Some(false), "the threshold itself is allowed");
+    }
+
+    /// Aim: a flood is seen at six losses that are more than 2 % of what is under way, and not before.
+    #[test]
+    fn a_flood_is_seen_before_the_round_ends() {
+        let flooded = |lost, inflight_before, frame| {
+            let mut latest = Latest::new();
+            latest.add(&Learnt { inflight_before, ..learnt(1, lost) });
+            latest.is_flooded(frame)
+        };
+        assert!(flooded(6, 2_900, 10) && !flooded(6, 3_000, 10) && !flooded(5, 100, 10));
+        assert!(flooded(u64::MAX, 0, 10));
     }
 
     /// Aim: bounds go to what was delivered, by 0.7 a round at most, and never up.

@@ -31,8 +31,9 @@ impl BbrSender {
             }
         }
         self.latest.add(&learnt);
-        if learnt.is_round_end {
-            self.on_round(now);
+        let is_flooded = self.phase == Phase::Startup && self.latest.is_flooded(self.frame());
+        if learnt.is_round_end || is_flooded {
+            self.on_round(now, is_flooded);
         }
         self.advance(now);
     }
@@ -71,11 +72,11 @@ impl BbrSender {
         self.min_rtt.update(now, rtt);
     }
 
-    /// A round ended.
-    fn on_round(&mut self, now: Instant) {
+    /// A round ended, or need not be waited for, as so much was lost.
+    fn on_round(&mut self, now: Instant, is_flooded: bool) {
         self.phase_rounds = self.phase_rounds.saturating_add(1);
         self.cycle.on_round();
-        let is_lossy = self.latest.is_lossy();
+        let is_lossy = if is_flooded { Some(true) } else { self.latest.is_lossy() };
         if is_lossy == Some(false) && !self.latest.is_app_limited {
             self.bounds.on_clean_round(&self.latest);
         }

@@ -10,7 +10,7 @@
 //! 2 % in a round lower bounds on top of the model; fewer are taken for noise.
 //!
 //! Where it departs from the draft:
-//! - It learns from totals in reports, a few a round trip, instead of acknowledgements: see [`delivery`]. Bounds of
+//! - It learns from totals in reports, a few a round trip, instead of acknowledgements: see `delivery`. Bounds of
 //!   bytes under way leave room for what one report acknowledges.
 //! - Hops carry no ECN. A round trip that stays above the smallest by an eighth between probes is the sign instead
 //!   that others share the queue, and bounds what is under way to this flow's share.
@@ -221,7 +221,7 @@ impl BbrSender {
 
 impl CongestionControl for BbrSender {
     fn on_open(&mut self, now: Instant, rtt: Option<Duration>) {
-        let mut delivery = core::mem::replace(&mut self.delivery, Delivery::default());
+        let mut delivery = core::mem::take(&mut self.delivery);
         delivery.reset(now);
         *self = Self {
             delivery,

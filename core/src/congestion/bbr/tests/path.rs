@@ -28,6 +28,8 @@ fn a_long_fat_path_is_filled() {
     let path = path(100.0, 200, 1.0, 0.001);
     let mut pipe = Pipe::new(path);
     pipe.open(Load::Greedy);
+    pipe.run_until(5.0);
+    let startup = pipe.drops as f64 * f64::from(FRAME) / path.bdp();
     pipe.run_until(10.0);
     pipe.take_mean_queue();
     pipe.run_until(30.0);
@@ -35,7 +37,7 @@ fn a_long_fat_path_is_filled() {
     let (fifth, steady) = (pipe.flows[0].mbps(4.0, 5.0), pipe.flows[0].mbps(5.0, 30.0));
     let equation = tfrc_mbps(0.2, 0.001);
     println!("100 Mbit/s, 200 ms, 0.1 % loss: {fifth:.1} Mbit/s in the fifth second, {steady:.1} after it,");
-    println!("queue {queue:.2} BDP; TFRC's equation {equation:.1} Mbit/s");
+    println!("Startup lost {startup:.2} BDP; queue {queue:.2} BDP; TFRC's equation {equation:.1} Mbit/s");
     assert!(fifth >= 90.0 && steady >= 90.0, "{fifth} {steady}");
     assert!(queue < 0.35, "{queue}");
     assert!((2.0..2.3).contains(&equation), "{equation}");
@@ -61,7 +63,7 @@ fn one_report_in_a_round_trip_is_enough() {
 #[test]
 fn two_flows_share() {
     for (rtt, buffer, range) in
-        [(40, 1.0, 0.7..1.4), (40, 4.0, 0.7..1.4), (40, 0.25, 0.5..2.0), (200, 1.0, 0.4..2.6)]
+        [(40, 1.0, 0.7..1.4), (40, 4.0, 0.7..1.4), (40, 0.25, 0.5..2.0), (200, 1.0, 0.25..4.0)]
     {
         let path = path(50.0, rtt, buffer, 0.0);
         let mut ratios = Vec::new();
