@@ -9,6 +9,9 @@ use bellini_core::rng::Seed;
 use bellini_core::time::{Duration, Instant};
 use bellini_core::units::BitRate;
 
+/// Buffers, in bandwidth-delay products.
+const BUFFERS: [f64; 5] = [0.0, 0.125, 0.25, 0.5, 1.0];
+
 fn mbps(n: u64) -> BitRate {
     BitRate::from_bps(n * 1_000_000).expect("a rate")
 }
@@ -36,7 +39,7 @@ fn watched(rate: u64, buffer: u64, discard_s: u64, measure_s: u64) -> Watched {
 fn reno_uses_what_its_sawtooth_leaves() {
     let rtt = ms(60);
     let path = mbps(24).bytes_in(rtt);
-    for b in [0.0, 0.125, 0.25, 0.5, 1.0] {
+    for b in BUFFERS {
         let watched = watched(24, (path as f64 * b) as u64 + 2 * 1_500, 30, 90);
         let (used, flows) = run_flows(options(Controller::Reno, false), &[rtt], watched, Seed(1));
         let due = sawtooth_utilisation(b);
@@ -98,6 +101,38 @@ fn long_run_of_equal_flows() {
             );
             assert!(means.iter().all(|share| (0.9..1.1).contains(share)), "{controller:?}: {means:.3?}");
         }
+    }
+}
+
+/// Aim: what a round trip of 20 ms gets beside one of 80 ms, and one flow at five buffers, for long; prints the figures
+/// of `docs/transports-tcp.md`.
+#[test]
+#[ignore = "takes minutes: cargo test -p bellini-sim --lib -- --ignored --nocapture long_run"]
+fn long_run_of_unequal_flows() {
+    for controller in [Controller::Reno, Controller::Cubic] {
+        for delayed_acks in [false, true] {
+            let watched = watched(40, mbps(40).bytes_in(ms(50)), 60, 300);
+            let ratio = |seed| {
+                let rtts = [ms(20), ms(80)];
+                let (_, flows) = run_flows(options(controller, delayed_acks), &rtts, watched, Seed(seed));
+                libm::log(flows[0].goodput_mbps / flows[1].goodput_mbps)
+            };
+            let logs: Vec<f64> = (1..=20).map(ratio).collect();
+            let mean = logs.iter().sum::<f64>() / 20.0;
+            let square: f64 = logs.iter().map(|log| (log - mean) * (log - mean)).sum();
+            // Student's t for 19 degrees of freedom.
+            let half = 2.093 * (square / 19.0 / 20.0).sqrt();
+            let [low, middle, high] = [mean - half, mean, mean + half].map(libm::exp);
+            println!("{controller:?}, delayed {delayed_acks}: {middle:.2} [{low:.2}, {high:.2}]");
+            assert!(low > 1.0);
+        }
+    }
+    let rtt = ms(60);
+    let path = mbps(24).bytes_in(rtt);
+    for (delayed_acks, b) in [false, true].into_iter().flat_map(|delayed| BUFFERS.map(|b| (delayed, b))) {
+        let watched = watched(24, (path as f64 * b) as u64 + 2 * 1_500, 60, 300);
+        let (used, _) = run_flows(options(Controller::Reno, delayed_acks), &[rtt], watched, Seed(1));
+        println!("delayed {delayed_acks}, buffer {b} BDP: {used:.4} of {:.4}", sawtooth_utilisation(b));
     }
 }
 
