@@ -1,13 +1,13 @@
 //! What theory says of TCP, and the runs that it is held against, short ones and long ones.
 
-use super::congestion::Congestion;
+use super::congestion::{BETA, C, Congestion};
 use super::dumbbell::{Dumbbell, FlowFigures, FlowSpec};
 use super::options::Options;
 use super::sender::CaState;
 use bellini_core::rng::Seed;
 use bellini_core::time::{Duration, Instant};
 use bellini_core::units::BitRate;
-use bellini_scenarios::model::{Jitter, JitterModel, Queue, QueueDiscipline};
+use bellini_scenarios::model::{Jitter, JitterModel, Loss, Queue, QueueDiscipline};
 
 /// A bottleneck with a drop-tail queue, and for how long its flows are watched.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +38,38 @@ pub fn sawtooth_utilisation(b: f64) -> f64 {
         return 0.75;
     }
     ((1.0 - low * low) / 2.0 + above) / ((1.0 - low) + above)
+}
+
+/// Returns the mean window of NewReno in segments when each `period`-th segment is lost: a sawtooth from W / 2 to W
+/// carries 3/8 W^2 segments (Mathis and others 1997).
+#[must_use]
+pub fn reno_window(period: f64) -> f64 {
+    (1.5 * period).sqrt()
+}
+
+/// Returns the mean window of CUBIC in segments when each `period`-th segment is lost, with a round trip of `rtt`
+/// (RFC 9438, equation 5), or that of Reno with CUBIC's beta where it is larger (section 4.3).
+#[must_use]
+pub fn cubic_window(period: f64, rtt: Duration) -> f64 {
+    let rounds = rtt.as_secs_f64() * period;
+    let cubic = libm::pow(C * (3.0 + BETA) / (4.0 * (1.0 - BETA)), 0.25) * libm::pow(rounds, 0.75);
+    cubic.max(reno_window(period))
+}
+
+/// Runs one greedy flow that loses each `period`-th segment, over a bottleneck that it does not fill; returns its mean
+/// rate in windows: segments that came a round trip.
+#[must_use]
+pub fn window_under_loss(options: Options, rtt: Duration, period: usize, watched: Watched) -> f64 {
+    let mut lost = vec![false; period];
+    lost[period - 1] = true;
+    let flow = FlowSpec { loss: Loss::Trace(lost), ..FlowSpec::greedy(options, rtt) };
+    let queue = Queue { bytes: watched.buffer, discipline: QueueDiscipline::DropTail };
+    let mut bell = Dumbbell::new(watched.rate, queue, vec![flow], Seed(1));
+    bell.run(Instant::ZERO + watched.discard);
+    bell.mark();
+    bell.run(Instant::ZERO + watched.discard + watched.measure);
+    let segments = bell.figures()[0].bytes as f64 / f64::from(options.mss);
+    segments * rtt.as_secs_f64() / watched.measure.as_secs_f64()
 }
 
 /// Runs greedy flows with the given round trips, which start within the first second at random; returns the

@@ -3,7 +3,10 @@
 mod recovery;
 mod timing;
 
-use super::theory::{Watched, deviation_from_cubic, fair_shares, run_flows, sawtooth_utilisation};
+use super::theory::{
+    Watched, cubic_window, deviation_from_cubic, fair_shares, reno_window, run_flows, sawtooth_utilisation,
+    window_under_loss,
+};
 use super::*;
 use bellini_core::rng::Seed;
 use bellini_core::time::{Duration, Instant};
@@ -46,6 +49,22 @@ fn reno_uses_what_its_sawtooth_leaves() {
         println!("buffer {b} BDP: {used:.4} of {due:.4}, {:?}", flows[0].sender);
         assert!((used - due).abs() < 0.03, "buffer {b} BDP: {used} of {due}");
         assert_eq!(flows[0].sender.timeouts, 0);
+    }
+}
+
+/// Aim: what a flow gets when each n-th segment is lost is what NewReno's square root and CUBIC's response function
+/// say, where CUBIC is above Reno and where it is not.
+#[test]
+fn rates_under_periodic_loss_follow_the_response_functions() {
+    // A round trip is that of the path alone: the bottleneck is never full.
+    for (rtt, period) in [(ms(20), 1_000), (ms(50), 1_000), (ms(100), 2_000), (ms(200), 5_000)] {
+        let watched = watched(4_000, 1 << 24, 60, 240);
+        let reno = window_under_loss(options(Controller::Reno, false), rtt, period, watched);
+        let cubic = window_under_loss(options(Controller::Cubic, false), rtt, period, watched);
+        let due = (reno_window(period as f64), cubic_window(period as f64, rtt));
+        println!("1 in {period}, {rtt:?}: Reno {reno:.1} of {:.1}, CUBIC {cubic:.1} of {:.1}", due.0, due.1);
+        assert!((reno / due.0 - 1.0).abs() < 0.10, "Reno, 1 in {period}: {reno} of {}", due.0);
+        assert!((cubic / due.1 - 1.0).abs() < 0.10, "CUBIC, 1 in {period}, {rtt:?}: {cubic} of {}", due.1);
     }
 }
 
