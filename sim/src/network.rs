@@ -71,11 +71,17 @@ pub struct SimLink {
     pub sent: (u64, u64),
     /// Frames on it, and in the stages before and behind it.
     pub pool: Pool,
+    /// Wire bytes of cross traffic that was sent packet by packet ([`Network::send_cross_packet`]), less what queues
+    /// dropped.
+    pub crossed_bytes: u64,
     /// Kinds of hops that used it, as bits.
     pub kinds: u8,
     /// Time of its event in the agenda.
     pending: Option<Instant>,
 }
+
+/// Why queues drop packets.
+const QUEUE_CAUSES: [DropCause; 3] = [DropCause::Queue, DropCause::Red, DropCause::CoDel];
 
 /// A packet that came out of the network at a node.
 #[derive(Clone, Copy, Debug)]
@@ -159,6 +165,7 @@ impl Network {
                 dropped: [0; DropCause::ALL.len()],
                 sent: (0, 0),
                 pool: Pool::new(around),
+                crossed_bytes: 0,
                 kinds: 0,
                 pending: None,
             })
@@ -282,6 +289,28 @@ impl Network {
         self.take(now, link, packet, Payload::Bytes(Bytes::new()), kind, true);
     }
 
+    /// Takes a whole IP packet of others' TCP onto a link of a network of packets: it takes up queue and rate, meets
+    /// delay and loss, and comes out, but counts as cross traffic. It passes neither the cap nor the processor of a
+    /// node, which are our machines'. The ledger counts it.
+    #[inline]
+    pub fn send_cross_packet(&mut self, now: Instant, link: u32, packet: &[u8]) {
+        let state = &mut self.links[link as usize];
+        let bytes = packet.len() as u32 + state.pool.around();
+        state.crossed_bytes += u64::from(bytes);
+        self.ledger.taken += 1;
+        // The kind of hop is not looked at: it is none.
+        let slot = state.pool.insert(packet, Payload::Bytes(Bytes::new()), HopKind::Stream, true);
+        state.pool.mark_cross(slot);
+        self.enter_link(now, link, slot, bytes);
+    }
+
+    /// Whether a frame on a link is a packet of cross traffic.
+    #[inline]
+    #[must_use]
+    pub fn is_cross(&self, link: u32, frame: u32) -> bool {
+        self.links[link as usize].pool.is_cross(frame)
+    }
+
     #[inline]
     fn take(
         &mut self,
@@ -355,7 +384,11 @@ impl Network {
     fn drop_frame(&mut self, now: Instant, link: u32, frame: u32, cause: DropCause) {
         let link = &mut self.links[link as usize];
         link.hash.add(now, Happened::Dropped, identity(link.pool.header(frame)), cause as u8);
-        link.dropped[cause.index()] += 1;
+        if !link.pool.is_cross(frame) {
+            link.dropped[cause.index()] += 1;
+        } else if QUEUE_CAUSES.contains(&cause) {
+            link.crossed_bytes -= u64::from(link.pool.wire_bytes(frame));
+        }
         self.ledger.dropped += u64::from(link.pool.is_packet(frame));
         link.pool.remove(frame);
     }
@@ -442,6 +475,7 @@ impl Network {
         let node = state.to;
         match &mut self.receive[node as usize] {
             None => arrived.push(Arrival { node, link, frame }),
+            Some(_) if state.pool.is_cross(frame) => arrived.push(Arrival { node, link, frame }),
             Some(queue) => {
                 let bytes = state.pool.wire_bytes(frame);
                 match queue.admit(now, bytes, (link, frame)) {
@@ -531,7 +565,7 @@ impl Network {
         let stats = self.link_stats(now, link);
         let queue_bytes = self.queue_bytes(now, link);
         let state = &self.links[link as usize];
-        let of_queue = [DropCause::Queue, DropCause::Red, DropCause::CoDel];
+        let of_queue = QUEUE_CAUSES;
         let dropped = |cause: DropCause| state.dropped[cause.index()];
         let is_other =
             |cause: &DropCause| *cause != DropCause::Loss && !of_queue.contains(cause) && dropped(*cause) > 0;
@@ -548,7 +582,7 @@ impl Network {
             busy: stats.busy,
             queue_bytes,
             queue_bytes_max: stats.queue_bytes_max,
-            cross_bytes: stats.cross.admitted_bytes,
+            cross_bytes: stats.cross.admitted_bytes + state.crossed_bytes,
             kinds: state.kinds,
         }
     }

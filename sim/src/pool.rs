@@ -20,6 +20,8 @@ const INLINE: usize = 112;
 const IS_PACKET: u8 = 1;
 /// The payload lies in the side ring.
 const IS_APART: u8 = 2;
+/// It is cross traffic.
+const IS_CROSS: u8 = 4;
 
 /// A frame in its slot.
 #[derive(Clone, Debug)]
@@ -128,6 +130,19 @@ impl Pool {
     #[must_use]
     pub fn is_packet(&self, number: u32) -> bool {
         self.slots[number as usize].flags & IS_PACKET != 0
+    }
+
+    /// Notes that the frame is a packet of cross traffic.
+    #[inline]
+    pub fn mark_cross(&mut self, number: u32) {
+        self.slots[number as usize].flags |= IS_CROSS;
+    }
+
+    /// Whether the frame is a packet of cross traffic.
+    #[inline]
+    #[must_use]
+    pub fn is_cross(&self, number: u32) -> bool {
+        self.slots[number as usize].flags & IS_CROSS != 0
     }
 
     /// Returns the kind of hop that the frame travels on.
