@@ -131,7 +131,15 @@ mod tests {
 
     fn learnt(frames: u64, lost: u64) -> Learnt {
         let sample = Some(Sample { rate: 100.0, bytes: 50, is_app_limited: false });
-        Learnt { rtt: None, sample, inflight_before: 80, frames, lost, is_round_end: false, is_after_idle: false }
+        Learnt {
+            rtt: None,
+            sample,
+            inflight_before: 80,
+            frames,
+            lost,
+            is_round_end: false,
+            is_after_idle: false,
+        }
     }
 
     /// Aim: one lost frame of a small window is no verdict; losses add up until there is one.

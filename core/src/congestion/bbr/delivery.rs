@@ -169,7 +169,9 @@ impl Delivery {
         let (mut frames, mut bytes, mut lost) = (report.frames, report.bytes, report.lost);
         if let Some(last) = &self.last {
             let is_stale = report.highest < last.highest
-                || (report.highest == last.highest && report.frames == last.frames && report.bytes == last.bytes);
+                || (report.highest == last.highest
+                    && report.frames == last.frames
+                    && report.bytes == last.bytes);
             if is_stale {
                 return None;
             }
