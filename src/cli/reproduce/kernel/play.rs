@@ -46,11 +46,30 @@ pub(super) fn simulate(registry: &Registry, scenario: &Scenario, seed: u64) -> R
     complete(outcome.summary)
 }
 
+/// A run of the lab that was done before.
+struct Kept {
+    scenario: Scenario,
+    seed: u64,
+    summary: Summary,
+}
+
+impl Kept {
+    /// Reads a line; what other versions wrote and this one cannot read is as if it was never run.
+    fn of(line: &str) -> Option<Self> {
+        let line: Value = serde_json::from_str(line).ok()?;
+        Some(Self {
+            scenario: scenario(line["scenario"].as_str()?, Vec::new()).ok()?,
+            seed: line["seed"].as_u64()?,
+            summary: serde_json::from_value(line["summary"].clone()).ok()?,
+        })
+    }
+}
+
 /// The lab, and what it measured before.
 pub(super) struct Measured<'s> {
     setting: &'s Setting<'s>,
     path: PathBuf,
-    kept: Vec<Value>,
+    kept: Vec<Kept>,
     /// Runs that were taken from [`KEPT`], and those that were not valid.
     pub(super) reused: u64,
     pub(super) invalid: u64,
@@ -67,7 +86,7 @@ impl<'s> Measured<'s> {
         interrupt::catch();
         let path = setting.out.join(KEPT);
         let text = fs::read_to_string(&path).unwrap_or_default();
-        let kept = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let kept = text.lines().filter_map(Kept::of).collect();
         Ok(Self { setting, path, kept, reused: 0, invalid: 0 })
     }
 
@@ -76,10 +95,8 @@ impl<'s> Measured<'s> {
     /// # Errors
     /// When the lab cannot be had, fails, or is stopped.
     pub(super) fn run(&mut self, scenario: &Scenario, seed: u64, label: &str) -> Result<Summary, Failure> {
-        let text = emit::to_text(scenario);
-        let is_it = |line: &&Value| line["seed"] == seed && line["scenario"] == text.as_str();
-        let found = self.kept.iter().find(is_it).map(|line| serde_json::from_value(line["summary"].clone()));
-        if let Some(Ok(summary)) = found {
+        if let Some(summary) = self.kept.iter().find(|kept| kept.seed == seed && kept.scenario == *scenario) {
+            let summary = summary.summary.clone();
             self.reused += 1;
             return Ok(self.note(summary));
         }
@@ -100,7 +117,7 @@ impl<'s> Measured<'s> {
             }
         }
         let Some(summary) = best else { return Err(Failure::new(exit::FAILED, "the lab was not run")) };
-        self.keep(&text, seed, &summary)?;
+        self.keep(&emit::to_text(scenario), seed, &summary)?;
         Ok(self.note(summary))
     }
 
