@@ -6,6 +6,7 @@ mod common;
 mod watch;
 
 mod clocks;
+mod cross;
 mod delay;
 mod faults;
 mod fidelity;
@@ -16,4 +17,5 @@ mod overflow;
 mod queueing;
 mod repeat;
 mod schedulers;
+mod streams;
 mod swarm;
