@@ -251,6 +251,27 @@ fn tcp_delivers_everything_and_replays() {
     }
 }
 
+/// Aim: nodes have the priority that the lab has, where it may have one: they are started by threads that inherit it.
+#[test]
+fn nodes_have_the_labs_priority() {
+    let Some(bench) = Bench::open("priority of nodes") else { return };
+    let mut lab = bench.start(&["short.json", "--out", "run", "--no-report"]);
+    bench.wait_for_nodes(3, Duration::from_secs(20));
+    // The scheduling policy is the 41st field; the second is the program's name and may hold anything.
+    let policy = |pid: u32| -> u32 {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(')').unwrap().1.split_whitespace().nth(38).unwrap().parse().unwrap()
+    };
+    let own = policy(lab.id());
+    let nodes: Vec<u32> = bench.nodes().into_iter().map(policy).collect();
+    signal(&lab, "-INT");
+    lab.wait().unwrap();
+    assert!(
+        nodes.len() == 3 && nodes.iter().all(|node| *node == own),
+        "{own} of the lab, {nodes:?} of nodes"
+    );
+}
+
 /// Aim: TCP as cross traffic fills what a session leaves, goes on when a node of ours dies, and counts as nobody's
 /// packets: what links say of our own hops is what the session sent.
 #[test]

@@ -56,6 +56,10 @@ impl<'a> Lab<'a> {
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome, LabError> {
         let environment = |error: &dyn std::fmt::Display| LabError::Environment(error.to_string());
         let workshop = Workshop::open(&std::env::temp_dir()).map_err(|error| environment(&error))?;
+        // Before anything is started: processes and threads inherit it, and nodes are started by the threads that hold
+        // their namespaces.
+        let raised = Raised::raise();
+        let wakeful = Wakeful::ask();
         let (namespaces, ground) = Ground::lay(self.scenario, self.options.kernel_shaper)?;
         let mut cross = CrossTcp::prepare(self.scenario, &namespaces)?;
         let now_ns = Clock::starting_now().origin_ns();
@@ -64,9 +68,6 @@ impl<'a> Lab<'a> {
         if let Some(logs) = &self.options.record {
             std::fs::create_dir_all(logs).map_err(|error| environment(&error))?;
         }
-        // Before anything is started: processes and threads inherit it.
-        let raised = Raised::raise();
-        let wakeful = Wakeful::ask();
         let mut bed = LabBed::start(&plan, &namespaces, &workshop)?;
         let (network, clock) = ground.join(self.scenario, self.seed)?;
         cross.begin(clock, Instant::ZERO + self.scenario.settle)?;
