@@ -24,6 +24,10 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
 /// Wire bytes of a full segment, and what of them is payload: IP, TCP and timestamps take 52.
 const SEGMENT_BYTES: (f64, f64) = (1_500.0, 1_448.0);
 
+/// Seconds for which traffic goes on after the measuring window: a busy machine may look late, and what it looks at must
+/// not have ended.
+const AFTER_S: u64 = 2;
+
 /// Returns the ends of an interval, where it has any.
 fn ends(of: Option<Interval>) -> Option<(f64, f64)> {
     of.and_then(|it| it.half.map(|half| (it.mean - half, it.mean + half)))

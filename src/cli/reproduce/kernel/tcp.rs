@@ -4,7 +4,7 @@
 //! alike; ratios are taken path by path.
 
 use super::play::{self, Measured, is_valid, lateness, simulate};
-use super::{Findings, Setting, curve, ends, input, ratio, shown};
+use super::{AFTER_S, Findings, Setting, curve, ends, input, ratio, shown};
 use crate::cli::exit::Failure;
 use crate::cli::reproduce::parallel;
 use bellini_reports::Interval;
@@ -51,7 +51,7 @@ impl Place {
         let end = WARM_UP_S + seconds;
         let mut set = vec![
             ("name".to_owned(), text("kernel-tcp")),
-            ("duration".to_owned(), text(&format!("{end} s"))),
+            ("duration".to_owned(), text(&format!("{} s", end + AFTER_S))),
             ("measure".to_owned(), format!("{{\"from\": \"{WARM_UP_S} s\", \"to\": \"{end} s\"}}")),
             ("defaults.link.delay".to_owned(), text(&format!("{} ms", self.rtt_ms / 2.0))),
         ];

@@ -1,7 +1,7 @@
 //! `tfrc-kernel`: four TFRC hops beside four TCP connections through one bottleneck, simulated and the kernel's.
 
 use super::play::{self, Measured, is_valid, lateness, simulate};
-use super::{Findings, SEGMENT_BYTES, Setting, curve, ends, input, shown};
+use super::{AFTER_S, Findings, SEGMENT_BYTES, Setting, curve, ends, input, shown};
 use crate::cli::exit::Failure;
 use crate::cli::reproduce::parallel;
 use bellini_reports::Interval;
@@ -120,7 +120,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
 fn scenario(controller: &str, seconds: u64) -> Result<Scenario, Failure> {
     let end = WARM_UP_S + seconds;
     let mut set = vec![
-        ("duration".to_owned(), format!("\"{end} s\"")),
+        ("duration".to_owned(), format!("\"{} s\"", end + AFTER_S)),
         ("measure".to_owned(), format!("{{\"from\": \"{WARM_UP_S} s\", \"to\": \"{end} s\"}}")),
     ];
     let of = |i| (format!("cross_traffic[{i}].controller"), format!("\"{controller}\""));
