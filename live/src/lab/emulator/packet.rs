@@ -3,6 +3,7 @@
 use crate::lab::plan::CROSS_PORT;
 use crate::lab::tun::{node_of_ipv4, node_of_ipv6};
 use bellini_core::io::HopKind;
+use bellini_core::wire::frame::FrameFlags;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -69,6 +70,7 @@ fn traffic(protocol: u8, transport: &[u8], control_port: u16) -> Traffic {
         TCP if is_port(0, CROSS_PORT) || is_port(2, CROSS_PORT) => return Traffic::Cross,
         TCP => HopKind::Stream,
         UDP if is_port(2, control_port) => HopKind::Control,
+        UDP if transport.get(8..).is_some_and(|frame| FrameFlags::peek(frame).is_paced()) => HopKind::Paced,
         _ => HopKind::Datagram,
     })
 }
