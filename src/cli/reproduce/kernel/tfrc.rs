@@ -15,7 +15,7 @@ const SCENARIO: &str = include_str!("../../../../scenarios/transports/kernel-tfr
 const RATE_MBPS: f64 = 15.0;
 const PAIRS: usize = 4;
 /// Wire bytes of a symbol's packet, and what of them is payload.
-const SYMBOL_BYTES: (f64, f64) = (1_490.0, 1_380.0);
+const SYMBOL_BYTES: (f64, f64) = (1_484.0, 1_374.0);
 const CONTROLLERS: [(&str, &str); 2] = [("reno", "Reno"), ("cubic", "CUBIC")];
 const WARM_UP_S: u64 = 10;
 
