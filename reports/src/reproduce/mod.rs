@@ -1,13 +1,16 @@
 //! Pages that put reference values, such as the paper's, beside ours.
 
 mod fit;
+mod map;
 
 pub use fit::Fit;
+pub use map::{Ratio, RatioMap};
 
 use crate::chart::{Axis, Frame, Key, KeyShape, Size, Style, chart};
 use crate::draw::{Svg, escape};
 use crate::error::ReportError;
 use crate::format::number;
+use crate::png::Rasteriser;
 use minijinja::{Environment, context};
 
 const TEMPLATE: &str = include_str!("../../assets/reproduce.html");
@@ -26,6 +29,8 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// The plots.
     pub plots: Vec<Plot>,
+    /// Maps of ratios; they stand before the plots.
+    pub maps: Vec<RatioMap>,
     /// Inputs: name, value, and whether it was measured, assumed, or taken from the reference.
     pub inputs: Vec<(String, String, String)>,
     /// What a reader should know before comparing.
@@ -108,6 +113,12 @@ impl Page {
         let mut environment = Environment::new();
         environment.add_template("reproduce.html", TEMPLATE).map_err(failed)?;
         let mut plots = Vec::new();
+        for map in &self.maps {
+            let svg = map.svg()?;
+            plots.push(
+                context! { heading => map.title.as_str(), caption => map.caption.as_str(), svg => svg },
+            );
+        }
         for plot in &self.plots {
             let svg = plot.draw()?.text;
             plots.push(
@@ -175,13 +186,26 @@ impl Page {
     }
 }
 
+/// Returns the name of a picture's files: its title in small letters, digits and hyphens.
+fn slug(title: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
+    let words: String = title.chars().map(plain).collect();
+    words.split_whitespace().collect::<Vec<_>>().join("-")
+}
+
 impl Plot {
     /// Returns the name of the plot's files: its title in small letters, digits and hyphens.
     #[must_use]
     pub fn slug(&self) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
-        let words: String = self.title.chars().map(plain).collect();
-        words.split_whitespace().collect::<Vec<_>>().join("-")
+        slug(&self.title)
+    }
+
+    /// Returns the plot as a PNG picture.
+    ///
+    /// # Errors
+    /// [`ReportError::Draw`]: a defect.
+    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
+        Rasteriser::new().png(&self.draw()?)
     }
 
     /// Returns the plot as a picture of its own.
@@ -316,6 +340,7 @@ mod tests {
                 band: Some((0.3, 2.0)),
                 remark: "single packets".to_owned(),
             }],
+            maps: Vec::new(),
             plots: vec![Plot {
                 title: "Distribution".to_owned(),
                 caption: "Of times.".to_owned(),
