@@ -161,6 +161,12 @@ impl Hop {
         }
     }
 
+    /// Returns what the congestion control of the hop knows; `None` on hops without.
+    #[must_use]
+    pub fn control_figures(&self) -> Option<crate::congestion::ControlFigures> {
+        None
+    }
+
     /// Notes an accepted frame's number, to count those that were passed over.
     #[inline]
     pub fn on_number(&mut self, number: u64) {
