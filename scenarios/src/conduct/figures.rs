@@ -112,7 +112,7 @@ impl HopFigures {
             peer: hop.peer,
             kind: hop.kind,
             is_open,
-            is_unanswered: !is_open && hop.handshake.is_repeating(),
+            is_unanswered: hop.handshake.is_repeating(),
             rtt: hop.handshake.rtt(),
             control: hop.control_figures(),
             stats: hop.stats,
