@@ -364,7 +364,7 @@ pub(super) struct ReproduceOptions {
     /// Where results go [default: runs/<figure>]; results of an earlier reproduction are replaced.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Length of each measurement.
+    /// Length of each measurement; simulated ones have their scenario's.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(super) seconds: u64,
     /// Repetitions, each with a seed and processes of its own.
@@ -381,6 +381,10 @@ pub(super) enum PaperFigure {
     Fig7,
     /// Times of dispatching, packet by packet.
     Fig8,
+    /// An overflow at a relay, who hears of it, and an adaptive source that backs off; simulated.
+    OverflowBackoff,
+    /// Parts of the design, each against its absence; simulated.
+    Ablations,
 }
 
 impl PaperFigure {
@@ -390,6 +394,8 @@ impl PaperFigure {
             Self::Fig6 => "fig6",
             Self::Fig7 => "fig7",
             Self::Fig8 => "fig8",
+            Self::OverflowBackoff => "overflow-backoff",
+            Self::Ablations => "ablations",
         }
     }
 }

@@ -1,4 +1,9 @@
-//! `bellini reproduce`: a figure of the paper, measured here on real processes and put beside the paper's values.
+//! `bellini reproduce`: a figure of the paper, measured here on real processes and put beside the paper's values; and
+//! what the paper asserts without a figure, in the simulator.
+
+mod ablations;
+mod backoff;
+mod simulated;
 
 use super::args::{PaperFigure, ReproduceOptions};
 use super::exit::{self, Failure};
@@ -36,6 +41,8 @@ pub(super) fn run(options: &ReproduceOptions) -> Result<u8, Failure> {
         PaperFigure::Fig6 => fig6(&bench)?,
         PaperFigure::Fig7 => steps(&bench, &FIG7)?,
         PaperFigure::Fig8 => steps(&bench, &FIG8)?,
+        PaperFigure::OverflowBackoff => backoff::run(&bench)?,
+        PaperFigure::Ablations => ablations::run(&bench)?,
     };
     let html = page.render().map_err(|error| Failure::new(exit::FAILED, error))?;
     let mut document = document(options, &page);
@@ -214,6 +221,7 @@ fn fig6(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
                 curves: runs(&memory),
             },
         ],
+        bars: Vec::new(),
         inputs: inputs(bench, None),
         notes: notes(
             "The paper plots averages over 5 minutes of video messages in seven EC2 regions; here the load is steady, its packets are of equal size, and the network is the loopback interface: what is compared is the shape of the line, not a wide-area network.",
@@ -362,6 +370,7 @@ fn steps(bench: &Bench<'_>, figure: &StepFigure) -> Result<(Page, Value), Failur
             y: ("packets at most so long".to_owned(), "%".to_owned()),
             curves,
         }],
+        bars: Vec::new(),
         inputs: inputs(bench, ghz),
         notes: notes("Our step takes more in than the paper's words ask for: the packet is in its feeder when the clock is read again. The clock is read three times around each timed packet; gaps between timed packets vary, so that they do not keep step with batches."),
     };

@@ -4,7 +4,7 @@ mod fit;
 
 pub use fit::Fit;
 
-use crate::chart::{Axis, Frame, Key, KeyShape, Size, Style, chart};
+use crate::chart::{Axis, Frame, Key, KeyShape, Size, Stack, Style, across, chart};
 use crate::draw::{Svg, escape};
 use crate::error::ReportError;
 use crate::format::number;
@@ -24,6 +24,8 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// The plots.
     pub plots: Vec<Plot>,
+    /// Bars, shown after the plots.
+    pub bars: Vec<Bars>,
     /// Inputs: name, value, and whether it was measured, assumed, or taken from the paper.
     pub inputs: Vec<(String, String, String)>,
     /// What a reader should know before comparing.
@@ -60,6 +62,21 @@ pub struct Plot {
     pub y: (String, String),
     /// What is drawn.
     pub curves: Vec<Curve>,
+}
+
+/// A bar for each of several things, which may have parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bars {
+    /// What they show.
+    pub title: String,
+    /// A sentence or two below them, which also stands for them where they cannot be seen.
+    pub caption: String,
+    /// Name and unit of the horizontal axis.
+    pub x: (String, String),
+    /// Names of the things, from above.
+    pub things: Vec<String>,
+    /// The parts: a name, and a length for each thing.
+    pub parts: Vec<(String, Vec<f64>)>,
 }
 
 /// Points of a plot that belong together.
@@ -101,6 +118,12 @@ impl Page {
                 context! { heading => plot.title.as_str(), caption => plot.caption.as_str(), svg => svg },
             );
         }
+        for bars in &self.bars {
+            let svg = bars.draw()?.text;
+            plots.push(
+                context! { heading => bars.title.as_str(), caption => bars.caption.as_str(), svg => svg },
+            );
+        }
         let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
         let rows: Vec<_> = self
             .rows
@@ -128,6 +151,18 @@ impl Page {
                 plots => plots, inputs => inputs, notes => self.notes.clone(),
             })
             .map_err(failed)
+    }
+}
+
+impl Bars {
+    fn draw(&self) -> Result<Svg, ReportError> {
+        let stack = |(index, (name, lengths)): (usize, &(String, Vec<f64>))| Stack {
+            name: name.clone(),
+            style: Style::nth(index),
+            values: lengths.iter().map(|length| (0.0, *length)).collect(),
+        };
+        let stacks: Vec<_> = self.parts.iter().enumerate().map(stack).collect();
+        across((&self.title, &self.caption), (&self.x.0, &self.x.1), &self.things, &stacks)
     }
 }
 
@@ -216,13 +251,29 @@ mod tests {
                     },
                 ],
             }],
+            bars: vec![Bars {
+                title: "Bars".to_owned(),
+                caption: "Of waits.".to_owned(),
+                x: ("wait".to_owned(), "ms".to_owned()),
+                things: vec!["shared queue".to_owned(), "own queue".to_owned()],
+                parts: vec![("median".to_owned(), vec![20.0, 3.0]), ("to 95 %".to_owned(), vec![9.0, 0.0])],
+            }],
             inputs: vec![("clock".to_owned(), "2.4 GHz".to_owned(), "assumed".to_owned())],
             notes: vec!["Read this.".to_owned()],
         };
         let html = page.render().expect("a page");
-        for piece in
-            ["Fig. 7", "&lt;of&gt;", "1.89", "0.24 to 0.26", "time (us)", "assumed", "Read this.", "<svg"]
-        {
+        for piece in [
+            "Fig. 7",
+            "&lt;of&gt;",
+            "1.89",
+            "0.24 to 0.26",
+            "time (us)",
+            "shared queue",
+            "wait (ms)",
+            "assumed",
+            "Read this.",
+            "<svg",
+        ] {
             assert!(html.contains(piece), "no {piece:?}");
         }
         assert!(!html.contains("src=") && !html.contains("href="), "something is loaded");
