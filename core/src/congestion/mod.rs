@@ -8,16 +8,23 @@
 //! Frames are what RFC 5348 calls packets: their numbers are its sequence numbers, their bytes without UDP and IP its
 //! segment size. Nothing here reads a clock or knows a socket.
 
+mod bbr;
+pub mod equation;
 mod feedback;
+mod receiver;
+mod tfrc;
 
+pub use bbr::BbrSender;
 pub use feedback::{FEEDBACK_BYTES, Feedback};
+pub use receiver::{FrameArrival, Receiver};
+pub use tfrc::TfrcSender;
 
 use crate::time::{Duration, Instant};
 use crate::units::BitRate;
 use serde::{Deserialize, Serialize};
 
 /// Decides how fast a hop may send.
-pub trait CongestionControl {
+pub trait CongestionControl: core::fmt::Debug + Send {
     /// The hop opened: the hello exchange measured `rtt`, unless it had to be repeated. Everything that was known of
     /// an earlier connection is forgotten.
     fn on_open(&mut self, now: Instant, rtt: Option<Duration>);

@@ -163,15 +163,23 @@ pub(super) fn cross_traffic(cross: &CrossTraffic, scenario: &Scenario) -> Value 
     all.put(
         "pattern",
         match cross.pattern {
-            CrossPattern::Constant => json!("constant"),
-            CrossPattern::Poisson => json!("poisson"),
-            CrossPattern::OnOff { mean_on, mean_off } => {
+            CrossPattern::Constant(_) => json!("constant"),
+            CrossPattern::Poisson(_) => json!("poisson"),
+            CrossPattern::OnOff { mean_on, mean_off, .. } => {
                 json!({ "on_off": { "on": format_time(mean_on), "off": format_time(mean_off) } })
             }
+            CrossPattern::Tcp { .. } => json!("tcp"),
         },
     );
-    all.rate("rate", cross.rate);
-    all.size("packet", u64::from(cross.packet_bytes));
+    if let CrossPattern::Tcp { flows, controller, delayed_acks } = cross.pattern {
+        all.put("flows", flows);
+        all.put("controller", controller.as_str());
+        all.put("delayed_acks", delayed_acks);
+    }
+    if let Some(load) = cross.pattern.load() {
+        all.rate("rate", load.rate);
+        all.size("packet", u64::from(load.packet_bytes));
+    }
     all.time("start", cross.start);
     all.time("stop", cross.stop);
     all.done()

@@ -26,6 +26,8 @@ pub enum Scope {
     Hop,
     /// A node: its id.
     Node,
+    /// A TCP connection of the cross traffic: `from>to#number`.
+    Cross,
 }
 
 impl Scope {
@@ -41,6 +43,7 @@ impl Scope {
             Scope::Feeder => "feeder",
             Scope::Hop => "hop",
             Scope::Node => "node",
+            Scope::Cross => "cross",
         }
     }
 }

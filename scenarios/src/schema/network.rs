@@ -321,22 +321,35 @@ pub(crate) static BOTTLENECK: Object = Object {
 
 pub(crate) static CROSS_TRAFFIC: Object = Object {
     name: "cross traffic",
-    doc: "Traffic of others that takes up a link's queue and rate.",
+    doc: "Traffic of others that takes up a link's queue and rate: packets by a pattern, or TCP connections that always have something to send (`tcp`).",
     keys: &[
         required("from", Kind::Node, "1", "Sending end of the link."),
         required("to", Kind::Node, "2", "Receiving end of the link."),
         required(
             "pattern",
-            Kind::Choice(&[Kind::Words(&["constant", "poisson"]), Kind::Object(&CROSS_PATTERN)]),
+            Kind::Choice(&[Kind::Words(&["constant", "poisson", "tcp"]), Kind::Object(&CROSS_PATTERN)]),
             "\"poisson\"",
-            "When its packets come.",
+            "When its packets come; `tcp`: when TCP sends them, with acknowledgements on the link of the other direction.",
         ),
-        required("rate", RATE, "\"10 Mbit/s\"", "Mean rate of wire bytes."),
+        optional("rate", RATE, "must be given; not with `tcp`", "Mean rate of wire bytes."),
         optional(
             "packet",
             Kind::Quantity { of: Quantity::Size, zero: Zero::Refused("a packet has bytes"), max: 65_535 },
-            "`1000 B`",
+            "`1000 B`; not with `tcp`",
             "Size of each IP packet.",
+        ),
+        optional("flows", Kind::Integer(1, 64), "`1`; only with `tcp`", "Number of TCP connections."),
+        optional(
+            "controller",
+            Kind::Words(&["cubic", "reno"]),
+            "`\"cubic\"`; only with `tcp`",
+            "Their congestion control.",
+        ),
+        optional(
+            "delayed_acks",
+            Kind::Bool,
+            "`true`; only with `tcp`",
+            "Whether their receivers acknowledge every second segment only, or each.",
         ),
         optional("start", TIME, "`0 s`", "When it starts."),
         optional("stop", TIME, "the end of the run", "When it stops."),

@@ -1,7 +1,8 @@
 //! `ablations`: what the paper asserts of its design and never shows, each part against its absence.
 
-use super::simulated::{Watched, quantile, simulate};
-use super::{Bench, Failure, exit, interval};
+use super::simulated::{Watched, interval, quantile, simulate};
+use super::{Experiment, Findings, Setting, parallel};
+use crate::cli::exit::Failure;
 use bellini_reports::Interval;
 use bellini_reports::reproduce::{Bars, Page, Row};
 use serde_json::{Value, json};
@@ -117,40 +118,57 @@ const ABLATIONS: [Ablation; 3] = [
     },
 ];
 
+pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
+    name: "ablations",
+    about: "parts of the design, each against its absence: message completion times (simulated)",
+    run,
+}];
+
 /// Plays every variant with each seed.
-pub(super) fn run(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
+fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
+    let seeds = setting.seeds(10, 2);
+    let duration = setting.is_quick().then_some("20 s");
+    let mut jobs = Vec::new();
+    for ablation in &ABLATIONS {
+        for variant in ablation.variants {
+            jobs.extend((1..=seeds).map(|seed| (ablation, variant, seed)));
+        }
+    }
+    let all = parallel::each("ablations", &jobs, |(ablation, variant, seed)| {
+        play(ablation, variant, *seed, duration)
+    })?;
+    let mut by_variant = all.chunks(seeds.max(1) as usize);
     let (mut rows, mut bars, mut detail) = (Vec::new(), Vec::new(), Vec::new());
     for ablation in &ABLATIONS {
-        let (things, mut lengths) = (ablation.variants, [Vec::new(), Vec::new(), Vec::new()]);
-        for variant in things {
-            let figures = play(bench, ablation, variant)?;
+        let mut lengths = [Vec::new(), Vec::new(), Vec::new()];
+        for variant in ablation.variants {
+            let runs = by_variant.next().unwrap_or_default();
             let mut means = Vec::new();
-            for (what, unit, values) in [
-                ("median", "ms", &figures.p50),
-                ("95 % below", "ms", &figures.p95),
-                ("99 % below", "ms", &figures.p99),
-                ("complete", "%", &figures.complete),
-                ("wire bytes for a message byte", "", &figures.wire),
-            ] {
-                let over = Interval::of(values);
+            let figures: [(&str, &str, fn(&Figures) -> f64); 5] = [
+                ("median", "ms", |run| run.p50),
+                ("95 % below", "ms", |run| run.p95),
+                ("99 % below", "ms", |run| run.p99),
+                ("complete", "%", |run| run.complete),
+                ("wire bytes for an offered byte", "", |run| run.wire),
+            ];
+            for (what, unit, pick) in figures {
+                let over = Interval::of(&runs.iter().map(pick).collect::<Vec<_>>());
                 means.push(over.map_or(0.0, |it| it.mean));
                 rows.push(Row {
-                    quantity: format!("{}: {what}", variant.name),
+                    quantity: format!("{}, {}: {what}", ablation.name, variant.name),
                     unit: unit.to_owned(),
-                    paper: None,
                     ours: over.map(|it| it.mean),
                     interval: interval(over),
                     remark: ablation.remark.to_owned(),
+                    ..Row::default()
                 });
             }
             lengths[0].push(means[0]);
             lengths[1].push((means[1] - means[0]).max(0.0));
             lengths[2].push((means[2] - means[1]).max(0.0));
-            exit::say(format_args!("{}: {}", ablation.name, variant.name));
             detail.push(json!({
                 "ablation": ablation.name, "variant": variant.name, "scenario": variant.file, "set": variant.set,
-                "p50_ms": figures.p50, "p95_ms": figures.p95, "p99_ms": figures.p99,
-                "complete_percent": figures.complete, "wire_bytes_per_byte": figures.wire, "digests": figures.digests,
+                "runs": runs.iter().map(Figures::json).collect::<Vec<_>>(),
             }));
         }
         let [median, p95, p99] = lengths;
@@ -158,7 +176,7 @@ pub(super) fn run(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
             title: ablation.title.to_owned(),
             caption: format!("Time from a message's creation to its last symbol: {}.", ablation.remark),
             x: ("completion time".to_owned(), "ms".to_owned()),
-            things: things.iter().map(|variant| variant.name.to_owned()).collect(),
+            things: ablation.variants.iter().map(|variant| variant.name.to_owned()).collect(),
             parts: vec![
                 ("median".to_owned(), median),
                 ("to 95 %".to_owned(), p95),
@@ -169,54 +187,67 @@ pub(super) fn run(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
     let page = Page {
         title: "Ablations: parts of the design, each against its absence".to_owned(),
         lead: format!(
-            "The scenarios scenarios/transports/ablation-*.json in the simulator, {} seeds; intervals are over seeds, \
-             percentiles over all messages of a run.",
-            bench.options.runs
+            "The scenarios scenarios/transports/ablation-*.json in the simulator, {seeds} seeds; intervals are over \
+             seeds, percentiles over all messages of a run."
         ),
+        reference: "paper".to_owned(),
         rows,
-        plots: Vec::new(),
         bars,
-        inputs: Vec::new(),
         notes: vec![
             "The paper asserts these parts of its design and shows no figure of them: there is no value to compare \
              with."
                 .to_owned(),
             "Percentiles are of messages that came completely; how many that were stands beside them.".to_owned(),
         ],
+        ..Page::default()
     };
-    Ok((page, json!({ "variants": detail })))
+    Ok(Findings { page, seeds, detail: json!({ "variants": detail }) })
 }
 
-/// Figures of one variant, by seed.
-#[derive(Default)]
+/// Figures of one run.
 struct Figures {
-    p50: Vec<f64>,
-    p95: Vec<f64>,
-    p99: Vec<f64>,
-    complete: Vec<f64>,
-    wire: Vec<f64>,
-    digests: Vec<Option<String>>,
+    seed: u64,
+    p50: f64,
+    p95: f64,
+    p99: f64,
+    complete: f64,
+    wire: f64,
+    digest: Option<String>,
 }
 
-fn play(bench: &Bench<'_>, ablation: &Ablation, variant: &Variant) -> Result<Figures, Failure> {
-    let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-    let set: Vec<_> = variant.set.iter().map(own).collect();
-    let mut figures = Figures::default();
-    for seed in 1..=bench.options.runs {
-        let run = simulate(variant.file, variant.text, &set, seed, Some(ablation.symbols))?;
-        let (times, offered) = completions(&run, ablation);
-        let at = |q| quantile(&times, q).unwrap_or(f64::NAN);
-        figures.p50.push(at(0.5));
-        figures.p95.push(at(0.95));
-        figures.p99.push(at(0.99));
-        figures.complete.push(times.len() as f64 * 100.0 / offered.max(1) as f64);
-        let wire: u64 = run.summary.links.iter().map(|link| link.sent_bytes).sum();
-        let seconds = run.summary.measure_s[1] - run.summary.measure_s[0];
-        let mbps: f64 = run.summary.sessions.iter().filter_map(|session| session.offered_mbps).sum();
-        figures.wire.push(wire as f64 * 8e-6 / (mbps * seconds));
-        figures.digests.push(run.summary.digest.clone());
+impl Figures {
+    fn json(&self) -> Value {
+        json!({
+            "seed": self.seed, "p50_ms": self.p50, "p95_ms": self.p95, "p99_ms": self.p99,
+            "complete_percent": self.complete, "wire_bytes_per_byte": self.wire, "digest": self.digest,
+        })
     }
-    Ok(figures)
+}
+
+fn play(
+    ablation: &Ablation,
+    variant: &Variant,
+    seed: u64,
+    duration: Option<&str>,
+) -> Result<Figures, Failure> {
+    let own = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let mut set: Vec<_> = variant.set.iter().map(|(key, value)| own(key, value)).collect();
+    set.extend(duration.map(|duration| own("duration", duration)));
+    let run = simulate(variant.file, variant.text, &set, seed, Some(ablation.symbols))?;
+    let (times, offered) = completions(&run, ablation);
+    let at = |q| quantile(&times, q).unwrap_or(f64::NAN);
+    let wire: u64 = run.summary.links.iter().map(|link| link.sent_bytes).sum();
+    let seconds = run.summary.measure_s[1] - run.summary.measure_s[0];
+    let mbps: f64 = run.summary.sessions.iter().filter_map(|session| session.offered_mbps).sum();
+    Ok(Figures {
+        seed,
+        p50: at(0.5),
+        p95: at(0.95),
+        p99: at(0.99),
+        complete: times.len() as f64 * 100.0 / offered.max(1) as f64,
+        wire: wire as f64 * 8e-6 / (mbps * seconds),
+        digest: run.summary.digest.clone(),
+    })
 }
 
 /// Returns the times of complete messages of the measuring window, sorted, and how many were offered.

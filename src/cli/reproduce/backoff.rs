@@ -1,10 +1,11 @@
 //! `overflow-backoff`: who hears of an overflow at a relay, and what an adaptive source makes of it.
 
-use super::simulated::simulate;
-use super::{Bench, Failure, exit, interval};
+use super::simulated::{interval, simulate};
+use super::{Experiment, Findings, Setting, parallel};
+use crate::cli::exit::Failure;
 use bellini_reports::Interval;
 use bellini_reports::reproduce::{Curve, Page, Plot, Row, Shape};
-use bellini_scenarios::record::{EventRow, Scope, kind};
+use bellini_scenarios::record::{Scope, kind};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -17,137 +18,166 @@ const SLOW: (f64, f64, f64) = (10.0, 40.0, 70.0);
 /// Drops have ended when there are none for so long.
 const QUIET_S: f64 = 5.0;
 
+pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
+    name: "overflow-backoff",
+    about: "an overflow at a relay, who hears of it, and an adaptive source that backs off (simulated)",
+    run,
+}];
+
+/// What one seed gave.
+struct Backoff {
+    level: Vec<(f64, f64)>,
+    drops: Vec<(f64, f64)>,
+    queued: Vec<(f64, f64)>,
+    allowed: Vec<(f64, f64)>,
+    at_source: Vec<f64>,
+    /// Notices by the node that heard them.
+    heard: BTreeMap<u32, u64>,
+    digest: Option<String>,
+}
+
+fn play(seed: &u64) -> Result<Backoff, Failure> {
+    let run = simulate("overflow-backoff.json", SCENARIO, &[], *seed, None)?;
+    let curve = |scope, id, metric| run.series.curve(scope, id, metric).cloned().unwrap_or_default();
+    let mut heard: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut at_source = Vec::new();
+    for notice in run.events.iter().filter(|event| event.kind == kind::OVERFLOW) {
+        let node = notice.node.unwrap_or(0);
+        *heard.entry(node).or_default() += 1;
+        if node == 1 {
+            at_source.push(notice.t_s);
+        }
+    }
+    Ok(Backoff {
+        level: curve(Scope::Session, SESSION, "level_mbps"),
+        drops: curve(Scope::Feeder, FEEDER, "dropped_packets"),
+        queued: curve(Scope::Feeder, FEEDER, "queued_bytes"),
+        allowed: curve(Scope::Hop, FEEDER, "hop_allowed_mbps"),
+        at_source,
+        heard,
+        digest: run.summary.digest.clone(),
+    })
+}
+
 /// Plays the scenario with each seed.
-pub(super) fn run(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
-    let mut plots = None;
-    let mut figures: [Vec<f64>; 6] = Default::default();
-    let mut listeners: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    let mut runs = Vec::new();
-    for seed in 1..=bench.options.runs {
-        let run = simulate("overflow-backoff.json", SCENARIO, &[], seed, None)?;
-        let curve = |scope, id, metric| run.series.curve(scope, id, metric).cloned().unwrap_or_default();
-        let level = curve(Scope::Session, SESSION, "level_mbps");
-        let drops = curve(Scope::Feeder, FEEDER, "dropped_packets");
-        let notices: Vec<&EventRow> =
-            run.events.iter().filter(|event| event.kind == kind::OVERFLOW).collect();
-        for notice in &notices {
-            let all =
-                listeners.entry(notice.node.unwrap_or(0)).or_insert_with(|| vec![0.0; seed as usize - 1]);
-            all.resize(seed as usize, 0.0);
-            all[seed as usize - 1] += 1.0;
-        }
-        let at_source: Vec<f64> =
-            notices.iter().filter(|event| event.node == Some(1)).map(|event| event.t_s).collect();
-        let (slow, mended, end) = SLOW;
-        let between = |curve: &[(f64, f64)], from: f64, to: f64| -> Vec<f64> {
-            curve.iter().filter(|(t, _)| *t > from && *t <= to).map(|(_, value)| *value).collect()
-        };
-        let least = between(&level, slow, mended).into_iter().fold(f64::INFINITY, f64::min);
-        let before = between(&level, slow - QUIET_S, slow).into_iter().fold(0.0, f64::max);
-        let after = between(&level, mended, end).into_iter().fold(0.0, f64::max);
-        let first = at_source.first().map_or(f64::NAN, |t| t - slow);
-        let early: f64 = between(&drops, slow, slow + QUIET_S).iter().sum();
-        let late: f64 = between(&drops, mended - QUIET_S, mended).iter().sum();
-        let values = [before, least, after, first, early, late];
-        figures.iter_mut().zip(values).for_each(|(all, value)| all.push(value));
-        runs.push(json!({
-            "seed": seed, "digest": run.summary.digest, "level_mbps": level, "dropped_packets": drops,
-            "notices_at_source_s": at_source,
-        }));
-        if plots.is_none() {
-            let queued = curve(Scope::Feeder, FEEDER, "queued_bytes");
-            let allowed = curve(Scope::Hop, FEEDER, "hop_allowed_mbps");
-            plots = Some(draw(&level, &at_source, &drops, &queued, &allowed));
-        }
-    }
-    for all in listeners.values_mut() {
-        all.resize(bench.options.runs as usize, 0.0);
-    }
-    let row = |quantity: String, unit: &str, values: &[f64], remark: &str| {
+fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
+    let seeds = setting.seeds(10, 2);
+    let runs = parallel::each("overflow-backoff", &(1..=seeds).collect::<Vec<_>>(), play)?;
+    let (slow, mended, end) = SLOW;
+    let within = |curve: &[(f64, f64)], from: f64, to: f64| -> Vec<f64> {
+        curve.iter().filter(|(t, _)| *t > from && *t <= to).map(|(_, value)| *value).collect()
+    };
+    let most = |values: Vec<f64>| values.into_iter().fold(0.0, f64::max);
+    let least = |values: Vec<f64>| values.into_iter().fold(f64::INFINITY, f64::min);
+    let sum = |values: Vec<f64>| values.into_iter().sum::<f64>();
+    let over = |of: &dyn Fn(&Backoff) -> f64| runs.iter().map(of).collect::<Vec<f64>>();
+    let row = |quantity: String, unit: &str, values: &[f64], band: Option<(f64, f64)>, remark: &str| {
         // What did not happen in a run has no value.
         let values: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
         let over = Interval::of(&values);
-        let ours = over.map(|it| it.mean);
         Row {
             quantity,
             unit: unit.to_owned(),
-            paper: None,
-            ours,
+            reference: None,
+            ours: over.map(|it| it.mean),
             interval: interval(over),
+            band,
             remark: remark.to_owned(),
         }
     };
-    let [before, least, after, first, early, late] = &figures;
+    let many = Some((1.0, f64::MAX));
     let mut rows = vec![
         row(
-            "highest level in the 5 s before the link gets slow".into(),
+            "level just before the link gets slow".into(),
             "Mbit/s",
-            before,
-            "of the source's ladder",
+            &over(&|run| most(within(&run.level, slow - QUIET_S, slow))),
+            None,
+            "of the source's ladder; highest in 5 s",
         ),
         row(
             "lowest level while it is slow".into(),
             "Mbit/s",
-            least,
-            "the link then carries 2 Mbit/s with headers",
+            &over(&|run| least(within(&run.level, slow, mended))),
+            Some((0.0, 2.0)),
+            "the link then carries 2 Mbit/s, headers included",
         ),
         row(
             "highest level after it was mended".into(),
             "Mbit/s",
-            after,
+            &over(&|run| most(within(&run.level, mended, end))),
+            None,
             "one level after each 6 s without a notice",
         ),
-        row("first notice at the source after".into(), "s", first, "the relay's feeder has to fill first"),
+        row(
+            "first notice at the source".into(),
+            "s after",
+            &over(&|run| run.at_source.iter().find(|t| **t >= slow).map_or(f64::NAN, |t| t - slow)),
+            None,
+            "the relay's feeder has to fill first",
+        ),
         row(
             "dropped by the relay in the first 5 s".into(),
             "packets",
-            early,
+            &over(&|run| sum(within(&run.drops, slow, slow + QUIET_S))),
+            many,
             "its feeder for the slow link is full",
         ),
         row(
             "dropped by the relay in the last 5 s before the mending".into(),
             "packets",
-            late,
+            &over(&|run| sum(within(&run.drops, mended - QUIET_S, mended))),
+            Some((0.0, 0.0)),
             "the source has backed off",
         ),
     ];
-    for (node, name) in
-        [(1, "source"), (2, "relay upstream"), (3, "the relay"), (5, "destination"), (6, "destination")]
-    {
-        let none = vec![0.0; bench.options.runs as usize];
-        let heard = listeners.get(&node).unwrap_or(&none);
-        rows.push(row(format!("notices heard by node {node} ({name})"), "", heard, "one in 100 ms at most"));
-    }
-    let other: Vec<u32> = listeners.keys().copied().filter(|node| ![1, 2, 3, 5, 6].contains(node)).collect();
-    if !other.is_empty() {
-        return Err(Failure::new(
-            exit::FAILED,
-            format!("nodes {other:?} heard notices that are not for them"),
+    let listeners = [
+        (1, "the source", many),
+        (2, "relay upstream", many),
+        (3, "the relay that overflows", many),
+        (4, "relay downstream, no destination", Some((0.0, 0.0))),
+        (5, "destination", many),
+        (6, "destination", many),
+    ];
+    for (node, name, band) in listeners {
+        let heard = over(&|run| run.heard.get(&node).map_or(0.0, |count| *count as f64));
+        rows.push(row(
+            format!("notices heard by node {node}, {name}"),
+            "",
+            &heard,
+            band,
+            "one in 100 ms at most",
         ));
     }
+    let detail: Vec<Value> = (1..)
+        .zip(&runs)
+        .map(|(seed, run): (u64, &Backoff)| {
+            json!({ "seed": seed, "digest": run.digest, "level_mbps": run.level, "dropped_packets": run.drops,
+                "notices_at_source_s": run.at_source })
+        })
+        .collect();
     let page = Page {
         title: "Overflow at a relay, and a source that backs off".to_owned(),
         lead: format!(
-            "The scenario scenarios/transports/overflow-backoff.json in the simulator, {} seeds; plots show the first. \
-             The link from Tokyo to Singapore has a fifth of its rate from 10 s to 40 s.",
-            bench.options.runs
+            "The scenario scenarios/transports/overflow-backoff.json in the simulator, {seeds} seeds; plots show the \
+             first. The link from Tokyo to Singapore has a fifth of its rate from {slow} s to {mended} s."
         ),
+        reference: "paper".to_owned(),
         rows,
-        plots: plots.unwrap_or_default(),
-        bars: Vec::new(),
-        inputs: Vec::new(),
+        plots: runs.first().map(draw).unwrap_or_default(),
         notes: vec![
             "The paper says that all nodes involved are notified of an overflow, and shows no figure of it: there is \
              no value to compare with."
                 .to_owned(),
         ],
+        ..Page::default()
     };
-    Ok((page, json!({ "runs": runs })))
+    Ok(Findings { page, seeds, detail: json!({ "runs": detail }) })
 }
 
 type Points = [(f64, f64)];
 
-fn draw(level: &Points, notices: &[f64], drops: &Points, queued: &Points, allowed: &Points) -> Vec<Plot> {
+fn draw(run: &Backoff) -> Vec<Plot> {
+    let Backoff { level, drops, queued, allowed, at_source: notices, .. } = run;
     let at = |t: f64| level.iter().find(|(until, _)| *until >= t).map_or(0.0, |(_, value)| *value);
     let dots = notices.iter().map(|t| (*t, at(*t))).collect();
     let curve = |name: &str, shape, points| Curve { name: name.to_owned(), shape, points };
@@ -175,7 +205,7 @@ fn draw(level: &Points, notices: &[f64], drops: &Points, queued: &Points, allowe
             x: time(),
             y: ("packets, KiB".to_owned(), String::new()),
             curves: vec![
-                curve("packets dropped", Shape::Line, drops.to_vec()),
+                curve("packets dropped", Shape::Line, drops.clone()),
                 curve(
                     "KiB waiting",
                     Shape::Line,

@@ -1,9 +1,10 @@
 //! Running shipped scenarios in the simulator and keeping what was recorded, for reproductions that need no processes.
 
-use super::super::exit::{self, Failure};
 use crate::Registry;
+use crate::cli::exit::{self, Failure};
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::time::Duration;
+use bellini_reports::Interval;
 use bellini_scenarios::parse::{LoadOptions, parse_str};
 use bellini_scenarios::policy::{ConferenceHook, DeliveryNotice};
 use bellini_scenarios::record::{EventRow, Scope, Series, SeriesRow, Summary};
@@ -99,6 +100,11 @@ impl ConferenceHook for Completions {
             done.push(Message { session: notice.session, made_s, took_ms });
         }
     }
+}
+
+/// Returns both ends of an interval over seeds; `None` for a single value.
+pub(super) fn interval(of: Option<Interval>) -> Option<(f64, f64)> {
+    of.and_then(|it| it.half.map(|half| (it.mean - half, it.mean + half)))
 }
 
 /// Returns the value below which the part `q` of sorted values lies; `None` without values.
