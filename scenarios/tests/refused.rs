@@ -607,8 +607,6 @@ fn e0704_node_on_both_sides() {
 
 #[test]
 fn e0801_not_in_this_version() {
-    let udp = "\"transport\": \"udp\", \"source\"";
-    refuse("\"source\"", udp, "E0801", &["is not in this version", "udp-unpaced", "tcp"]);
     refuse("\"source\"", "\"delivery\": \"reliable\", \"source\"", "E0801", &["best-effort"]);
     refuse("\"source\"", "\"coding\": {}, \"source\"", "E0801", &["packets are not coded yet"]);
 }
