@@ -63,6 +63,8 @@ fn a_run_makes_a_whole_report() {
         "delay-cdf",
         "delay-time",
         "frames",
+        "levels",
+        "hops",
         "links",
         "feeders",
         "drops-time",

@@ -6,7 +6,7 @@ mod map;
 pub use fit::Fit;
 pub use map::{Ratio, RatioMap};
 
-use crate::chart::{Axis, Frame, Key, KeyShape, Size, Style, chart};
+use crate::chart::{Axis, Frame, Key, KeyShape, Size, Stack, Style, across, chart};
 use crate::draw::{Svg, escape};
 use crate::error::ReportError;
 use crate::format::number;
@@ -31,6 +31,8 @@ pub struct Page {
     pub plots: Vec<Plot>,
     /// Maps of ratios; they stand before the plots.
     pub maps: Vec<RatioMap>,
+    /// Bars, shown after the plots.
+    pub bars: Vec<Bars>,
     /// Inputs: name, value, and whether it was measured, assumed, or taken from the reference.
     pub inputs: Vec<(String, String, String)>,
     /// What a reader should know before comparing.
@@ -80,6 +82,21 @@ pub struct Plot {
     pub curves: Vec<Curve>,
 }
 
+/// A bar for each of several things, which may have parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bars {
+    /// What they show.
+    pub title: String,
+    /// A sentence or two below them, which also stands for them where they cannot be seen.
+    pub caption: String,
+    /// Name and unit of the horizontal axis.
+    pub x: (String, String),
+    /// Names of the things, from above.
+    pub things: Vec<String>,
+    /// The parts: a name, and a length for each thing.
+    pub parts: Vec<(String, Vec<f64>)>,
+}
+
 /// Points of a plot that belong together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
@@ -123,6 +140,12 @@ impl Page {
             let svg = plot.draw()?.text;
             plots.push(
                 context! { heading => plot.title.as_str(), caption => plot.caption.as_str(), svg => svg },
+            );
+        }
+        for bars in &self.bars {
+            let svg = bars.draw()?.text;
+            plots.push(
+                context! { heading => bars.title.as_str(), caption => bars.caption.as_str(), svg => svg },
             );
         }
         let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
@@ -183,6 +206,32 @@ impl Page {
             ));
         }
         text
+    }
+}
+
+impl Bars {
+    /// Returns the name of the picture's files, as [`Plot::slug`] does.
+    #[must_use]
+    pub fn slug(&self) -> String {
+        slug(&self.title)
+    }
+
+    /// Returns the bars as a picture of their own.
+    ///
+    /// # Errors
+    /// [`ReportError::Draw`]: a defect.
+    pub fn svg(&self) -> Result<String, ReportError> {
+        Ok(self.draw()?.text)
+    }
+
+    fn draw(&self) -> Result<Svg, ReportError> {
+        let stack = |(index, (name, lengths)): (usize, &(String, Vec<f64>))| Stack {
+            name: name.clone(),
+            style: Style::nth(index),
+            values: lengths.iter().map(|length| (0.0, *length)).collect(),
+        };
+        let stacks: Vec<_> = self.parts.iter().enumerate().map(stack).collect();
+        across((&self.title, &self.caption), (&self.x.0, &self.x.1), &self.things, &stacks)
     }
 }
 
@@ -359,6 +408,13 @@ mod tests {
                     },
                 ],
             }],
+            bars: vec![Bars {
+                title: "Bars".to_owned(),
+                caption: "Of waits.".to_owned(),
+                x: ("wait".to_owned(), "ms".to_owned()),
+                things: vec!["shared queue".to_owned(), "own queue".to_owned()],
+                parts: vec![("median".to_owned(), vec![20.0, 3.0]), ("to 95 %".to_owned(), vec![9.0, 0.0])],
+            }],
             inputs: vec![("clock".to_owned(), "2.4 GHz".to_owned(), "assumed".to_owned())],
             notes: vec!["Read this.".to_owned()],
         };
@@ -369,6 +425,8 @@ mod tests {
             "1.89",
             "0.24 to 0.26",
             "time (us)",
+            "shared queue",
+            "wait (ms)",
             "assumed",
             "Read this.",
             "<svg",

@@ -2,8 +2,11 @@
 //! done here and put beside the reference.
 
 mod kernel;
+mod ablations;
+mod backoff;
 mod paper;
 mod parallel;
+mod simulated;
 
 use super::args::ReproduceOptions;
 use super::exit::{self, Failure};
@@ -22,7 +25,8 @@ struct Experiment {
 }
 
 /// All experiments, in the order of the help.
-const GROUPS: &[&[Experiment]] = &[paper::EXPERIMENTS, kernel::EXPERIMENTS];
+const GROUPS: &[&[Experiment]] =
+    &[paper::EXPERIMENTS, kernel::EXPERIMENTS, backoff::EXPERIMENTS, ablations::EXPERIMENTS];
 
 /// What an experiment is done with.
 struct Setting<'a> {
@@ -102,7 +106,7 @@ fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
     if plots.is_dir() {
         std::fs::remove_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
-    if !page.plots.is_empty() || !page.maps.is_empty() {
+    if !page.plots.is_empty() || !page.maps.is_empty() || !page.bars.is_empty() {
         std::fs::create_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
     for map in &page.maps {
@@ -113,6 +117,9 @@ fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
         put_bytes(plots.join(plot.slug()).with_extension("png"), &plot.png().map_err(defect)?)?;
         put(plots.join(plot.slug()).with_extension("svg"), &plot.svg().map_err(defect)?)?;
         put(plots.join(plot.slug()).with_extension("csv"), &plot.csv())?;
+    }
+    for bars in &page.bars {
+        put(plots.join(bars.slug()).with_extension("svg"), &bars.svg().map_err(defect)?)?;
     }
     put(out.join("table.csv"), &page.csv())?;
     put(out.join("reproduce.json"), &format!("{:#}\n", document(name, findings)))?;

@@ -222,6 +222,7 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
                 curves: runs(&memory),
             },
         ],
+        bars: Vec::new(),
         inputs: inputs(bench, None),
         notes: notes(
             "The paper plots averages over 5 minutes of video messages in seven EC2 regions; here the load is steady, its packets are of equal size, and the network is the loopback interface: what is compared is the shape of the line, not a wide-area network.",
@@ -373,6 +374,7 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
             y: ("packets at most so long".to_owned(), "%".to_owned()),
             curves,
         }],
+        bars: Vec::new(),
         inputs: inputs(bench, ghz),
         notes: notes("Our step takes more in than the paper's words ask for: the packet is in its feeder when the clock is read again. The clock is read three times around each timed packet; gaps between timed packets vary, so that they do not keep step with batches."),
     };
