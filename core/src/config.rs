@@ -1,5 +1,6 @@
 //! What a node is told before it starts.
 
+use crate::congestion::CongestionConfig;
 use crate::feeder::FeederConfig;
 use crate::ids::{Incarnation, NodeId};
 use crate::time::Duration;
@@ -23,8 +24,10 @@ pub struct NodeConfig {
     pub incarnation: Incarnation,
     /// Limits and scheduler of its feeders.
     pub feeder: FeederConfig,
-    /// Pacing of its hops.
+    /// Pacing of its hops without congestion control.
     pub pacing: PacingConfig,
+    /// Congestion control of its paced hops.
+    pub congestion: CongestionConfig,
     /// Bounds of tables and histories.
     pub limits: Limits,
     /// Distance of the reports to the driver; `None`: none. The paper reports every 30 s.
@@ -48,6 +51,8 @@ struct GivenConfig {
     #[serde(default)]
     pacing: PacingConfig,
     #[serde(default)]
+    congestion: CongestionConfig,
+    #[serde(default)]
     limits: Limits,
     #[serde(default = "report_interval")]
     report_interval: Option<Duration>,
@@ -58,14 +63,24 @@ struct GivenConfig {
 
 impl From<GivenConfig> for NodeConfig {
     fn from(given: GivenConfig) -> Self {
-        let GivenConfig { id, incarnation, feeder, pacing, limits, report_interval, mtu, clock_probes } =
-            given;
+        let GivenConfig {
+            id,
+            incarnation,
+            feeder,
+            pacing,
+            congestion,
+            limits,
+            report_interval,
+            mtu,
+            clock_probes,
+        } = given;
         let usual = Self::new(id);
         Self {
             id,
             incarnation: incarnation.unwrap_or(usual.incarnation),
             feeder,
             pacing,
+            congestion,
             limits,
             report_interval,
             mtu: mtu.unwrap_or(usual.mtu),
@@ -154,6 +169,7 @@ impl NodeConfig {
             incarnation: Incarnation(1),
             feeder: FeederConfig::default(),
             pacing: PacingConfig::default(),
+            congestion: CongestionConfig::default(),
             limits: Limits::default(),
             report_interval: Some(REPORT_INTERVAL),
             mtu: 1_500,
@@ -170,6 +186,12 @@ impl NodeConfig {
         let rules = [
             ("incarnation", u64::from(self.incarnation.0), 1, "must be at least 1"),
             ("pacing.quantum", self.pacing.quantum.as_nanos(), 1, "must be longer than zero"),
+            (
+                "congestion.feedbacks_per_rtt",
+                u64::from(self.congestion.feedbacks_per_rtt),
+                1,
+                "must be at least 1",
+            ),
             ("limits.sessions_max", self.limits.sessions_max as u64, 1, "must be at least 1"),
             ("limits.copies_max", self.limits.copies_max as u64, 1, "must be at least 1"),
             ("limits.dedup_symbols_max", self.limits.dedup_symbols_max as u64, 64, "must be at least 64"),

@@ -83,7 +83,7 @@ pub struct World<'a> {
     /// Ids of the nodes, by index.
     ids: Vec<NodeId>,
     /// For each link, what the receiving end calls it, by kind of hop.
-    link_hops: Vec<[u32; 3]>,
+    link_hops: Vec<[u32; HopKind::COUNT]>,
     /// TCP connections, where the scenario has some.
     pub(crate) tcp: Option<Box<Connections>>,
     /// Nodes that something was brought to.
@@ -123,7 +123,7 @@ impl<'a> World<'a> {
             clock_probes,
             arrived: Vec::new(),
             ids: scenario.nodes.iter().map(|node| node.id).collect(),
-            link_hops: vec![[NONE; 3]; scenario.links.len()],
+            link_hops: vec![[NONE; HopKind::COUNT]; scenario.links.len()],
             tcp: None,
             unsettled: Vec::new(),
             frame: Vec::new(),
@@ -170,6 +170,7 @@ impl<'a> World<'a> {
                 rates: spec.hop_rates.iter().copied().collect(),
                 ..PacingConfig::default()
             },
+            congestion: spec.congestion,
             report_interval: Some(self.scenario.report_interval),
             clock_probes: self.clock_probes,
             ..NodeConfig::new(spec.id)
@@ -181,7 +182,7 @@ impl<'a> World<'a> {
         node.hop_links.clear();
         for (link, hops) in self.link_hops.iter_mut().enumerate() {
             if self.network.links[link].to == index {
-                *hops = [NONE; 3];
+                *hops = [NONE; HopKind::COUNT];
             }
         }
         self.settle(index);

@@ -5,6 +5,7 @@
 mod common;
 mod watch;
 
+mod adaptive;
 mod clocks;
 mod cross;
 mod delay;

@@ -122,14 +122,25 @@ pub struct CongestionConfig {
     pub feedbacks_per_rtt: u8,
 }
 
-impl Default for CongestionConfig {
-    fn default() -> Self {
+impl CongestionConfig {
+    /// Returns what is usual with a controller. A model of the path wants four reports in a round trip.
+    #[must_use]
+    pub const fn of(controller: Controller) -> Self {
         Self {
-            controller: Controller::Tfrc,
+            controller,
             credit_max: Duration::from_millis(10),
             discounting: true,
             damping: true,
-            feedbacks_per_rtt: 1,
+            feedbacks_per_rtt: match controller {
+                Controller::Tfrc => 1,
+                Controller::Bbr => 4,
+            },
         }
+    }
+}
+
+impl Default for CongestionConfig {
+    fn default() -> Self {
+        Self::of(Controller::default())
     }
 }

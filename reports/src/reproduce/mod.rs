@@ -1,10 +1,12 @@
 //! Pages that put reference values, such as the paper's, beside ours.
 
 mod fit;
+mod map;
 
 pub use fit::Fit;
+pub use map::{Ratio, RatioMap};
 
-use crate::chart::{Axis, Frame, Key, KeyShape, Size, Style, chart};
+use crate::chart::{Axis, Frame, Key, KeyShape, Size, Stack, Style, across, chart};
 use crate::draw::{Svg, escape};
 use crate::error::ReportError;
 use crate::format::number;
@@ -27,6 +29,10 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// The plots.
     pub plots: Vec<Plot>,
+    /// Maps of ratios; they stand before the plots.
+    pub maps: Vec<RatioMap>,
+    /// Bars, shown after the plots.
+    pub bars: Vec<Bars>,
     /// Inputs: name, value, and whether it was measured, assumed, or taken from the reference.
     pub inputs: Vec<(String, String, String)>,
     /// What a reader should know before comparing.
@@ -78,6 +84,21 @@ pub struct Plot {
     pub curves: Vec<Curve>,
 }
 
+/// A bar for each of several things, which may have parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bars {
+    /// What they show.
+    pub title: String,
+    /// A sentence or two below them, which also stands for them where they cannot be seen.
+    pub caption: String,
+    /// Name and unit of the horizontal axis.
+    pub x: (String, String),
+    /// Names of the things, from above.
+    pub things: Vec<String>,
+    /// The parts: a name, and a length for each thing.
+    pub parts: Vec<(String, Vec<f64>)>,
+}
+
 /// Points of a plot that belong together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
@@ -126,10 +147,22 @@ impl Page {
         let mut environment = Environment::new();
         environment.add_template("reproduce.html", TEMPLATE).map_err(failed)?;
         let mut plots = Vec::new();
+        for map in &self.maps {
+            let svg = map.svg()?;
+            plots.push(
+                context! { heading => map.title.as_str(), caption => map.caption.as_str(), svg => svg },
+            );
+        }
         for plot in &self.plots {
             let svg = plot.draw()?.text;
             plots.push(
                 context! { heading => plot.title.as_str(), caption => plot.caption.as_str(), svg => svg },
+            );
+        }
+        for bars in &self.bars {
+            let svg = bars.draw()?.text;
+            plots.push(
+                context! { heading => bars.title.as_str(), caption => bars.caption.as_str(), svg => svg },
             );
         }
         let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
@@ -193,23 +226,60 @@ impl Page {
     }
 }
 
+impl Bars {
+    /// Returns the name of the picture's files, as [`Plot::slug`] does.
+    #[must_use]
+    pub fn slug(&self) -> String {
+        slug(&self.title)
+    }
+
+    /// Returns the bars as a picture of their own.
+    ///
+    /// # Errors
+    /// [`ReportError::Draw`]: a defect.
+    pub fn svg(&self) -> Result<String, ReportError> {
+        Ok(self.draw()?.text)
+    }
+
+    fn draw(&self) -> Result<Svg, ReportError> {
+        let stack = |(index, (name, lengths)): (usize, &(String, Vec<f64>))| Stack {
+            name: name.clone(),
+            style: Style::nth(index),
+            values: lengths.iter().map(|length| (0.0, *length)).collect(),
+        };
+        let stacks: Vec<_> = self.parts.iter().enumerate().map(stack).collect();
+        across((&self.title, &self.caption), (&self.x.0, &self.x.1), &self.things, &stacks)
+    }
+}
+
+/// Returns the name of a picture's files: its title in small letters, digits and hyphens.
+fn slug(title: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
+    let words: String = title.chars().map(plain).collect();
+    words.split_whitespace().collect::<Vec<_>>().join("-")
+}
+
 impl Plot {
     /// Returns the name of the plot's files: its title in small letters, digits and hyphens.
     #[must_use]
     pub fn slug(&self) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
-        let words: String = self.title.chars().map(plain).collect();
-        words.split_whitespace().collect::<Vec<_>>().join("-")
+        slug(&self.title)
     }
 
-    /// Returns the plot as pictures of its own: SVG and PNG.
+    /// Returns the plot as a PNG picture.
     ///
     /// # Errors
     /// [`ReportError::Draw`]: a defect.
-    pub fn pictures(&self) -> Result<(String, Vec<u8>), ReportError> {
-        let svg = self.draw()?;
-        let png = Rasteriser::new().png(&svg)?;
-        Ok((svg.text, png))
+    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
+        Rasteriser::new().png(&self.draw()?)
+    }
+
+    /// Returns the plot as a picture of its own.
+    ///
+    /// # Errors
+    /// [`ReportError::Draw`]: a defect.
+    pub fn svg(&self) -> Result<String, ReportError> {
+        Ok(self.draw()?.text)
     }
 
     /// Returns what is drawn, tidy: one line a point, `curve,x,y`.
@@ -331,6 +401,7 @@ mod tests {
                 band: Some((0.3, 2.0)),
                 remark: "single packets".to_owned(),
             }],
+            maps: Vec::new(),
             plots: vec![Plot {
                 title: "Distribution".to_owned(),
                 caption: "Of times.".to_owned(),
@@ -352,6 +423,13 @@ mod tests {
                     },
                 ],
             }],
+            bars: vec![Bars {
+                title: "Bars".to_owned(),
+                caption: "Of waits.".to_owned(),
+                x: ("wait".to_owned(), "ms".to_owned()),
+                things: vec!["shared queue".to_owned(), "own queue".to_owned()],
+                parts: vec![("median".to_owned(), vec![20.0, 3.0]), ("to 95 %".to_owned(), vec![9.0, 0.0])],
+            }],
             inputs: vec![("clock".to_owned(), "2.4 GHz".to_owned(), "assumed".to_owned())],
             notes: vec!["Read this.".to_owned()],
         };
@@ -362,6 +440,8 @@ mod tests {
             "1.89",
             "0.24 to 0.26",
             "time (us)",
+            "shared queue",
+            "wait (ms)",
             "assumed",
             "Read this.",
             "<svg",

@@ -7,6 +7,7 @@ use crate::model::{
     RateTrace, Scenario, Shaper,
 };
 use crate::units::{Quantity, format_rate, format_signed, format_time};
+use bellini_core::congestion::Controller;
 use bellini_core::feeder::Scheduler;
 use serde_json::{Value, json};
 
@@ -41,6 +42,17 @@ pub(super) fn node(node: &Node) -> Value {
     feeder.put("packets", node.feeder.packets_max);
     feeder.put("conferences", node.feeder.conferences_max);
     all.put("feeder", feeder.done());
+    let mut congestion = Object::default();
+    let controller = match node.congestion.controller {
+        Controller::Tfrc => "tfrc",
+        Controller::Bbr => "bbr",
+    };
+    congestion.put("controller", controller);
+    congestion.time("credit", node.congestion.credit_max);
+    congestion.put("discounting", node.congestion.discounting);
+    congestion.put("damping", node.congestion.damping);
+    congestion.put("reports", node.congestion.feedbacks_per_rtt);
+    all.put("congestion", congestion.done());
     if !node.hop_rates.is_empty() {
         let mut rates = Object::default();
         for (hop, rate) in &node.hop_rates {

@@ -1,5 +1,6 @@
 //! Nodes and the links between them.
 
+use bellini_core::congestion::CongestionConfig;
 use bellini_core::feeder::FeederConfig;
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
@@ -30,6 +31,8 @@ pub struct Node {
     pub clock_drift_ppb: i64,
     /// Queue limits and scheduler of its feeders.
     pub feeder: FeederConfig,
+    /// Congestion control of its `udp` hops.
+    pub congestion: CongestionConfig,
     /// Token buckets of its `udp-unpaced` hops: (next hop, rate); absent: not limited.
     pub hop_rates: Vec<(NodeId, BitRate)>,
 }

@@ -40,6 +40,12 @@ pub(crate) static NODE: Object = Object {
         optional("clock", Kind::Object(&CLOCK), "exact", "How its clock differs from true time."),
         optional("feeder", Kind::Object(&FEEDER), "as below", "Limits and scheduler of its feeders."),
         optional(
+            "congestion",
+            Kind::Object(&CONGESTION),
+            "as below",
+            "Congestion control of its `udp` hops.",
+        ),
+        optional(
             "rates",
             Kind::Map("next hop (id or name), or `*` for all others", &RATE),
             "not limited",
@@ -65,6 +71,44 @@ pub(crate) static CLOCK: Object = Object {
     keys: &[
         optional("offset", Kind::Signed(Quantity::Time), "`0 s`", "How far it is ahead at the start."),
         optional("drift", Kind::Signed(Quantity::Drift), "`0 ppb`", "How much it gains."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static CONGESTION: Object = Object {
+    name: "congestion",
+    doc: "How a node's `udp` hops find the rate that the network gives them.",
+    keys: &[
+        optional(
+            "controller",
+            Kind::Words(&["tfrc", "bbr"]),
+            "`tfrc`",
+            "`tfrc`: as fair as TCP (RFC 5348). `bbr`: by a model of the path, for long paths of high rate.",
+        ),
+        optional(
+            "credit",
+            TIME,
+            "`10 ms`",
+            "Time at the allowed rate that an idle sender saves up at most; never more than a round trip.",
+        ),
+        optional(
+            "discounting",
+            Kind::Bool,
+            "`true`",
+            "`tfrc` forgets old losses sooner when there have been few.",
+        ),
+        optional(
+            "damping",
+            Kind::Bool,
+            "`true`",
+            "`tfrc` slows down while the round trip is above its mean.",
+        ),
+        optional(
+            "reports",
+            Kind::Integer(1, 16),
+            "`1` (`bbr`: `4`)",
+            "Reports of the receiver in a round trip.",
+        ),
     ],
     one_of: &[],
 };

@@ -9,7 +9,7 @@
 //!   [`congestion`] the window (NewReno, CUBIC with `HyStart`).
 //! - [`Sender`] and [`Receiver`] are the two halves of an [`Endpoint`], which adds the handshake.
 //! - [`host`] joins ends to nodes and to the modelled links: stream hops, and cross traffic.
-//! - [`dumbbell`] runs flows through one bottleneck without nodes, for what theory says about them.
+//! - [`dumbbell`] runs flows through one bottleneck without nodes; [`theory`] says what they ought to do.
 //!
 //! What is modelled, by which source, and what is not: `docs/simulator-model.md`.
 
@@ -24,6 +24,7 @@ pub mod rtt;
 pub mod scoreboard;
 mod segment;
 mod sender;
+pub mod theory;
 
 #[cfg(test)]
 mod tests;

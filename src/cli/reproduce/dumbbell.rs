@@ -212,6 +212,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             "ns-2's TFRC sends with 10 % dither; here round trips and starts differ by seed, and nothing else is random.".to_owned(),
             "With n = 1 a few losses in minutes decide: it is reported and not judged.".to_owned(),
         ],
+        ..Page::default()
     };
     Ok(Findings { page, seeds, detail: json!({ "cases": detail }) })
 }

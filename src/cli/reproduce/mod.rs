@@ -1,14 +1,18 @@
 //! `bellini reproduce`: experiments whose outcome is known from elsewhere (the paper, ns-2, a closed form, the kernel),
 //! done here and put beside the reference.
 
+mod ablations;
+mod backoff;
 mod bins;
 mod common;
 mod dumbbell;
 mod equation;
+mod kernel;
 mod paper;
 mod parallel;
 mod reference;
 mod simulate;
+mod simulated;
 mod split_loop;
 mod tcp_theory;
 mod tfrc_loss;
@@ -39,6 +43,9 @@ const GROUPS: &[&[Experiment]] = &[
     dumbbell::EXPERIMENTS,
     split_loop::EXPERIMENTS,
     tcp_theory::EXPERIMENTS,
+    kernel::EXPERIMENTS,
+    backoff::EXPERIMENTS,
+    ablations::EXPERIMENTS,
 ];
 
 /// What an experiment is done with.
@@ -111,27 +118,33 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 /// Leaves everything that readers want in `out`; plots of an earlier reproduction are replaced.
 fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
     let defect = |error| Failure::new(exit::FAILED, error);
-    let put =
+    let put_bytes =
         |path: PathBuf, bytes: &[u8]| std::fs::write(&path, bytes).map_err(|error| unwritable(&path, &error));
+    let put = |path: PathBuf, text: &str| put_bytes(path, text.as_bytes());
     let page = &findings.page;
     let html = page.render().map_err(defect)?;
     let plots = out.join("plots");
     if plots.is_dir() {
         std::fs::remove_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
-    if !page.plots.is_empty() {
+    if !page.plots.is_empty() || !page.maps.is_empty() || !page.bars.is_empty() {
         std::fs::create_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
-    for plot in &page.plots {
-        let place = plots.join(plot.slug());
-        let (svg, png) = plot.pictures().map_err(defect)?;
-        put(place.with_extension("svg"), svg.as_bytes())?;
-        put(place.with_extension("png"), &png)?;
-        put(place.with_extension("csv"), plot.csv().as_bytes())?;
+    for map in &page.maps {
+        put(plots.join(map.slug()).with_extension("svg"), &map.svg().map_err(defect)?)?;
+        put_bytes(plots.join(map.slug()).with_extension("png"), &map.png().map_err(defect)?)?;
     }
-    put(out.join("table.csv"), page.csv().as_bytes())?;
-    put(out.join("reproduce.json"), format!("{:#}\n", document(name, findings)).as_bytes())?;
-    put(out.join("report.html"), html.as_bytes())
+    for plot in &page.plots {
+        put_bytes(plots.join(plot.slug()).with_extension("png"), &plot.png().map_err(defect)?)?;
+        put(plots.join(plot.slug()).with_extension("svg"), &plot.svg().map_err(defect)?)?;
+        put(plots.join(plot.slug()).with_extension("csv"), &plot.csv())?;
+    }
+    for bars in &page.bars {
+        put(plots.join(bars.slug()).with_extension("svg"), &bars.svg().map_err(defect)?)?;
+    }
+    put(out.join("table.csv"), &page.csv())?;
+    put(out.join("reproduce.json"), &format!("{:#}\n", document(name, findings)))?;
+    put(out.join("report.html"), &html)
 }
 
 /// Returns `reproduce.json`.

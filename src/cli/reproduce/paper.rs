@@ -202,6 +202,7 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
             bench.runs, bench.seconds
         ),
         rows,
+        maps: Vec::new(),
         plots: vec![
             Plot {
                 title: "Processor use against packet rate".to_owned(),
@@ -230,6 +231,7 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
                 ..Plot::default()
             },
         ],
+        bars: Vec::new(),
         inputs: inputs(bench, None),
         notes: notes(
             "The paper plots averages over 5 minutes of video messages in seven EC2 regions; here the load is steady, its packets are of equal size, and the network is the loopback interface: what is compared is the shape of the line, not a wide-area network.",
@@ -375,6 +377,7 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
             figure.what, bench.runs, bench.seconds
         ),
         rows,
+        maps: Vec::new(),
         plots: vec![Plot {
             title: "Times of single packets".to_owned(),
             caption: "Cumulative distribution up to 99.9 % of the packets, the cost of reading the clock taken off.".to_owned(),
@@ -383,6 +386,7 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
             curves,
             ..Plot::default()
         }],
+        bars: Vec::new(),
         inputs: inputs(bench, ghz),
         notes: notes("Our step takes more in than the paper's words ask for: the packet is in its feeder when the clock is read again. The clock is read three times around each timed packet; gaps between timed packets vary, so that they do not keep step with batches."),
     };

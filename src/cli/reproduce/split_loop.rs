@@ -164,6 +164,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             "Rate falls as one over round trip and root of loss: a hop over one of h links has an h-th of the round trip and of the loss, hence h^1.5 in rate.".to_owned(),
             "The rates of hops in a row vary independently; a relay's feeder evens it out, and what a faster hop before it brings in excess is dropped there.".to_owned(),
         ],
+        ..Page::default()
     };
     Ok(Findings { page, seeds, detail: json!({}) })
 }

@@ -142,6 +142,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             "An event takes in all losses of a round trip, so a flow sees fewer events than losses; a comparison with the equation at p would count that as a fault. The remark gives both.".to_owned(),
             "ns-2's rows are those with t_RTO = 4 R; its ratio takes the round trip without the transmission, 0.4 % at 20 ms.".to_owned(),
         ],
+        ..Page::default()
     };
     Ok(Findings { page, seeds, detail: json!({ "cells": detail }) })
 }

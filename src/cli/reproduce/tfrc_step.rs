@@ -193,6 +193,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             "The start differs: our hops open by a hello exchange that measures the round trip, so the first second already has four packets a round trip; ns-2's begins with one packet a second.".to_owned(),
             "Losses follow a pattern of packets; where it changes was read from a run that ends there.".to_owned(),
         ],
+        ..Page::default()
     };
     Ok(Findings { page, seeds, detail: json!({ "periodic": ours, "random_mean": our_mean }) })
 }

@@ -1,6 +1,7 @@
 //! What losses and standing queues forbid: bounds of rate and bytes under way.
 
 use super::delivery::{Learnt, Sample};
+use crate::time::Duration;
 
 /// Share of frames lost in a round above which the path is too full (draft-ietf-ccwg-bbr, `BBR.LossThresh`).
 const LOSS_THRESHOLD: f64 = 0.02;
@@ -8,6 +9,8 @@ const LOSS_THRESHOLD: f64 = 0.02;
 pub(super) const BETA: f64 = 0.7;
 /// Share of the upper bound that is used between probes (draft-ietf-ccwg-bbr, `BBR.Headroom` is the rest).
 const WITH_HEADROOM: f64 = 0.85;
+/// What a flow keeps queued where a queue stands: this many times the root of what its rate needs, both in frames.
+const QUEUE_GAIN: f64 = 2.0;
 /// Frames over which a loss rate is believed: at the threshold, one of them is lost.
 const FRAMES_MIN: u64 = 50;
 /// Lost frames that are believed at once (draft-ietf-ccwg-bbr, `BBR.StartupFullLossCnt`).
@@ -54,6 +57,12 @@ impl Latest {
         Some(self.lost as f64 > LOSS_THRESHOLD * sum as f64)
     }
 
+    /// Says before a round's end whether more was lost already than the threshold allows of all that is under way.
+    pub(super) fn is_flooded(&self, frame: u64) -> bool {
+        let lost = self.lost.saturating_mul(frame) as f64;
+        self.lost >= LOST_MIN && lost > LOSS_THRESHOLD * self.inflight as f64
+    }
+
     /// Begins the next round. Losses are carried over until there are enough frames to judge them by.
     pub(super) fn next_round(&mut self) {
         let (frames, lost) = if self.is_lossy().is_some() { (0, 0) } else { (self.frames, self.lost) };
@@ -69,6 +78,10 @@ pub(super) struct Bounds {
     /// What the path carries at present: until the next probe.
     pub(super) inflight_lo: Option<u64>,
     pub(super) rate_lo: Option<f64>,
+    /// The rate delivered when a standing queue was first seen since the last probe, in bytes a second.
+    queued_rate: Option<f64>,
+    /// The rate delivered in the last round that lowered a bound, in bytes a second.
+    carried: Option<f64>,
     /// The most under way in the last round without too much loss.
     clean: u64,
     /// Rounds in which this probe has raised the upper bound.
@@ -80,6 +93,14 @@ impl Bounds {
     pub(super) fn lift_lower(&mut self) {
         self.inflight_lo = None;
         self.rate_lo = None;
+        self.queued_rate = None;
+        self.carried = None;
+    }
+
+    /// Returns what the path carried of late, in bytes a second, if it was too full. An application that sends little
+    /// says nothing about it.
+    pub(super) fn carried(&self) -> Option<f64> {
+        self.carried
     }
 
     /// The path is too full at present: what it delivered in this round is the new bound, but a bound never falls by
@@ -87,8 +108,27 @@ impl Bounds {
     pub(super) fn lower(&mut self, latest: &Latest, rate: f64, inflight: u64) {
         let rate = self.rate_lo.unwrap_or(rate);
         self.rate_lo = Some(latest.rate.min(rate).max(BETA * rate));
+        if !latest.is_app_limited {
+            self.carried = Some(latest.rate);
+        }
         let inflight = self.inflight_lo.unwrap_or(inflight);
         self.inflight_lo = Some(latest.bytes.min(inflight).max((BETA * inflight as f64) as u64));
+    }
+
+    /// A queue stands: what is under way becomes what this flow's share of the rate needs, a part of the queue, and
+    /// `extra` bytes. The part grows slower than the rate: in one queue, rates are as the bytes queued, so that the
+    /// smaller flow gains on the larger one, as flows of TCP Vegas do. Against others that hold the queue the share
+    /// would shrink from round to round; it may by [`BETA`] until the next probe. `frame` is a frame's bytes.
+    pub(super) fn lower_to_share(&mut self, latest: &Latest, min_rtt: Duration, frame: u64, extra: u64) {
+        if latest.rate <= 0.0 {
+            return;
+        }
+        self.carried = Some(latest.rate);
+        let first = *self.queued_rate.get_or_insert(latest.rate);
+        let needed = latest.rate.max(BETA * first) * min_rtt.as_secs_f64();
+        let queue = QUEUE_GAIN * libm::sqrt(needed * frame as f64);
+        let share = ((needed + queue) as u64).saturating_add(extra);
+        self.inflight_lo = Some(share);
     }
 
     /// A round passed without too much loss.
@@ -158,6 +198,18 @@ mod tests {
         assert_eq!(latest.is_lossy(), Some(false), "the threshold itself is allowed");
     }
 
+    /// Aim: a flood is seen at six losses that are more than 2 % of what is under way, and not before.
+    #[test]
+    fn a_flood_is_seen_before_the_round_ends() {
+        let flooded = |lost, inflight_before, frame| {
+            let mut latest = Latest::new();
+            latest.add(&Learnt { inflight_before, ..learnt(1, lost) });
+            latest.is_flooded(frame)
+        };
+        assert!(flooded(6, 2_900, 10) && !flooded(6, 3_000, 10) && !flooded(5, 100, 10));
+        assert!(flooded(u64::MAX, 0, 10));
+    }
+
     /// Aim: bounds go to what was delivered, by 0.7 a round at most, and never up.
     #[test]
     fn bounds_fall_to_what_arrives_but_slowly() {
@@ -173,6 +225,26 @@ mod tests {
         assert_eq!((bounds.rate_lo, bounds.inflight_lo), (Some(100.0), Some(50)));
         bounds.lower(&latest, 0.0, 0);
         assert_eq!((bounds.rate_lo, bounds.inflight_lo), (Some(100.0), Some(50)));
+    }
+
+    /// Aim: where a queue stands, the flow with four times the rate keeps twice as much queued, and a share that
+    /// shrinks is followed by 0.7 and no further.
+    #[test]
+    fn queues_are_shared_by_the_root_of_rates() {
+        let second = Duration::from_secs(1);
+        let share = |rate| Latest { rate, ..Latest::new() };
+        let mut bounds = Bounds::default();
+        bounds.lower_to_share(&share(40_000.0), second, 100, 7);
+        assert_eq!(bounds.inflight_lo, Some(40_000 + 4_000 + 7));
+        assert_eq!(bounds.carried(), Some(40_000.0));
+        bounds.lower_to_share(&share(10_000.0), second, 100, 0);
+        assert_eq!(bounds.inflight_lo, Some(28_000 + 3_346));
+        bounds.lift_lower();
+        bounds.lower_to_share(&share(10_000.0), second, 100, 0);
+        assert_eq!(bounds.inflight_lo, Some(10_000 + 2_000));
+        bounds.lift_lower();
+        bounds.lower_to_share(&share(0.0), second, 100, 0);
+        assert_eq!((bounds.inflight_lo, bounds.carried()), (None, None));
     }
 
     /// Aim: a failed probe leaves what was carried before, or 0.7 of the target, and later probes raise it again.

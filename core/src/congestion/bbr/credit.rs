@@ -16,16 +16,12 @@ impl Credit {
         Self { bytes: 0.0, counted_at: now }
     }
 
-    /// Adds what came since the last call at `rate` bytes a second, up to `depth`.
-    pub(super) fn grow(&mut self, now: Instant, rate: f64, depth: Duration) {
-        let span = now.saturating_since(self.counted_at);
+    /// Adds what came since the last call at `rate` bytes a second, up to `depth`, and returns what came.
+    pub(super) fn grow(&mut self, now: Instant, rate: f64, depth: Duration) -> f64 {
+        let grown = rate * now.saturating_since(self.counted_at).as_secs_f64();
         self.counted_at = self.counted_at.max(now);
-        self.bytes = (self.bytes + rate * span.as_secs_f64()).min(rate * depth.as_secs_f64());
-    }
-
-    /// Returns the credit in bytes; negative is debt.
-    pub(super) fn bytes(&self) -> f64 {
-        self.bytes
+        self.bytes = (self.bytes + grown).min(rate * depth.as_secs_f64());
+        grown
     }
 
     /// Takes a frame off.
@@ -72,6 +68,6 @@ mod tests {
         assert!((f64::from(sent) / 10.0 / rate - 1.0).abs() < 2e-4, "{sent}");
         now += Duration::from_secs(5);
         credit.grow(now, rate, depth);
-        assert_eq!(credit.bytes(), rate * 0.01);
+        assert_eq!(credit.bytes, rate * 0.01);
     }
 }

@@ -254,3 +254,85 @@ impl Delivery {
         Some(Sample { rate: bytes as f64 / span.as_secs_f64(), bytes, is_app_limited: base.is_app_limited })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(n: u64) -> Instant {
+        Instant::ZERO + Duration::from_millis(n)
+    }
+
+    fn report(echo: u64, held: u32, highest: u64, frames: u64) -> Feedback {
+        Feedback {
+            echo_us: (echo * 1_000) as u32,
+            held_us: held * 1_000,
+            received_bytes_per_s: 0,
+            loss_event_rate: 0.0,
+            highest,
+            frames,
+            bytes: frames * 1_000,
+            lost: highest + 1 - frames,
+        }
+    }
+
+    /// Sends frames `from..to`, one every millisecond of their number.
+    fn send(delivery: &mut Delivery, from: u64, to: u64) {
+        for number in from..to {
+            delivery.on_sent(ms(number), SentFrame { number, bytes: 1_000 }, Some(Duration::from_millis(80)));
+        }
+    }
+
+    /// Aim: by hand: a frame every millisecond at 100 ms, reports held for 5 ms. The rate is that of arrival, the round
+    /// trip is without the hold, and what is under way is interpolated between marks, which lie 10 ms apart.
+    #[test]
+    fn rates_round_trips_and_bytes_under_way() {
+        let mut delivery = Delivery::new();
+        delivery.reset(ms(0));
+        send(&mut delivery, 0, 105);
+        // Frame 4 arrived, was echoed and held.
+        let first = delivery.on_feedback(ms(109), &report(4, 5, 4, 5)).unwrap();
+        assert_eq!(first.rtt, Some(Duration::from_millis(100)));
+        assert_eq!((first.inflight_before, delivery.inflight()), (105_000, 100_000));
+        // Five frames in 104 ms since the first was sent.
+        assert_eq!(first.sample.map(|sample| (sample.bytes, sample.rate.round())), Some((5_000, 48_077.0)));
+        send(&mut delivery, 105, 205);
+        let second = delivery.on_feedback(ms(259), &report(154, 5, 154, 150)).unwrap();
+        assert_eq!((second.frames, second.lost, second.is_round_end), (145, 5, true));
+        assert_eq!(delivery.inflight(), 50_000);
+        // The mark is frame 150, or one of the nine before it: sent when the first report was the newest.
+        let sample = second.sample.unwrap();
+        assert_eq!((sample.bytes, sample.is_app_limited), (145_000, false));
+        assert_eq!(sample.rate.round(), 966_667.0, "145 of 150 frames in 150 ms");
+    }
+
+    /// Aim: a pause belongs to no sample, and samples after it are marked until a round trip has passed.
+    #[test]
+    fn pauses_are_left_out() {
+        let mut delivery = Delivery::new();
+        delivery.reset(ms(0));
+        send(&mut delivery, 0, 10);
+        delivery.on_feedback(ms(109), &report(9, 0, 9, 10)).unwrap();
+        assert_eq!(delivery.inflight(), 0);
+        delivery.on_app_limited();
+        send(&mut delivery, 5_000, 5_010);
+        let learnt = delivery.on_feedback(ms(5_109), &report(5_009, 0, 5_009, 20)).unwrap();
+        let sample = learnt.sample.unwrap();
+        assert!(sample.is_app_limited && learnt.is_after_idle && !delivery.is_app_limited());
+        assert_eq!(sample.rate.round(), (10_000.0_f64 / 0.109).round());
+    }
+
+    /// Aim: an echo from before the opening, or one held for longer than it is old, is no round trip.
+    #[test]
+    fn echoes_that_make_no_sense_are_left_out() {
+        let mut delivery = Delivery::new();
+        delivery.reset(ms(1_000));
+        delivery.on_sent(ms(1_000), SentFrame { number: 0, bytes: 10 }, None);
+        delivery.on_sent(ms(1_000), SentFrame { number: 1, bytes: 10 }, None);
+        let learnt = delivery.on_feedback(ms(1_100), &report(999, 0, 0, 1)).unwrap();
+        assert_eq!((learnt.rtt, learnt.sample), (None, None));
+        assert_eq!(delivery.inflight(), 10);
+        let learnt = delivery.on_feedback(ms(1_100), &report(1_050, 51, 1, 2)).unwrap();
+        assert_eq!((learnt.rtt, delivery.inflight()), (None, 0));
+    }
+}

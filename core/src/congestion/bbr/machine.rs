@@ -1,5 +1,6 @@
 //! From phase to phase: what reports and silences do to the model.
 
+use super::bounds::BETA;
 use super::delivery::Learnt;
 use super::phases::{Phase, Plateau};
 use super::{BbrSender, FRAMES_MIN, RATE_MAX, RATE_MIN};
@@ -8,7 +9,7 @@ use crate::time::{Duration, Instant};
 
 /// How long ProbeRTT keeps little under way, and a round at least (draft-ietf-ccwg-bbr, `BBR.ProbeRTTDuration`).
 const PROBE_RTT_HOLD: Duration = Duration::from_millis(200);
-/// Round trips above the smallest by a quarter and this much show a queue; the latter is for paths so short that
+/// Round trips above the smallest by an eighth and this much show a queue; the latter is for paths so short that
 /// machines' own delays count.
 const QUEUE_MIN: Duration = Duration::from_millis(1);
 /// Timeouts in a row after which the model is forgotten.
@@ -30,8 +31,9 @@ impl BbrSender {
             }
         }
         self.latest.add(&learnt);
-        if learnt.is_round_end {
-            self.on_round(now);
+        let is_flooded = self.phase == Phase::Startup && self.latest.is_flooded(self.frame());
+        if learnt.is_round_end || is_flooded {
+            self.on_round(now, is_flooded);
         }
         self.advance(now);
     }
@@ -70,11 +72,11 @@ impl BbrSender {
         self.min_rtt.update(now, rtt);
     }
 
-    /// A round ended.
-    fn on_round(&mut self, now: Instant) {
+    /// A round ended, or need not be waited for, as so much was lost.
+    fn on_round(&mut self, now: Instant, is_flooded: bool) {
         self.phase_rounds = self.phase_rounds.saturating_add(1);
         self.cycle.on_round();
-        let is_lossy = self.latest.is_lossy();
+        let is_lossy = if is_flooded { Some(true) } else { self.latest.is_lossy() };
         if is_lossy == Some(false) && !self.latest.is_app_limited {
             self.bounds.on_clean_round(&self.latest);
         }
@@ -93,7 +95,8 @@ impl BbrSender {
     }
 
     fn on_startup_round(&mut self, now: Instant, is_lossy: bool) {
-        let is_full = !self.latest.is_app_limited && self.plateau.is_full(self.max_rate.get());
+        let is_full = !self.latest.is_app_limited
+            && (self.plateau.is_full(self.max_rate.get()) || self.plateau.is_flat() && self.has_queue());
         if is_lossy {
             self.bounds.inflight_hi = Some(self.bdp().max(self.latest.bytes));
         }
@@ -130,10 +133,14 @@ impl BbrSender {
             }
             return;
         }
-        let is_queued = self.phase == Phase::Cruise && !self.latest.is_app_limited && self.has_queue();
-        if is_lossy || is_queued {
+        if is_lossy {
             let (rate, inflight) = (self.path_rate(), self.inflight_max());
             self.bounds.lower(&self.latest, rate, inflight);
+        }
+        if self.phase != Phase::Drain && !self.latest.is_app_limited && self.has_queue() {
+            let extra = self.report_bytes();
+            let (min_rtt, frame) = (self.min_rtt.get().unwrap_or_default(), self.frame());
+            self.bounds.lower_to_share(&self.latest, min_rtt, frame, extra);
         }
     }
 
@@ -143,13 +150,13 @@ impl BbrSender {
             return false;
         };
         let excess = least.saturating_sub(base);
-        excess > Duration::from_nanos(base.as_nanos() / 4) + QUEUE_MIN
+        excess > Duration::from_nanos(base.as_nanos() / 8) + QUEUE_MIN
     }
 
     fn fail_probe(&mut self) {
         let target = self.bdp().max(FRAMES_MIN * self.frame());
         if !self.latest.is_app_limited {
-            self.bounds.on_probe_failed(target + self.report_bytes());
+            self.bounds.on_probe_failed(target.saturating_add(self.report_bytes()));
         }
         self.is_probe_heard = false;
     }
@@ -159,7 +166,7 @@ impl BbrSender {
         let inflight = self.delivery.inflight();
         let bdp = self.bdp();
         match self.phase {
-            Phase::Startup | Phase::Refill => {}
+            Phase::Startup | Phase::Refill | Phase::Cruise => {}
             Phase::Drain => {
                 if inflight <= bdp {
                     self.enter(now, Phase::Down);
@@ -171,9 +178,8 @@ impl BbrSender {
                     self.enter(now, Phase::Cruise);
                 }
             }
-            Phase::Cruise => {}
             Phase::Up => {
-                let full = (1.25 * bdp as f64) as u64 + 2 * self.frame();
+                let full = ((1.25 * bdp as f64) as u64).saturating_add(2 * self.frame());
                 if self.phase_rounds >= 1 && inflight > full && self.has_queue() {
                     self.enter(now, Phase::Down);
                 }
@@ -219,6 +225,7 @@ impl BbrSender {
                 self.delivery.begin_round();
             }
             Phase::Refill => {
+                self.forget_more_than_carried();
                 self.bounds.lift_lower();
                 self.bounds.on_probe();
                 self.delivery.begin_round();
@@ -232,6 +239,17 @@ impl BbrSender {
                 self.probe_rtt_best = None;
             }
             Phase::Startup | Phase::Drain | Phase::Cruise => {}
+        }
+    }
+
+    /// A path that became much narrower would be flooded by the rate it had: where it was too full of late, no more is
+    /// remembered than what a bound may fall by in a round makes of what it carried.
+    fn forget_more_than_carried(&mut self) {
+        if let Some(carried) = self.bounds.carried() {
+            let most = (carried / BETA).clamp(RATE_MIN, RATE_MAX);
+            if most < self.max_rate.get() {
+                self.max_rate.reset(most);
+            }
         }
     }
 

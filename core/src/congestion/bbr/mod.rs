@@ -10,10 +10,10 @@
 //! 2 % in a round lower bounds on top of the model; fewer are taken for noise.
 //!
 //! Where it departs from the draft:
-//! - It learns from totals in reports, a few a round trip, instead of acknowledgements: see [`delivery`]. Bounds of
+//! - It learns from totals in reports, a few a round trip, instead of acknowledgements: see `delivery`. Bounds of
 //!   bytes under way leave room for what one report acknowledges.
-//! - Hops carry no ECN. A round trip that stays above the smallest by a quarter while cruising is the sign instead
-//!   that others share the queue, and bounds the rate to what is delivered.
+//! - Hops carry no ECN. A round trip that stays above the smallest by an eighth between probes is the sign instead
+//!   that others share the queue, and bounds what is under way to this flow's share.
 //! - Lower bounds follow losses above the threshold only, not every loss.
 //! - ProbeRTT comes every 10 s, and not if any report in the meantime showed a path without a queue.
 
@@ -83,6 +83,8 @@ pub struct BbrSender {
     probe_rtt_best: Option<Duration>,
     /// The last answer was that a frame has to wait: time that passes is not the application's.
     is_waiting: bool,
+    /// Bytes that might have been sent while no frame waited.
+    unused: f64,
     /// Since when silence counts.
     heard_at: Instant,
     /// Timeouts since the last report, and in all.
@@ -121,6 +123,7 @@ impl BbrSender {
             probe_rtt_low_since: None,
             probe_rtt_best: None,
             is_waiting: false,
+            unused: 0.0,
             heard_at: Instant::ZERO,
             silences: 0,
             timeouts: 0,
@@ -174,7 +177,8 @@ impl BbrSender {
         if self.max_rate.get() == 0.0 {
             return INITIAL_BYTES.max(INITIAL_FRAMES * self.frame());
         }
-        let mut bytes = (self.phase.inflight_gain() * self.bdp() as f64) as u64 + self.report_bytes();
+        let full = (self.phase.inflight_gain() * self.bdp() as f64) as u64;
+        let mut bytes = full.saturating_add(self.report_bytes());
         let upper = match self.phase {
             Phase::Startup | Phase::Drain => None,
             Phase::Down | Phase::Refill | Phase::Up => self.bounds.inflight_hi,
@@ -191,12 +195,18 @@ impl BbrSender {
         self.srtt.unwrap_or(RTT_GUESS).min(self.config.credit_max)
     }
 
-    /// Counts credit up to now. Credit that nobody used, for no reason of ours, is the application's pause.
+    /// Counts credit up to now. What comes while no frame waits for it is the application's pause: once that is worth
+    /// two frames and a quarter of the depth, the application limits the rate.
     fn count_credit(&mut self, now: Instant) {
         let (rate, depth) = (self.pacing_rate(), self.depth());
-        self.credit.grow(now, rate, depth);
-        let unused = (2 * self.frame()) as f64;
-        if !self.is_waiting && self.credit.bytes() >= unused.min(rate * depth.as_secs_f64()).max(1.0) {
+        let grown = self.credit.grow(now, rate, depth);
+        if self.is_waiting {
+            self.unused = 0.0;
+            return;
+        }
+        let enough = (rate * depth.as_secs_f64() / 4.0).max((2 * self.frame()) as f64);
+        self.unused = (self.unused + grown).min(enough);
+        if self.unused >= enough {
             self.delivery.on_app_limited();
         }
     }
@@ -205,13 +215,13 @@ impl BbrSender {
     fn patience(&self) -> Duration {
         let rtt = self.srtt.unwrap_or(RTT_GUESS);
         let longest = rtt.saturating_mul(4).max(self.report_gap.saturating_mul(2)).max(SILENCE_MIN);
-        longest.saturating_mul(1 << self.silences.min(6)).min(Duration::from_secs(64))
+        longest.saturating_mul(1 << self.silences.min(3)).min(Duration::from_secs(64))
     }
 }
 
 impl CongestionControl for BbrSender {
     fn on_open(&mut self, now: Instant, rtt: Option<Duration>) {
-        let mut delivery = core::mem::replace(&mut self.delivery, Delivery::default());
+        let mut delivery = core::mem::take(&mut self.delivery);
         delivery.reset(now);
         *self = Self {
             delivery,
@@ -233,6 +243,7 @@ impl CongestionControl for BbrSender {
             self.heard_at = now;
         }
         self.credit.spend(frame.bytes);
+        self.unused = (self.unused - f64::from(frame.bytes)).max(0.0);
         self.delivery.on_sent(now, frame, self.srtt);
         self.is_waiting = false;
     }

@@ -43,11 +43,6 @@ impl Phase {
             Self::ProbeRtt => 0.5,
         }
     }
-
-    /// Whether the phase looks for more than is known: the bounds of the present do not apply.
-    pub(super) const fn is_probing(self) -> bool {
-        matches!(self, Self::Startup | Self::Refill | Self::Up)
-    }
 }
 
 /// Whether the rate still grows: it is full once it grew by less than a quarter in three rounds
@@ -67,6 +62,11 @@ impl Plateau {
         }
         self.rounds += 1;
         self.rounds >= 3
+    }
+
+    /// Whether the last round brought no growth.
+    pub(super) fn is_flat(&self) -> bool {
+        self.rounds > 0
     }
 }
 

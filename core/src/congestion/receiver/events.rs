@@ -76,6 +76,11 @@ impl Events {
         self.start.is_none()
     }
 
+    /// Returns the loss that started the latest event, and when it would have come.
+    pub(super) fn start(&self) -> Option<(u64, Instant)> {
+        self.start
+    }
+
     /// Takes a gap in, which lies above all that came before. The first event of all closes an interval of
     /// `first_interval` frames. Returns whether an event began.
     pub(super) fn on_gap(&mut self, gap: &Gap, first_interval: f64) -> bool {

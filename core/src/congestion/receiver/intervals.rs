@@ -69,8 +69,9 @@ impl Intervals {
 
     fn closed(&self) -> Sum {
         let mut closed = Sum::default();
-        for i in 0..self.count {
-            closed.add(self.lengths[i], WEIGHTS[i] * self.factors[i]);
+        let terms = self.lengths.iter().zip(&self.factors).zip(WEIGHTS).take(self.count);
+        for ((length, factor), weight) in terms {
+            closed.add(*length, weight * factor);
         }
         closed
     }

@@ -84,12 +84,26 @@ impl Losses {
 
     /// Returns the loss event rate.
     pub(super) fn loss_event_rate(&self) -> f64 {
-        self.current.loss_event_rate(self.top[0].0)
+        self.current.loss_event_rate(self.open_end())
+    }
+
+    /// Returns the last frame of the open interval: the highest, or the one before a frame that is missing and may
+    /// turn out to close the interval. (The RFC counts to the highest in any case, so that an interval would look up
+    /// to three frames longer just before it closes.)
+    fn open_end(&self) -> u64 {
+        let mut end = self.top[self.top_count.saturating_sub(1)].0;
+        for (number, _) in self.top[..self.top_count].iter().rev() {
+            if *number > end.saturating_add(1) {
+                break;
+            }
+            end = *number;
+        }
+        end
     }
 
     /// Takes frame `number` in. `first_interval` is asked for the interval before the first loss event of all, and is
     /// told whether that is the loss of the peer's very first frame. Returns what the frame was, and whether a loss
-    /// event began.
+    /// event began, or was taken back.
     pub(super) fn on_frame(
         &mut self,
         now: Instant,
@@ -103,8 +117,9 @@ impl Losses {
         }
         let place = top.iter().position(|(known, _)| *known < number).unwrap_or(self.top_count);
         if place == LATER_ARRIVALS {
+            let before = self.current.start();
             let arrival = if self.fill(number) { Arrival::Late } else { Arrival::Known };
-            return (arrival, false);
+            return (arrival, self.current.start() != before);
         }
         let was_full = self.top_count == LATER_ARRIVALS;
         let out = self.top[LATER_ARRIVALS - 1];
@@ -136,6 +151,10 @@ impl Losses {
             && let Some(oldest) = self.gaps.pop_front()
         {
             self.settled.on_gap(&oldest, self.first_interval);
+        }
+        if self.gaps.is_empty() {
+            // Once for all: nothing until there is a loss, and no growth in between.
+            self.gaps.reserve_exact(GAPS_MAX);
         }
         self.gaps.push_back(gap);
         self.current.on_gap(&gap, self.first_interval)

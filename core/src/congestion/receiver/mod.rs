@@ -120,16 +120,17 @@ impl Receiver {
         self.has_event |= is_event;
         if frame.carries_packet {
             self.has_news = true;
-            self.consider(now);
+            // A loss that was none slows the sender down until it hears of that.
+            self.consider(now, is_event && arrival == Arrival::Late);
         }
     }
 
     /// Reports at once where a frame with packets asks for it (section 6.1).
-    fn consider(&mut self, now: Instant) {
+    fn consider(&mut self, now: Instant, is_taken_back: bool) {
         let is_first = self.interval_rtt.is_zero();
         let is_worse =
             core::mem::take(&mut self.has_event) && self.losses.loss_event_rate() > self.reported_loss;
-        if is_first || self.expired_quiet || is_worse {
+        if is_first || self.expired_quiet || is_worse || is_taken_back {
             self.expire(now);
         }
     }
@@ -209,5 +210,4 @@ fn first_interval(rate_max: u64, bytes: u64, frames: u64, rtt: Duration) -> f64 
 }
 
 #[cfg(test)]
-#[path = "receiver_tests.rs"]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::credit::{Credit, Terms};
 use super::limited::{Limited, Micros};
+use super::path::{self, Path, micros_of};
 use super::receive_set::ReceiveSet;
 use crate::congestion::{
     Allowance, CongestionConfig, CongestionControl, ControlFigures, Feedback, SentFrame, equation,
@@ -9,7 +10,7 @@ use crate::congestion::{
 use crate::time::{Duration, Instant};
 use crate::units::BitRate;
 
-/// Weight of the past in the smoothed round trip (`q`, and `q2` of its square root).
+/// Weight of the past in the mean frame size.
 const PAST: f64 = 0.9;
 /// Longest time between two frames (`t_mbi`), in seconds.
 const BACKOFF_MAX: f64 = 64.0;
@@ -17,8 +18,6 @@ const BACKOFF_MAX: f64 = 64.0;
 const LOSS_FACTOR: f64 = 0.85;
 /// Least time without a report that means anything, in seconds: shorter ones are no more than a late timer.
 const RTO_MIN: f64 = 0.02;
-/// A round trip that is longer is an error of clocks, or a lie.
-const RTT_MAX_US: i64 = 64_000_000;
 /// Frame bytes that are assumed until there are frames.
 const SEGMENT_NOMINAL: f64 = 1_460.0;
 /// Rate that nothing exceeds, whatever peers report: 10 Tbit/s in bytes a second.
@@ -61,33 +60,6 @@ pub struct TfrcSender {
     loss_at: Option<Instant>,
     is_data_limited: bool,
     timeouts: u64,
-}
-
-/// Round-trip times in seconds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Path {
-    /// Smoothed (`R`).
-    rtt: f64,
-    /// Mean of the square roots (`R_sqmean`).
-    root: f64,
-    /// Square root of the newest sample.
-    root_sample: f64,
-}
-
-impl Path {
-    fn first(sample: f64) -> Self {
-        let root = libm::sqrt(sample);
-        Self { rtt: sample, root, root_sample: root }
-    }
-
-    fn next(self, sample: f64) -> Self {
-        let root = libm::sqrt(sample);
-        Self {
-            rtt: PAST * self.rtt + (1.0 - PAST) * sample,
-            root: PAST * self.root + (1.0 - PAST) * root,
-            root_sample: root,
-        }
-    }
 }
 
 impl TfrcSender {
@@ -158,27 +130,14 @@ impl TfrcSender {
         self.set_rate(self.initial_rate(rtt));
     }
 
-    /// Takes a sample of the round trip (section 4.3, steps 1 and 2). Returns when the newest frame that the report
-    /// covers was sent, and whether the sample was the first.
-    fn sample(&mut self, now: Instant, feedback: &Feedback) -> (Micros, bool) {
-        let micros = now.as_nanos() / 1_000;
-        let elapsed = (micros as u32).wrapping_sub(feedback.echo_us);
-        let sent = micros_of(now).saturating_sub(i64::from(elapsed));
-        let sample = i64::from(elapsed) - i64::from(feedback.held_us);
-        if sample <= 0 || sample > RTT_MAX_US {
-            return (sent, false);
-        }
-        let sample = sample as f64 / 1e6;
-        match self.path {
-            None => {
-                self.start(now, sample);
-                (sent, true)
-            }
-            Some(path) => {
-                self.path = Some(path.next(sample));
-                (sent, false)
-            }
-        }
+    /// Takes a sample of the round trip in. Returns whether it was the first.
+    fn on_sample(&mut self, now: Instant, sample: f64) -> bool {
+        let Some(path) = self.path else {
+            self.start(now, sample);
+            return true;
+        };
+        self.path = Some(path.next(sample));
+        false
     }
 
     /// Recomputes the rate (section 4.3, step 4).
@@ -205,8 +164,7 @@ impl TfrcSender {
         let Some(path) = self.path.filter(|_| self.config.damping && self.loss_event_rate > 0.0) else {
             return;
         };
-        let factor = (path.root / path.root_sample).min(1.0);
-        self.rate_inst = (self.rate * factor).max(self.rate_min());
+        self.rate_inst = (self.rate * path.damping()).max(self.rate_min());
     }
 
     /// Whether a report tells of a new loss event: its rate rose, or frames were lost a round trip after the last
@@ -244,7 +202,7 @@ impl TfrcSender {
             self.timer = None;
             return;
         }
-        self.timeouts += 1;
+        self.timeouts += u64::from(!is_idle);
         match self.rate_equation.filter(|_| has_loss) {
             None => self.set_rate(self.rate / 2.0),
             Some(equation) if equation > 2.0 * received => self.limit(now, received),
@@ -266,15 +224,10 @@ fn initial_window(segment_max: f64) -> f64 {
     (4.0 * segment_max).min((2.0 * segment_max).max(4_380.0))
 }
 
-fn micros_of(now: Instant) -> Micros {
-    Micros::try_from(now.as_nanos() / 1_000).unwrap_or(Micros::MAX)
-}
-
 impl CongestionControl for TfrcSender {
     fn on_open(&mut self, now: Instant, rtt: Option<Duration>) {
         *self = Self::new(self.config, now);
-        let rtt = rtt.map_or(0.0, Duration::as_secs_f64);
-        if rtt > 0.0 && rtt <= RTT_MAX_US as f64 / 1e6 {
+        if let Some(rtt) = rtt.and_then(|rtt| path::plausible(rtt.as_secs_f64())) {
             self.start(now, rtt);
         }
     }
@@ -286,8 +239,15 @@ impl CongestionControl for TfrcSender {
         let bytes = f64::from(frame.bytes.max(1));
         // The sender does not know the receiver's loss intervals, over the last four of which the RFC takes the mean.
         self.segment = if self.has_sent { PAST * self.segment + (1.0 - PAST) * bytes } else { bytes };
+        if !self.has_sent && self.path.is_none() {
+            // One frame a second (section 4.2).
+            self.set_rate(bytes);
+        }
         self.segment_max = self.segment_max.max(bytes);
         self.has_sent = true;
+        // Larger frames raise the least rate.
+        self.rate = self.rate.max(self.rate_min());
+        self.rate_inst = self.rate_inst.max(self.rate_min());
     }
 
     fn on_feedback(&mut self, now: Instant, feedback: &Feedback) {
@@ -297,7 +257,8 @@ impl CongestionControl for TfrcSender {
         }
         let terms = self.terms();
         self.credit.accrue(now, terms);
-        let (sent, is_first_sample) = self.sample(now, feedback);
+        let (sent, sample) = path::sample(now, feedback);
+        let is_first_sample = sample.is_some_and(|sample| self.on_sample(now, sample));
         let Some(path) = self.path else {
             self.last = Some(*feedback);
             self.set_timer(now);
@@ -378,3 +339,7 @@ impl CongestionControl for TfrcSender {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "tests/mod.rs"]
+mod tests;

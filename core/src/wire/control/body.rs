@@ -123,7 +123,12 @@ impl ControlBody {
             }
             Self::Setup { key, kind } => {
                 emit_key(*key, out);
-                out.push(u8::from(*kind == HopKind::Stream));
+                out.push(match kind {
+                    HopKind::Stream => 1,
+                    HopKind::Paced => 2,
+                    // Control hops carry no sessions.
+                    HopKind::Datagram | HopKind::Control => 0,
+                });
             }
             Self::ClockProbe { key, t1_ns, path } => {
                 emit_key(*key, out);
@@ -184,6 +189,7 @@ impl Reader<'_> {
         match self.take::<1>()? {
             [0] => Ok(HopKind::Datagram),
             [1] => Ok(HopKind::Stream),
+            [2] => Ok(HopKind::Paced),
             _ => Err(WireError::BadField("kind")),
         }
     }

@@ -98,7 +98,12 @@ fn link_summary(
 
 /// Names the hops that used a link by their transports.
 fn transports(kinds: u8) -> String {
-    let words = [(HopKind::Datagram, "udp-unpaced"), (HopKind::Stream, "tcp"), (HopKind::Control, "control")];
+    let words = [
+        (HopKind::Datagram, "udp-unpaced"),
+        (HopKind::Paced, "udp"),
+        (HopKind::Stream, "tcp"),
+        (HopKind::Control, "control"),
+    ];
     let used = words.iter().filter(|(kind, _)| kinds & (1 << *kind as u8) != 0).map(|(_, word)| *word);
     used.collect::<Vec<_>>().join("+")
 }

@@ -55,8 +55,10 @@ struct Epoch {
     /// Seconds until the function is at `origin`.
     k: f64,
     origin: f64,
-    /// The window that Reno would have.
+    /// The window that Reno would have; what is beyond whole segments does not count yet, as in Linux.
     reno: f64,
+    /// The window at the last acknowledgement.
+    followed: f64,
 }
 
 impl Cubic {
@@ -74,17 +76,30 @@ impl Cubic {
         Some(C * t * t * t + epoch.origin)
     }
 
+    /// Whether the epoch's function, not Reno's window, is what the window follows.
+    #[must_use]
+    pub fn is_above_reno(&self) -> bool {
+        self.epoch.is_some_and(|epoch| epoch.reno < epoch.followed)
+    }
+
     /// Returns the acknowledged segments for which the window grows by one.
     pub(super) fn segments_a_step(&mut self, now: Instant, cwnd: u32, acked: u32) -> f64 {
         let cwnd = f64::from(cwnd);
         let w_max = self.w_max;
         let epoch = self.epoch.get_or_insert_with(|| {
             let below = (w_max - cwnd).max(0.0);
-            Epoch { start: now, k: libm::cbrt(below / C), origin: w_max.max(cwnd), reno: cwnd }
+            Epoch {
+                start: now,
+                k: libm::cbrt(below / C),
+                origin: w_max.max(cwnd),
+                reno: cwnd,
+                followed: cwnd,
+            }
         });
         let is_behind = self.options.reno_catches_up && epoch.reno >= self.prior;
         epoch.reno += if is_behind { 1.0 } else { ALPHA } * f64::from(acked) / cwnd;
-        let reno = epoch.reno;
+        let reno = libm::floor(epoch.reno);
+        epoch.followed = cwnd;
         // Where the window is to be a round trip from now.
         let target = self.function_at(now + self.rtt_min.unwrap_or_default()).unwrap_or(cwnd);
         let mut every = if target > cwnd { cwnd / (target - cwnd) } else { FLAT_WINDOWS * cwnd };
@@ -176,7 +191,7 @@ mod tests {
                 // One round trip: an acknowledgement a segment, evenly.
                 let cwnd = window.cwnd;
                 for _ in 0..cwnd {
-                    now = now + Duration::from_nanos(rtt.as_nanos() / u64::from(cwnd));
+                    now += Duration::from_nanos(rtt.as_nanos() / u64::from(cwnd));
                     let every = cubic.segments_a_step(now, window.cwnd, 1);
                     window.grow(every, 1);
                 }
@@ -198,7 +213,7 @@ mod tests {
         let mut now = Instant::ZERO;
         for _ in 0..40 {
             for _ in 0..window.cwnd {
-                now = now + Duration::from_micros(100);
+                now += Duration::from_micros(100);
                 let every = cubic.segments_a_step(now, window.cwnd, 1);
                 window.grow(every, 1);
             }

@@ -64,10 +64,10 @@ impl Sender {
         }
         self.end_probe(&told, segment.ack);
         let mut rearms = told.is_forward;
-        if told.is_repeated || told.is_sacked || told.is_duplicate || self.state != CaState::Open {
-            if self.judge(now, &mut told) {
-                rearms = false;
-            }
+        let is_dubious =
+            told.is_repeated || told.is_sacked || told.is_duplicate || self.state != CaState::Open;
+        if is_dubious && self.judge(now, &mut told) {
+            rearms = false;
         }
         if rearms {
             self.rearm(now);

@@ -29,6 +29,12 @@ impl Sender {
         }
     }
 
+    /// Returns when a timeout that begins now strikes: not after the user timeout has passed.
+    pub(super) fn retransmit_at(&self, now: Instant) -> Instant {
+        let at = self.rtt.deadline(now);
+        self.struck_since.map_or(at, |since| at.min((since + self.options.user_timeout).max(now)))
+    }
+
     /// Sets the retransmission timeout from now on, or, if another timer was set in its place, from when the first
     /// segment was sent.
     pub(super) fn arm_retransmit(&mut self, now: Instant) {
@@ -40,7 +46,7 @@ impl Sender {
             (Some(first), Some((Timer::Probe | Timer::Reordering, _))) => {
                 self.rtt.deadline(first.sent_at).max(now + Duration::from_millis(1))
             }
-            _ => self.rtt.deadline(now),
+            _ => self.retransmit_at(now),
         };
         self.timer = Some((Timer::Retransmit, at));
     }
@@ -50,7 +56,7 @@ impl Sender {
         if self.board.is_empty() {
             self.timer = None;
         } else if !self.arm_probe(now, true) {
-            self.timer = Some((Timer::Retransmit, self.rtt.deadline(now)));
+            self.timer = Some((Timer::Retransmit, self.retransmit_at(now)));
         }
     }
 
@@ -81,7 +87,7 @@ impl Sender {
             self.stats.probes += 1;
             self.probe = Some((if is_new { end } else { self.nxt }, !is_new));
         }
-        self.timer = Some((Timer::Retransmit, self.rtt.deadline(now)));
+        self.timer = Some((Timer::Retransmit, self.retransmit_at(now)));
     }
 
     fn on_reordering(&mut self, now: Instant) {
@@ -94,7 +100,7 @@ impl Sender {
         }
         match wait {
             Some(wait) => self.timer = Some((Timer::Reordering, now + wait + SLACK)),
-            None => self.timer = Some((Timer::Retransmit, self.rtt.deadline(now))),
+            None => self.timer = Some((Timer::Retransmit, self.retransmit_at(now))),
         }
     }
 
@@ -126,8 +132,7 @@ impl Sender {
         self.holds_resends = false;
         self.forced = Some(Forced::Head);
         self.rtt.back_off();
-        let at = self.rtt.deadline(now).min((since + self.options.user_timeout).max(now));
-        self.timer = Some((Timer::Retransmit, at));
+        self.timer = Some((Timer::Retransmit, self.retransmit_at(now)));
     }
 
     /// Takes everything for lost that did not come, but for what was sent so lately that nothing can be known of it.

@@ -81,7 +81,7 @@ impl Sender {
         self.board.resend(number, now);
         self.stats.resent += 1;
         if number == self.board.first() && !matches!(self.timer, Some((Timer::Reordering, _))) {
-            self.timer = Some((Timer::Retransmit, self.rtt.deadline(now)));
+            self.timer = Some((Timer::Retransmit, self.retransmit_at(now)));
         }
         Outgoing { range: sent.range, is_repeat: true }
     }
