@@ -1,13 +1,16 @@
 //! Pages that put reference values, such as the paper's, beside ours.
 
 mod fit;
+mod map;
 
 pub use fit::Fit;
+pub use map::{Ratio, RatioMap};
 
 use crate::chart::{Axis, Frame, Key, KeyShape, Size, Stack, Style, across, chart};
 use crate::draw::{Svg, escape};
 use crate::error::ReportError;
 use crate::format::number;
+use crate::png::Rasteriser;
 use minijinja::{Environment, context};
 
 const TEMPLATE: &str = include_str!("../../assets/reproduce.html");
@@ -26,6 +29,8 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// The plots.
     pub plots: Vec<Plot>,
+    /// Maps of ratios; they stand before the plots.
+    pub maps: Vec<RatioMap>,
     /// Bars, shown after the plots.
     pub bars: Vec<Bars>,
     /// Inputs: name, value, and whether it was measured, assumed, or taken from the reference.
@@ -125,6 +130,12 @@ impl Page {
         let mut environment = Environment::new();
         environment.add_template("reproduce.html", TEMPLATE).map_err(failed)?;
         let mut plots = Vec::new();
+        for map in &self.maps {
+            let svg = map.svg()?;
+            plots.push(
+                context! { heading => map.title.as_str(), caption => map.caption.as_str(), svg => svg },
+            );
+        }
         for plot in &self.plots {
             let svg = plot.draw()?.text;
             plots.push(
@@ -224,7 +235,7 @@ impl Bars {
     }
 }
 
-/// Makes a file's name of a title: small letters, digits and hyphens.
+/// Returns the name of a picture's files: its title in small letters, digits and hyphens.
 fn slug(title: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
     let words: String = title.chars().map(plain).collect();
@@ -236,6 +247,14 @@ impl Plot {
     #[must_use]
     pub fn slug(&self) -> String {
         slug(&self.title)
+    }
+
+    /// Returns the plot as a PNG picture.
+    ///
+    /// # Errors
+    /// [`ReportError::Draw`]: a defect.
+    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
+        Rasteriser::new().png(&self.draw()?)
     }
 
     /// Returns the plot as a picture of its own.
@@ -370,6 +389,7 @@ mod tests {
                 band: Some((0.3, 2.0)),
                 remark: "single packets".to_owned(),
             }],
+            maps: Vec::new(),
             plots: vec![Plot {
                 title: "Distribution".to_owned(),
                 caption: "Of times.".to_owned(),

@@ -1,6 +1,7 @@
 //! `bellini reproduce`: experiments whose outcome is known from elsewhere (the paper, ns-2, a closed form, the kernel),
 //! done here and put beside the reference.
 
+mod kernel;
 mod ablations;
 mod backoff;
 mod paper;
@@ -24,7 +25,8 @@ struct Experiment {
 }
 
 /// All experiments, in the order of the help.
-const GROUPS: &[&[Experiment]] = &[paper::EXPERIMENTS, backoff::EXPERIMENTS, ablations::EXPERIMENTS];
+const GROUPS: &[&[Experiment]] =
+    &[paper::EXPERIMENTS, kernel::EXPERIMENTS, backoff::EXPERIMENTS, ablations::EXPERIMENTS];
 
 /// What an experiment is done with.
 struct Setting<'a> {
@@ -95,18 +97,24 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 /// Leaves everything that readers want in `out`; plots of an earlier reproduction are replaced.
 fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
     let defect = |error| Failure::new(exit::FAILED, error);
-    let put =
-        |path: PathBuf, text: &str| std::fs::write(&path, text).map_err(|error| unwritable(&path, &error));
+    let put_bytes =
+        |path: PathBuf, bytes: &[u8]| std::fs::write(&path, bytes).map_err(|error| unwritable(&path, &error));
+    let put = |path: PathBuf, text: &str| put_bytes(path, text.as_bytes());
     let page = &findings.page;
     let html = page.render().map_err(defect)?;
     let plots = out.join("plots");
     if plots.is_dir() {
         std::fs::remove_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
-    if !page.plots.is_empty() || !page.bars.is_empty() {
+    if !page.plots.is_empty() || !page.maps.is_empty() || !page.bars.is_empty() {
         std::fs::create_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
+    for map in &page.maps {
+        put(plots.join(map.slug()).with_extension("svg"), &map.svg().map_err(defect)?)?;
+        put_bytes(plots.join(map.slug()).with_extension("png"), &map.png().map_err(defect)?)?;
+    }
     for plot in &page.plots {
+        put_bytes(plots.join(plot.slug()).with_extension("png"), &plot.png().map_err(defect)?)?;
         put(plots.join(plot.slug()).with_extension("svg"), &plot.svg().map_err(defect)?)?;
         put(plots.join(plot.slug()).with_extension("csv"), &plot.csv())?;
     }

@@ -196,6 +196,7 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
             bench.runs, bench.seconds
         ),
         rows,
+        maps: Vec::new(),
         plots: vec![
             Plot {
                 title: "Processor use against packet rate".to_owned(),
@@ -365,6 +366,7 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
             figure.what, bench.runs, bench.seconds
         ),
         rows,
+        maps: Vec::new(),
         plots: vec![Plot {
             title: "Times of single packets".to_owned(),
             caption: "Cumulative distribution up to 99.9 % of the packets, the cost of reading the clock taken off.".to_owned(),
