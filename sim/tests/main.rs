@@ -14,6 +14,7 @@ mod hooks;
 mod loss;
 mod overflow;
 mod queueing;
+mod reliable;
 mod repeat;
 mod schedulers;
 mod swarm;

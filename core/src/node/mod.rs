@@ -18,6 +18,7 @@ mod emit;
 mod hops;
 mod overflow;
 mod receive;
+mod reliable;
 mod reporting;
 mod timers;
 mod transmit;
@@ -71,6 +72,8 @@ pub struct Node {
     reported_at: Instant,
     /// Frames without packets are built here.
     scratch: Vec<u8>,
+    /// Acknowledgements are written here: one allocation serves many.
+    ack_bytes: bytes::BytesMut,
     /// Packets that feeders dropped in the call under way.
     dropped: Vec<DroppedPacket>,
     /// Times single packets, where the driver lends a clock.
@@ -119,6 +122,7 @@ impl Node {
             passed_back: VecDeque::new(),
             reported_at: now,
             scratch: Vec::new(),
+            ack_bytes: bytes::BytesMut::new(),
             dropped: Vec::new(),
             stopwatch: None,
             config,

@@ -12,6 +12,10 @@ pub(super) enum Timer {
     Symbol(u32),
     /// A session's policies are to be asked again (index into the session table).
     Policy(u32),
+    /// A reliable session repeats, or tries a flow (index into the session table).
+    Reliable(u32),
+    /// A destination of a reliable session acknowledges (index into the session table).
+    Acknowledge(u32),
     /// A hop may send again, or repeats a hello or control message.
     Hop(HopIndex),
     /// An overflow notice that was held back.
@@ -35,6 +39,8 @@ impl Node {
                     }
                     self.run_source(now, index);
                 }
+                Timer::Reliable(index) => self.on_reliable_timer(now, index),
+                Timer::Acknowledge(index) => self.on_ack_timer(now, index),
                 Timer::Policy(index) => self.ask_policy(now, index, PolicyReason::Periodic),
                 Timer::Hop(index) => {
                     self.hops[index.0 as usize].timer = None;

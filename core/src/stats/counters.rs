@@ -20,11 +20,13 @@ pub enum Drop {
     Rejected,
     /// No room in the table of sessions.
     TableFull,
+    /// An acknowledgement that no way back to its source is known for, or that went in a circle.
+    NoWayBack,
 }
 
 impl Drop {
     /// All causes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::LiveOverflow,
         Self::Refused,
         Self::ConferenceEnded,
@@ -32,6 +34,7 @@ impl Drop {
         Self::TooLarge,
         Self::Rejected,
         Self::TableFull,
+        Self::NoWayBack,
     ];
 
     /// Returns the cause's name in results.
@@ -45,6 +48,7 @@ impl Drop {
             Self::TooLarge => "too_large",
             Self::Rejected => "rejected",
             Self::TableFull => "table_full",
+            Self::NoWayBack => "no_way_back",
         }
     }
 }
@@ -108,7 +112,7 @@ pub struct NodeStats {
     pub delivered_packets: u64,
     /// Packets whose symbol had been delivered.
     pub duplicate_packets: u64,
-    /// Packets taken up without delivery (coding).
+    /// Packets taken up without delivery: acknowledgements at their source.
     pub absorbed_packets: u64,
     /// Packets that ended here, by cause ([`Drop`]).
     pub dropped_packets: [u64; Drop::ALL.len()],

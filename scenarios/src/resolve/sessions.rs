@@ -117,18 +117,17 @@ fn transport(tree: &Tree, sink: &mut Sink) -> Option<Transport> {
 
 fn delivery(tree: &Tree, sink: &mut Sink) -> Option<Delivery> {
     let Some(written) = tree.get("delivery") else { return Some(Delivery::BestEffort) };
-    match written.text()? {
-        "best-effort" => return Some(Delivery::BestEffort),
-        "reliable" => {
-            sink.error("E0801", written.span, "delivery `reliable` is not in this version", "")
-                .help("this version has \"best-effort\": symbols may be lost");
+    let word = written.text()?;
+    let known = Delivery::ALL.into_iter().find(|delivery| delivery.word() == word);
+    if known.is_none() {
+        let words = Delivery::ALL.map(Delivery::word);
+        let error = sink.error("E0208", written.span, format!("`delivery` cannot be \"{word}\""), "");
+        if let Some(meant) = nearest(word, words) {
+            error.help(format!("did you mean \"{meant}\"?"));
         }
-        other => {
-            sink.error("E0208", written.span, format!("`delivery` cannot be \"{other}\""), "")
-                .help("one of: best-effort");
-        }
+        error.help(format!("one of: {}", words.join(", ")));
     }
-    None
+    known
 }
 
 /// Reads the conferences that are written out.
