@@ -94,6 +94,20 @@ impl SymbolWindow {
         self.next_bit(from, u64::MAX).unwrap_or_else(|| from.max(self.base.saturating_add(self.span())))
     }
 
+    /// Returns which of the 64 symbols from `from` on have arrived, the first as the lowest bit; what lies outside the
+    /// window counts as missing.
+    #[must_use]
+    pub fn bits(&self, from: u64) -> u64 {
+        let word = |first: u64| {
+            let inside = first.checked_sub(self.base).is_some_and(|ahead| ahead < self.span());
+            if inside { self.words[self.slot(first)] } else { 0 }
+        };
+        let (first, shift) = (from / 64 * 64, from % 64);
+        let low = word(first) >> shift;
+        let high = if shift == 0 { 0 } else { first.checked_add(64).map_or(0, word) << (64 - shift) };
+        low | high
+    }
+
     /// Returns the first symbol of the window from `from` on whose bit, after `flip`, is set.
     fn next_bit(&self, from: u64, flip: u64) -> Option<u64> {
         let mut first = from / 64 * 64;
@@ -198,6 +212,8 @@ mod tests {
         for from in 0..132_u64 {
             let is_missing = |symbol: &u64| !window.contains(*symbol);
             assert_eq!(Some(missing[from as usize]), (from..400).find(is_missing), "{from}");
+            let bits = (0..64).filter(|i| window.contains(from + i)).fold(0, |bits, i| bits | 1_u64 << i);
+            assert_eq!(window.bits(from), bits, "{from}");
             assert_eq!(arrived[from as usize], (from..400).find(|symbol| !is_missing(symbol)), "{from}");
         }
         window.insert(u64::MAX);

@@ -8,4 +8,4 @@ mod state;
 pub use control::{ControlLink, ControlStats};
 pub use hello::{Handshake, HelloOutcome, Peer};
 pub use pacer::Pacer;
-pub use state::{Hop, HopStats, QueuedPacket, Room, STREAM_FRAME_BYTES_MAX};
+pub use state::{Hop, HopStats, Pressed, QueuedPacket, Room, STREAM_FRAME_BYTES_MAX};

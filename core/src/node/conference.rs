@@ -48,6 +48,8 @@ impl Node {
         }
         let mut dropped = 0;
         for hop in &mut self.hops {
+            hop.pressed.retain(|pressed| pressed.conference != conference);
+            hop.holds.retain(|(held, _)| *held != conference);
             if let Some(feeder) = &mut hop.feeder {
                 dropped += feeder.remove_conference(conference).packets;
                 // Sessions of other conferences may have waited for that room, and no packet may be left that

@@ -260,6 +260,14 @@ impl Node {
         write(slot);
         slot.key = header.key;
         slot.flow = header.flow;
+        if lane == Lane::Bulk
+            && let Some(previous) = slot.previous
+        {
+            let (used, limit) = feeder.lane_use(header.key.conference, lane);
+            if used >= limit / 2 {
+                self.tell_pressure(now, next, header.key.conference, previous);
+            }
+        }
         if !self.dropped.is_empty() {
             self.on_dropped(now);
         }

@@ -17,6 +17,7 @@ mod dispatch;
 mod emit;
 mod hops;
 mod overflow;
+mod pressure;
 mod receive;
 mod reliable;
 mod reporting;
@@ -74,6 +75,8 @@ pub struct Node {
     scratch: Vec<u8>,
     /// Acknowledgements are written here: one allocation serves many.
     ack_bytes: bytes::BytesMut,
+    /// Lanes under pressure that a packet has left.
+    relieved: Vec<(HopIndex, ConferenceId)>,
     /// Packets that feeders dropped in the call under way.
     dropped: Vec<DroppedPacket>,
     /// Times single packets, where the driver lends a clock.
@@ -123,6 +126,7 @@ impl Node {
             reported_at: now,
             scratch: Vec::new(),
             ack_bytes: bytes::BytesMut::new(),
+            relieved: Vec::new(),
             dropped: Vec::new(),
             stopwatch: None,
             config,

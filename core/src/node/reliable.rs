@@ -5,7 +5,7 @@ use crate::feeder::Lane;
 use crate::flow::FlowBranch;
 use crate::header::SYMBOL_BYTES_MAX;
 use crate::hop::Hop;
-use crate::ids::{ConferenceId, FlowId, HopIndex, NodeId, SessionKey};
+use crate::ids::{ConferenceId, Epoch, FlowId, HopIndex, NodeId, SessionKey};
 use crate::io::{Event, HopKind, PolicyReason};
 use crate::node::Node;
 use crate::node::dispatch::{Copies, queued_bytes, write_header};
@@ -191,6 +191,18 @@ impl Node {
         self.run_source(now, index);
     }
 
+    /// A hop has opened: flows over it that seemed dead are tried at once.
+    pub(super) fn retry_flows(&mut self, hop: HopIndex) {
+        for (index, entry) in self.sessions.iter_all_mut() {
+            let Some(source) = &mut entry.source else { continue };
+            let (Some(sender), Some(list)) = (&mut source.reliable, &source.flows) else { continue };
+            if sender.has_suspects() {
+                sender.retry(list, hop);
+                self.kicked.push(index);
+            }
+        }
+    }
+
     /// Acknowledgements go from node to node by the ways back, until one of them is the source.
     pub(super) fn take_acknowledgement(&mut self, now: Instant, hop: HopIndex, packet: &Packet<'_>) {
         let key = packet.header.key;
@@ -327,6 +339,18 @@ impl Node {
         self.send_ack(now, way, &header, payload);
     }
 
+    /// The source says with which symbol a session begins here.
+    pub(super) fn begin_sink(&mut self, key: SessionKey, epoch: Epoch, symbol: u64) {
+        let Some(index) = self.sessions.find(key) else { return };
+        let Some(sink) = &mut self.sessions.get_mut(index).sink else { return };
+        if sink.epoch().is_none_or(|known| known == epoch)
+            && let Some(order) = &mut sink.order
+        {
+            order.begin_at(symbol);
+            self.deliver_in_order(index, key);
+        }
+    }
+
     /// Tells the application of what is next in order.
     pub(super) fn deliver_in_order(&mut self, index: u32, key: SessionKey) {
         loop {
@@ -380,7 +404,9 @@ fn branches_ready(
         let bytes = fixed + branch.pathlet.len() + len.min(SYMBOL_BYTES_MAX) as usize;
         let hop = &mut hops[branch.hop.0 as usize];
         let Some(feeder) = &hop.feeder else { continue };
-        if feeder.lane_room(queue.0, queue.1) < bytes as u64 {
+        // What the next hop keeps back would only wait here: another flow may be free.
+        let is_held = queue.1 == Lane::Bulk && feeder.is_held(queue.0);
+        if is_held || feeder.lane_room(queue.0, queue.1) < bytes as u64 {
             if !hop.waiting.contains(&session) {
                 hop.waiting.push(session);
             }

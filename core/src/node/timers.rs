@@ -18,6 +18,8 @@ pub(super) enum Timer {
     Acknowledge(u32),
     /// A hop may send again, or repeats a hello or control message.
     Hop(HopIndex),
+    /// What a hop keeps back because its peer is under pressure goes on.
+    Held(HopIndex),
     /// An overflow notice that was held back.
     Overflow(SessionKey),
     /// The next probe of a source's clock (index into the table of clocks).
@@ -46,6 +48,7 @@ impl Node {
                     self.hops[index.0 as usize].timer = None;
                     self.on_hop_timer(now, index);
                 }
+                Timer::Held(index) => self.end_holds(now, index),
                 Timer::Overflow(key) => self.tell_held_back(now, key),
                 Timer::Clock(peer) => self.probe_clock(now, peer),
                 Timer::Report => {

@@ -1,5 +1,6 @@
 //! Handing frames out: hellos first, then control messages or packets, hop by hop.
 
+use crate::feeder::Lane;
 use crate::header::HEADROOM;
 use crate::hop::HelloOutcome;
 use crate::ids::HopIndex;
@@ -30,6 +31,9 @@ impl Node {
     #[must_use]
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
         self.advance(now);
+        if !self.relieved.is_empty() {
+            self.tell_relief(now);
+        }
         let (index, next) = loop {
             let Some(&index) = self.ready.front() else {
                 if self.kicked.is_empty() {
@@ -70,7 +74,7 @@ impl Node {
         if let Some(control) = &hop.control {
             return if control.has_frame() { Ok(Next::Control) } else { Err(None) };
         }
-        let waiting = hop.feeder.as_ref().is_some_and(|feeder| feeder.backlog().packets > 0);
+        let waiting = hop.feeder.as_ref().is_some_and(|feeder| feeder.is_ready());
         if !waiting {
             return Err(None);
         }
@@ -86,7 +90,10 @@ impl Node {
         let header = frame_header(hop, now, FrameKind::Data);
         let is_stream = hop.kind == HopKind::Stream;
         let feeder = hop.feeder.as_mut().expect("data hops have a feeder");
-        let popped = feeder.pop().expect("the backlog was looked at");
+        let popped = feeder.pop().expect("it was looked for one");
+        if popped.lane == Lane::Bulk && !hop.pressed.is_empty() {
+            self.relieved.push((index, popped.conference));
+        }
         let payload = core::mem::replace(&mut popped.packet.payload, Payload::Bytes(Bytes::new()));
         let bytes = popped.packet.header.with_headroom();
         let body = bytes.len() - HEADROOM + payload.len();
@@ -181,6 +188,7 @@ impl Node {
                 self.emit_event(crate::io::Event::HopClosed { peer, kind });
             }
             self.emit_event(crate::io::Event::HopOpened { peer, kind, rtt });
+            self.retry_flows(index);
         }
         self.mark_ready(index);
     }

@@ -187,6 +187,8 @@ impl ReliableFlow {
         let path = &mut self.paths[slot];
         let span = path.round_trip.timeout(config);
         path.timeouts = path.timeouts.saturating_add(1);
+        // The next one is counted from here.
+        path.progress_at = now;
         let from = path.settled.saturating_sub(self.first) as usize;
         for packet in self.sent.iter_mut().skip(from) {
             if now.saturating_since(packet.at) < span {
@@ -199,6 +201,18 @@ impl ReliableFlow {
                     lost.push(packet.symbol);
                 }
             }
+        }
+        self.drop_settled();
+    }
+
+    /// Forgets packets that are to find out if a suspected path leads somewhere, so that another can be sent.
+    pub(super) fn give_up_probes(&mut self, slot: usize) {
+        if !self.paths[slot].is_suspected() {
+            return;
+        }
+        for packet in self.sent.iter_mut().filter(|packet| packet.is_probe && packet.open & 1 << slot != 0) {
+            packet.open &= !(1 << slot);
+            self.paths[slot].on_settled();
         }
         self.drop_settled();
     }

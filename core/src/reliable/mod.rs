@@ -53,7 +53,7 @@ pub struct ReliableConfig {
 }
 
 impl Default for ReliableConfig {
-    /// 16 MiB; 32 to 16,384 packets a flow; acknowledgements after 4 ms or 16 packets; timeouts of 200 ms to 2 s; a
+    /// 16 MiB; 32 to 16,384 packets a flow; acknowledgements after 4 ms or 16 packets; timeouts of 200 to 300 ms; a
     /// lease of 60 s.
     fn default() -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Default for ReliableConfig {
             ack_delay: Duration::from_millis(4),
             ack_packets: 16,
             timeout_min: Duration::from_millis(200),
-            timeout_max: Duration::from_secs(2),
+            timeout_max: Duration::from_millis(300),
             lease: Duration::from_secs(60),
         }
     }

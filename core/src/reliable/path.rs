@@ -6,12 +6,16 @@ use crate::time::{Duration, Instant};
 /// Timeouts in a row after which a flow is suspected to lead nowhere.
 const SUSPECT_AFTER: u32 = 2;
 /// Window in terms of the delivery rate times the round trip: one round trip under way, and one to find out with
-/// whether there is more (the gain of BBR's window).
+/// whether there is more (the gain of BBR's window). In one round of a cycle there is none of the second, so that
+/// queues of our own making empty and the round trip shows without them.
 const WINDOW_GAIN: f64 = 2.0;
-/// A minimum of the round trip is believed for so long.
-const RTT_MIN_AGE: Duration = Duration::from_secs(10);
-/// Half of the time, in round trips, over which the delivery rate's maximum is taken.
-const RATE_ROUNDS: u64 = 5;
+const DRAIN_GAIN: f64 = 1.0;
+const CYCLE_ROUNDS: u32 = 8;
+/// A minimum of the round trip is believed for one to two spans of at least this time and this many rounds.
+const LEAST_AGE: Duration = Duration::from_millis(500);
+const LEAST_ROUNDS: u64 = 2 * CYCLE_ROUNDS as u64;
+/// The maximum of the delivery rate is taken over one to two spans of so many rounds in which the window was full.
+const RATE_ROUNDS: u32 = 5;
 /// Moments in a round trip at which the count is kept.
 const MARKS: usize = 16;
 
@@ -20,7 +24,9 @@ const MARKS: usize = 16;
 pub struct RoundTrip {
     smoothed: Option<Duration>,
     variation: Duration,
-    least: Option<(Duration, Instant)>,
+    /// Minimum of the current span and of the last.
+    least: [Option<Duration>; 2],
+    span_began: Instant,
 }
 
 impl RoundTrip {
@@ -30,6 +36,7 @@ impl RoundTrip {
             None => {
                 self.smoothed = Some(sample);
                 self.variation = part(sample, 2);
+                self.span_began = now;
             }
             Some(smoothed) => {
                 let apart = if smoothed > sample { smoothed - sample } else { sample - smoothed };
@@ -37,10 +44,12 @@ impl RoundTrip {
                 self.smoothed = Some(part(smoothed.saturating_mul(7) + sample, 8));
             }
         }
-        let is_old = |at: Instant| now.saturating_since(at) > RTT_MIN_AGE;
-        if self.least.is_none_or(|(least, at)| sample <= least || is_old(at)) {
-            self.least = Some((sample, now));
+        let age = LEAST_AGE.max(self.least().unwrap_or(sample).saturating_mul(LEAST_ROUNDS));
+        if now.saturating_since(self.span_began) >= age {
+            self.least = [None, self.least[0]];
+            self.span_began = now;
         }
+        self.least[0] = Some(self.least[0].map_or(sample, |least| least.min(sample)));
     }
 
     /// Returns the smoothed time, once there is a sample.
@@ -52,7 +61,7 @@ impl RoundTrip {
     /// Returns the recent minimum.
     #[must_use]
     pub fn least(&self) -> Option<Duration> {
-        self.least.map(|(least, _)| least)
+        self.least.into_iter().flatten().min()
     }
 
     /// Returns the timeout before any back-off: a second while nothing is known (RFC 6298, 2.1).
@@ -64,25 +73,28 @@ impl RoundTrip {
     }
 }
 
-/// Delivery rate: packets that a destination got in the last round trip, and the maximum of that over about ten.
+/// Delivery rate: packets that a destination got in the last round trip, and the recent maximum of that.
 #[derive(Clone, Debug, Default)]
 pub struct Rate {
     /// When how many had arrived; a ring.
     marks: [(Instant, u64); MARKS],
     next_mark: usize,
     marked: usize,
-    /// Maximum of the current and of the last stretch of rounds, in packets a second.
+    /// Maximum of the current and of the last span, in packets a second.
     most: [f64; 2],
-    stretch_began: Instant,
-    /// Whether the window kept something back in the current stretch: else the content, not the path, was the limit,
-    /// and what it reached says nothing against more.
+    round_began: Instant,
+    /// Rounds of the cycle.
+    rounds: u32,
+    /// Whether the window kept something back in the current round, and in how many rounds of the span it did. Where it
+    /// did not, the content, not the path, was the limit, and what was reached says nothing against more.
     is_limited: bool,
+    limited_rounds: u32,
 }
 
 impl Rate {
     /// Begins to count: nothing has arrived.
     pub fn begin(&mut self, now: Instant) {
-        *self = Self { stretch_began: now, ..Self::default() };
+        *self = Self { round_began: now, ..Self::default() };
         self.mark(now, 0);
     }
 
@@ -109,10 +121,19 @@ impl Rate {
         if self.marked == 0 || now.saturating_since(newest) >= part(round, MARKS as u64 - 4) {
             self.mark(now, received);
         }
-        if self.is_limited && now.saturating_since(self.stretch_began) >= round.saturating_mul(RATE_ROUNDS) {
+        if now.saturating_since(self.round_began) >= round {
+            self.end_round(now);
+        }
+    }
+
+    fn end_round(&mut self, now: Instant) {
+        self.round_began = now;
+        self.rounds = self.rounds.wrapping_add(1);
+        self.limited_rounds += u32::from(self.is_limited);
+        self.is_limited = false;
+        if self.limited_rounds >= RATE_ROUNDS {
             self.most = [0.0, self.most[0]];
-            self.stretch_began = now;
-            self.is_limited = false;
+            self.limited_rounds = 0;
         }
     }
 
@@ -120,6 +141,11 @@ impl Rate {
     #[must_use]
     pub fn most(&self) -> f64 {
         self.most[0].max(self.most[1])
+    }
+
+    /// Returns the window's part of the rate times the round trip.
+    fn gain(&self) -> f64 {
+        if self.rounds % CYCLE_ROUNDS == CYCLE_ROUNDS - 1 { DRAIN_GAIN } else { WINDOW_GAIN }
     }
 
     fn mark(&mut self, now: Instant, received: u64) {
@@ -169,8 +195,12 @@ impl Path {
     #[inline]
     #[must_use]
     pub fn window(&self, config: &ReliableConfig) -> u32 {
+        if self.timeouts > 0 {
+            // After a timeout two packets find out if anything arrives still.
+            return 2;
+        }
         let Some(round) = self.round_trip.least() else { return config.window_packets_min };
-        let packets = WINDOW_GAIN * self.rate.most() * (round + config.ack_delay).as_secs_f64();
+        let packets = self.rate.gain() * self.rate.most() * (round + config.ack_delay).as_secs_f64();
         // A float beyond 32 bits becomes their largest value.
         (packets as u32).clamp(config.window_packets_min, config.window_packets_max)
     }
@@ -254,9 +284,9 @@ mod tests {
             round_trip.on_sample(Instant::ZERO, ms(10));
         }
         assert_eq!(round_trip.timeout(&config), ms(200), "not below the least");
-        let path = Path { round_trip, timeouts: 3, ..Path::default() };
-        assert_eq!(path.timeout(&config), ms(1_600));
-        assert_eq!(Path { timeouts: 9, ..path }.timeout(&config), ms(2_000), "not above the most");
+        let path = Path { round_trip, timeouts: 1, ..Path::default() };
+        assert_eq!(path.timeout(&config), ms(300));
+        assert_eq!(Path { timeouts: 9, ..path }.timeout(&config), ms(300), "not above the most");
     }
 
     /// Aim: the window doubles each round trip until the path's rate is reached, and stays at twice its product with
@@ -266,18 +296,22 @@ mod tests {
         let config =
             ReliableConfig { window_packets_min: 10, ack_delay: Duration::ZERO, ..ReliableConfig::default() };
         let mut path = Path::default();
-        let mut sent = 0_u32;
+        let mut under_way = std::collections::VecDeque::new();
+        let mut received = 0;
         let mut windows = Vec::new();
         for tick in 0..1_000_u64 {
-            // Each millisecond: one packet at most arrives of what was sent 50 ms before; then the window is filled.
+            // Each millisecond one packet leaves the bottleneck, 50 ms after it was sent or later; then the window is
+            // filled.
             let now = Instant::ZERO + ms(tick);
-            if tick >= 50 && path.in_flight > 0 {
+            if under_way.front().is_some_and(|sent| sent + 50 <= tick) {
+                under_way.pop_front();
+                received += 1;
                 path.on_settled();
-                path.on_count(now, sent - path.in_flight, Some(ms(50)));
+                path.on_count(now, received, Some(ms(50)));
             }
             while path.has_room(&config) {
                 path.on_sent(now);
-                sent += 1;
+                under_way.push_back(tick);
             }
             path.rate.on_limited();
             if tick % 50 == 49 {
@@ -285,8 +319,9 @@ mod tests {
             }
         }
         assert!(windows.windows(2).all(|pair| pair[1] <= 2 * pair[0] + 2), "{windows:?}");
-        assert!((96..=104).contains(windows.last().unwrap()), "{windows:?}");
+        assert!(windows[8..].iter().all(|window| (96..=104).contains(window) || (48..=52).contains(window)), "{windows:?}");
         assert!(windows[6] >= 96, "six doublings: {windows:?}");
+        assert!(windows.iter().filter(|window| **window <= 52).count() <= 7, "one round of eight: {windows:?}");
     }
 
     /// Aim: content that pauses does not make the window forget what the path can do.
@@ -300,6 +335,6 @@ mod tests {
         for tick in 2..100 {
             rate.on_received(Instant::ZERO + ms(100 * tick), 100 + tick, ms(100));
         }
-        assert!((rate.most() - 1_000.0).abs() < 1e-6, "the first stretch ended, none after it");
+        assert!((rate.most() - 1_000.0).abs() < 1e-6, "one round was limited, none after it");
     }
 }

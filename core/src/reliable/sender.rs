@@ -5,7 +5,7 @@ use super::destination::Destination;
 use super::flow::{ReliableFlow, SentPacket, slots};
 use crate::content::Symbol;
 use crate::flow::{FlowBranch, FlowList};
-use crate::ids::{FlowId, NodeId};
+use crate::ids::{FlowId, HopIndex, NodeId};
 use crate::time::{Duration, Instant};
 use crate::timer::TimerId;
 use crate::wire::acknowledgement::{ACK_SPAN_MAX, Ranges};
@@ -309,6 +309,16 @@ impl Sender {
         self.has_suspects
     }
 
+    /// The hop `hop` has opened anew: flows that begin with it and seemed dead are tried at once.
+    pub fn retry(&mut self, list: &FlowList, hop: HopIndex) {
+        for flow in &mut self.flows {
+            let branches = flow.current.map_or(&[][..], |place| &list.flows()[place].branches);
+            if branches.iter().any(|branch| branch.hop == hop) {
+                slots(self.present).for_each(|slot| flow.give_up_probes(slot));
+            }
+        }
+    }
+
     /// Returns the place of a flow in the session's flow list, unless it was replaced.
     #[must_use]
     pub fn place(&self, flow: usize) -> Option<usize> {
@@ -355,7 +365,7 @@ impl Sender {
         self.stats.acks += 1;
         let next = self.next_symbol();
         let is_possible = ack.cumulative <= next
-            && ack.told_to() <= next
+            && ack.arrived_to() <= next
             && ack.flows().iter().all(|count| count.highest < next_packet);
         let Some(slot) = self.slot_of(ack.node).filter(|_| is_possible) else {
             self.stats.refused_acks += 1;
@@ -381,8 +391,8 @@ impl Sender {
         destination.incarnation = Some(ack.incarnation);
         destination.heard_at = now;
         destination.span = usable_span(u64::from(ack.span)).min(self.span);
-        for (first, end) in ack.ranges() {
-            destination.on_range(*first, *end);
+        for (first, end) in ack.runs() {
+            destination.on_range(first, end);
         }
         destination.advance(ack.cumulative);
         let mut lost = core::mem::take(&mut self.lost);

@@ -132,6 +132,12 @@ pub struct NodeStats {
     pub stale_installs: u64,
     /// Overflow notices sent.
     pub overflow_notices: u64,
+    /// Messages of pressure sent upstream.
+    #[serde(default)]
+    pub pressures_sent: u64,
+    /// Messages of pressure that came, and kept something back.
+    #[serde(default)]
+    pub pressures_received: u64,
 }
 
 impl NodeStats {
@@ -174,5 +180,7 @@ impl NodeStats {
         self.dropped_events += other.dropped_events;
         self.stale_installs += other.stale_installs;
         self.overflow_notices += other.overflow_notices;
+        self.pressures_sent += other.pressures_sent;
+        self.pressures_received += other.pressures_received;
     }
 }
