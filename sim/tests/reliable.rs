@@ -1,14 +1,14 @@
 //! Reliable sessions: every destination gets every symbol, whatever happens on the way, and as fast as the hops allow.
 
 use crate::common::{conference, duplex, flow, id, mbps, ms, node, path, scenario, session};
-use crate::watch::{LAST_HOP, PATHLET, destination, run, run_watched};
+use crate::watch::{LAST_HOP, PATHLET, Watch, destination, run, run_watched};
 use bellini_core::content::spec::Content;
 use bellini_core::route::{Branch, Route};
 use bellini_core::time::Duration;
 use bellini_scenarios::model::{
     Churn, Delivery, Fault, FaultKind, Loss, Membership, Node, Scenario, Session, StaticFlow,
 };
-use bellini_scenarios::record::{Summary, kind};
+use bellini_scenarios::record::{Scope, Summary, kind};
 
 /// Payload of a symbol, in bytes.
 const SYMBOL: u64 = 1_000;
@@ -75,11 +75,6 @@ fn run_lossy(bytes: u64, seed: u64) {
     let found = destination(&summary, 0, 5);
     let session = &summary.sessions[0];
     assert_eq!(watch.of_kind(kind::SESSION_COMPLETED).count(), 1);
-    if std::env::var("SERIES").is_ok() {
-        for (t, value) in watch.series(bellini_scenarios::record::Scope::Destination, "1/1@5", "goodput_mbps") {
-            if value > 0.0 { println!("{t:.2} {value:.1}"); }
-        }
-    }
     println!(
         "seed {seed}: complete after {:?} s; {:?} packets repeated, {} duplicates",
         found.complete_s, session.repeated_packets, found.duplicate_packets
@@ -93,6 +88,14 @@ fn a_file_survives_losses_and_crashes_of_relays() {
     }
 }
 
+/// Mean of the samples of a destination's goodput from second `from` on, which are by arrival.
+fn arrived(watch: &Watch, id: &str, from: f64, to: f64) -> f64 {
+    let series = watch.series(Scope::Destination, id, "goodput_mbps");
+    let samples: Vec<f64> =
+        series.filter(|(t, _)| from + 1e-9 < *t && *t < to + 1e-9).map(|(_, value)| value).collect();
+    samples.iter().sum::<f64>() / samples.len().max(1) as f64
+}
+
 /// Aim: two paths of 100 Mbit/s and 20 ms of round trip carry nearly all that their headers leave: 95 % at least.
 #[test]
 fn two_disjoint_paths_are_filled() {
@@ -102,10 +105,10 @@ fn two_disjoint_paths_are_filled() {
     let links = [duplex(1, 2, ms(5), None), duplex(2, 4, ms(5), None), duplex(1, 3, ms(5), None)];
     let links = [links.concat(), duplex(3, 4, ms(5), None).to_vec()].concat();
     let mut scenario = scenario(Duration::from_secs(6), nodes, links, vec![conference(1, vec![session])]);
-    scenario.measure.from = Duration::from_secs(1);
-    let summary = run(&scenario, 1);
+    scenario.sample_interval = ms(100);
+    let (summary, watch) = run_watched(&scenario, 1);
     let found = destination(&summary, 0, 4);
-    let goodput = found.goodput_mbps.expect("a window");
+    let goodput = arrived(&watch, "1/1@4", 1.0, 6.0);
     let share = goodput / (200.0 * payload_share(2));
     println!("two paths: {goodput:.2} Mbit/s, {:.2} % of what headers leave", share * 100.0);
     assert!((0.95..1.0001).contains(&share), "{share}");
@@ -120,19 +123,22 @@ fn a_fast_first_hop_does_not_drown_a_slow_second_one() {
     let nodes = vec![paced(1, &[(2, 100)]), paced(2, &[(3, 20)]), node(3)];
     let links = [duplex(1, 2, ms(10), None), duplex(2, 3, ms(10), None)].concat();
     let mut scenario = scenario(Duration::from_secs(20), nodes, links, vec![conference(1, vec![session])]);
-    scenario.measure.from = Duration::from_secs(1);
-    let summary = run(&scenario, 1);
+    scenario.sample_interval = ms(100);
+    let (summary, watch) = run_watched(&scenario, 1);
     let found = destination(&summary, 0, 3);
-    let goodput = found.goodput_mbps.expect("a window");
+    let goodput = arrived(&watch, "1/1@3", 1.0, 20.0);
     let share = goodput / (20.0 * payload_share(1));
     let dropped: u64 = summary.nodes[1].drops.values().sum();
-    println!("slow second hop: {goodput:.3} Mbit/s, {:.2} % of what headers leave, {dropped} dropped", share * 100.0);
+    println!(
+        "slow second hop: {goodput:.3} Mbit/s, {:.2} % of what headers leave, {dropped} dropped",
+        share * 100.0
+    );
     assert!((0.95..1.0001).contains(&share), "{share}");
     assert!(dropped * 1_000 < found.delivered_packets, "{dropped} of {}", found.delivered_packets);
 }
 
 /// Four destinations behind one relay, the last over a hop of 4 Mbit/s, the others over 40; it leaves, or crashes.
-fn one_slow_of_four(gone: Option<FaultKind>, leave: Option<u64>, lease: u64) -> (Summary, crate::watch::Watch) {
+fn one_slow_of_four(gone: Option<FaultKind>, leave: Option<u64>, lease: u64) -> (Summary, Watch) {
     let leaves = [3, 4, 5, 6].map(|node| Branch { node: id(node), deliver: true, next: Vec::new() }).to_vec();
     let tree = Route { branches: vec![Branch { node: id(2), deliver: false, next: leaves }] };
     let session = reliable(1, &[3, 4, 5, 6], file(8 * MIB), vec![flow(tree, 1.0)]);
@@ -195,4 +201,44 @@ fn live_content_waits_for_its_window() {
     let found = destination(&summary, 0, 3);
     assert_eq!((found.sent_packets, found.delivered_packets, found.lost_packets), (6_000, 6_000, 0));
     assert!(found.delay_ms.expect("packets came").max > 1_000.0, "{found:?}");
+}
+
+/// Aim: a destination that joins, or starts again, in the middle of a file gets all of it, and the others lose nothing.
+#[test]
+fn who_comes_late_or_forgets_gets_the_whole_file() {
+    let two = Branch { node: id(2), deliver: true, next: Vec::new() };
+    let tree = Route { branches: vec![Branch { next: vec![Branch { node: id(3), ..two.clone() }], ..two }] };
+    let run_with = |late: bool| {
+        let destinations: &[u32] = if late { &[2] } else { &[2, 3] };
+        let mut session = reliable(1, destinations, file(4 * MIB), vec![flow(tree.clone(), 1.0)]);
+        session.routing.flows.clear();
+        session.routing.policy = "multicast-tree".into();
+        session.assignment.policy = "equal".into();
+        let nodes = vec![paced(1, &[(2, 20)]), paced(2, &[(3, 20)]), node(3)];
+        let links = [duplex(1, 2, ms(10), None), duplex(2, 3, ms(10), None)].concat();
+        let mut conference = conference(1, vec![session]);
+        if late {
+            let session = bellini_core::ids::SessionId(1);
+            conference.churn.push(Churn {
+                at: ms(1_000),
+                node: id(3),
+                session,
+                membership: Membership::Join,
+            });
+        }
+        let mut scenario = scenario(Duration::from_secs(10), nodes, links, vec![conference]);
+        if !late {
+            scenario.faults.push(Fault { at: ms(1_000), kind: FaultKind::Crash(id(3)) });
+            scenario.faults.push(Fault { at: ms(1_200), kind: FaultKind::Restart(id(3)) });
+        }
+        run_watched(&scenario, 1)
+    };
+    for late in [true, false] {
+        let (summary, watch) = run_with(late);
+        for node in [2, 3] {
+            let found = destination(&summary, 0, node);
+            assert_eq!(found.complete, Some(true), "late {late}: {found:?}");
+        }
+        assert_eq!(watch.of_kind(kind::SESSION_COMPLETED).count(), 1, "late {late}");
+    }
 }

@@ -166,7 +166,10 @@ impl Source {
     pub fn poll(&mut self, now: Instant) -> SourcePoll {
         if let Kind::File(file) = &mut self.kind {
             let polled = file.poll(now, &self.context);
-            if let SourcePoll::Symbol(symbol) = &polled {
+            // What is made again is counted once.
+            if let SourcePoll::Symbol(symbol) = &polled
+                && symbol.id >= self.stats.symbols
+            {
                 self.stats.count(symbol, &self.context);
             }
             return polled;
@@ -204,6 +207,14 @@ impl Source {
             return Payload::Bytes(bytes.freeze());
         }
         Payload::Synthetic(what)
+    }
+
+    /// Lets a file begin again with its first symbol, for a destination that came late or forgot what it had; other
+    /// content goes on as it is. Returns whether it begins again.
+    pub fn rewind(&mut self) -> bool {
+        let Kind::File(file) = &mut self.kind else { return false };
+        file.rewind();
+        true
     }
 
     /// Returns the feeder lane for the symbols.

@@ -428,7 +428,11 @@ mod tests {
             push(&mut feeder, A, Lane::Bulk, 100, 3).unwrap();
             let mut gone = drain(&mut feeder);
             gone.sort_unstable();
-            assert_eq!((gone, feeder.is_ready(), feeder.is_held(A)), (vec![1, 2], false, true), "{scheduler:?}");
+            assert_eq!(
+                (gone, feeder.is_ready(), feeder.is_held(A)),
+                (vec![1, 2], false, true),
+                "{scheduler:?}"
+            );
             assert_eq!((feeder.backlog().packets, feeder.lane_use(A, Lane::Bulk)), (2, (200, 1_000)));
             feeder.configure(A, 2, 3);
             assert!(feeder.peek().is_none());

@@ -169,6 +169,7 @@ impl Node {
                 if let Some(sender) = &mut source.reliable {
                     sender.join(now, node);
                 }
+                source.begin_again(now, node);
                 Event::Joined { key, node }
             }
             (Ok(at), PolicyReason::Left) => {

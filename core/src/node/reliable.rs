@@ -12,11 +12,12 @@ use crate::node::dispatch::{Copies, queued_bytes, write_header};
 use crate::node::receive::Packet;
 use crate::node::timers::Timer;
 use crate::payload::Payload;
-use crate::reliable::{Sender, Sending};
+use crate::reliable::{AckTaken, Sender, Sending};
 use crate::session::SourceSession;
 use crate::stats::Drop;
 use crate::time::Instant;
-use crate::wire::acknowledgement::{ACK_BYTES_MAX, Acknowledgement};
+use crate::wire::acknowledgement::{ACK_BYTES_MAX, Acknowledgement, Ranges};
+use crate::wire::control::ControlBody;
 use crate::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
 use crate::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
 use crate::wire::routing::{DEPTH_MAX, PATHLET_HEADER_BYTES};
@@ -112,11 +113,16 @@ impl Node {
             }
         }
         let Some((symbol, first)) = source.pending.take() else { return Step::Blocked };
+        if sender.all_have_next() {
+            sender.hold(now, &symbol);
+            sender.pass_over();
+            return Step::Sent;
+        }
         let Some(sending) = sender.choose_new(list, first, &mut ready) else {
             source.pending = Some((symbol, first));
             return Step::Blocked;
         };
-        sender.hold(&symbol);
+        sender.hold(now, &symbol);
         self.send_symbol(now, index, source, sender, sending, symbol.payload, PacketFlags::NONE);
         Step::Sent
     }
@@ -227,7 +233,12 @@ impl Node {
         };
         match parsed {
             Some(Acknowledgement::Ranges(ack)) if packet.header.epoch == source.epoch => {
-                if sender.on_ack(now, &ack, source.next_packet) {
+                let taken = sender.on_ack(now, &ack, source.next_packet);
+                if let AckTaken::Restarted(node) = taken {
+                    source.begin_again(now, node);
+                }
+                if taken != AckTaken::Refused {
+                    self.tell_begin(now, index, &ack);
                     self.run_source(now, index);
                 }
             }
@@ -337,6 +348,20 @@ impl Node {
         };
         self.stats.originated_packets += 1;
         self.send_ack(now, way, &header, payload);
+    }
+
+    /// Tells a destination with which symbol the session begins for it, if it seems not to know.
+    fn tell_begin(&mut self, now: Instant, index: u32, ack: &Ranges) {
+        let entry = self.sessions.get_mut(index);
+        let key = entry.key;
+        let Some(source) = &mut entry.source else { return };
+        let epoch = source.epoch;
+        let (Some(sender), Some(list)) = (&mut source.reliable, &source.flows) else { return };
+        let Some((slot, symbol)) = sender.unknown_begin(now, ack) else { return };
+        let Some(branch) = sender.branches_to(list, slot).first() else { return };
+        let pathlet = branch.pathlet.clone();
+        // What cannot go is counted as dropped; the next acknowledgement asks again.
+        let _ = self.send_along(now, &pathlet, &ControlBody::Begin { key, epoch, symbol });
     }
 
     /// The source says with which symbol a session begins here.

@@ -20,6 +20,8 @@ pub struct Destination {
     pub span: u64,
     /// When it was last heard of, or, later, when something was first sent to it that it had to answer.
     pub heard_at: Instant,
+    /// When it was told last where the session begins for it.
+    pub(super) begin_told_at: Instant,
     /// Further symbols that it has.
     received: SymbolBits,
     /// Symbols that it lacks and that are not under way to it.
@@ -39,6 +41,7 @@ impl Destination {
             cumulative: begin,
             span,
             heard_at: now,
+            begin_told_at: Instant::ZERO,
             received: SymbolBits::default(),
             wanted: SymbolBits::default(),
             queue: VecDeque::new(),
@@ -83,6 +86,12 @@ impl Destination {
         if !self.has(symbol) && self.wanted.set(symbol) {
             self.queue.push_back(symbol);
         }
+    }
+
+    /// Forgets what is to be sent again.
+    pub(super) fn want_nothing(&mut self) {
+        self.wanted = SymbolBits::default();
+        self.queue.clear();
     }
 
     /// Notes that the symbol is under way to it.

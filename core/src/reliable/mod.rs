@@ -24,7 +24,7 @@ pub use flow::{ReliableFlow, SentPacket};
 pub use order::Order;
 pub use path::{Path, Rate, RoundTrip};
 pub use receiver::{AckDue, Receiver};
-pub use sender::{DESTINATIONS_MAX, Held, Sender, SenderStats, Sending};
+pub use sender::{AckTaken, DESTINATIONS_MAX, Held, Sender, SenderStats, Sending};
 
 use crate::time::Duration;
 use serde::{Deserialize, Serialize};

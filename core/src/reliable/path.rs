@@ -319,9 +319,15 @@ mod tests {
             }
         }
         assert!(windows.windows(2).all(|pair| pair[1] <= 2 * pair[0] + 2), "{windows:?}");
-        assert!(windows[8..].iter().all(|window| (96..=104).contains(window) || (48..=52).contains(window)), "{windows:?}");
+        assert!(
+            windows[8..].iter().all(|window| (96..=104).contains(window) || (48..=52).contains(window)),
+            "{windows:?}"
+        );
         assert!(windows[6] >= 96, "six doublings: {windows:?}");
-        assert!(windows.iter().filter(|window| **window <= 52).count() <= 7, "one round of eight: {windows:?}");
+        assert!(
+            windows.iter().filter(|window| **window <= 52).count() <= 7,
+            "one round of eight: {windows:?}"
+        );
     }
 
     /// Aim: content that pauses does not make the window forget what the path can do.

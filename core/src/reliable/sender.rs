@@ -12,6 +12,9 @@ use crate::wire::acknowledgement::{ACK_SPAN_MAX, Ranges};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
+/// Least distance of messages that tell a destination where the session begins for it.
+const BEGIN_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Destinations of one reliable session, at most: a set of them is one word.
 pub const DESTINATIONS_MAX: usize = 64;
 
@@ -41,6 +44,17 @@ pub struct Sending {
     pub targets: u64,
     /// Whether it is to find out if the flow leads somewhere.
     pub is_probe: bool,
+}
+
+/// What became of an acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AckTaken {
+    /// It was taken.
+    Taken,
+    /// It was taken; the destination has started again, and forgotten everything.
+    Restarted(NodeId),
+    /// No destination can have meant it: nothing changed but a count.
+    Refused,
 }
 
 /// What a source counted of reliable delivery.
@@ -107,6 +121,8 @@ pub struct Sender {
     turn: usize,
     /// When it wants to be called again.
     pub(crate) timer: Option<TimerId>,
+    /// End (excluded) of all symbols that were ever sent: more than those held once content was made again.
+    top: u64,
     /// Whether completion was told.
     pub(crate) is_complete: bool,
     /// Symbols found lost in the call under way.
@@ -133,6 +149,7 @@ impl Sender {
             has_suspects: false,
             turn: 0,
             timer: None,
+            top: 0,
             is_complete: false,
             lost: Vec::new(),
             stats: SenderStats::default(),
@@ -257,7 +274,10 @@ impl Sender {
         ready: &mut dyn FnMut(&[FlowBranch]) -> bool,
     ) -> Option<Sending> {
         let symbol = self.next_symbol();
-        let chosen = self.choose(list, first, self.present, 0, ready);
+        let lacking = slots(self.present)
+            .filter(|slot| self.destinations[*slot].as_ref().is_some_and(|lacking| !lacking.has(symbol)))
+            .fold(0, |mask, slot| mask | 1 << slot);
+        let chosen = self.choose(list, first, lacking, 0, ready);
         self.stats.window_waits += u64::from(chosen.is_none());
         chosen.map(|(flow, targets)| Sending { flow, symbol, targets, is_probe: false })
     }
@@ -332,13 +352,66 @@ impl Sender {
     }
 
     /// Keeps a symbol that is about to be sent for the first time.
-    pub fn hold(&mut self, symbol: &Symbol) {
+    pub fn hold(&mut self, now: Instant, symbol: &Symbol) {
         let &Symbol { object, index, count, len, timestamp, .. } = symbol;
         debug_assert_eq!(symbol.id, self.next_symbol(), "symbols are taken in order");
         self.held.push_back(Held { object, index, count, len, timestamp });
         self.held_bytes += u64::from(len);
+        self.top = self.top.max(symbol.id + 1);
         for destination in self.destinations.iter_mut().flatten() {
+            if destination.first_missing() == symbol.id {
+                // It had everything: there was nothing to answer, and its lease is about answers.
+                destination.heard_at = destination.heard_at.max(now);
+            }
             destination.want(symbol.id);
+        }
+    }
+
+    /// Forgets what every destination has.
+    pub fn pass_over(&mut self) {
+        self.release();
+    }
+
+    /// Whether every destination has the symbol that is taken next, as when content is made again for one that came late.
+    #[must_use]
+    pub fn all_have_next(&self) -> bool {
+        let next = self.next_symbol();
+        next < self.top && self.destinations().all(|destination| destination.has(next))
+    }
+
+    /// Content begins anew with symbol 0, for the sake of `node`, which has nothing; the others keep what they have.
+    pub fn rewind(&mut self, now: Instant, node: NodeId) {
+        (self.base, self.held_bytes, self.is_complete) = (0, 0, false);
+        self.held.clear();
+        for destination in self.destinations.iter_mut().flatten() {
+            if destination.node == node {
+                let incarnation = destination.incarnation;
+                *destination = Destination::new(now, node, 0, self.span);
+                destination.incarnation = incarnation;
+            }
+            destination.want_nothing();
+        }
+    }
+
+    /// Returns where the session begins for a node that seems not to know.
+    #[must_use]
+    pub fn unknown_begin(&mut self, now: Instant, ack: &Ranges) -> Option<(usize, u64)> {
+        let slot = self.slot_of(ack.node)?;
+        let destination = self.destinations[slot].as_mut()?;
+        let is_due = now.saturating_since(destination.begin_told_at) >= BEGIN_INTERVAL;
+        if ack.cumulative >= destination.begin || !is_due {
+            return None;
+        }
+        destination.begin_told_at = now;
+        Some((slot, destination.begin))
+    }
+
+    /// Returns the branches of some flow that lead to the destination in `slot` only.
+    pub fn branches_to<'a>(&'a mut self, list: &'a FlowList, slot: usize) -> &'a [FlowBranch] {
+        let reaches = |flow: &&mut ReliableFlow| flow.current.is_some() && flow.reach & 1 << slot != 0;
+        match self.flows.iter_mut().find(reaches) {
+            Some(flow) => branches(flow, &self.destinations, list, 1 << slot),
+            None => &[],
         }
     }
 
@@ -346,36 +419,30 @@ impl Sender {
     pub fn on_sent(&mut self, now: Instant, number: u64, sending: &Sending) {
         let &Sending { flow, symbol, targets, is_probe } = sending;
         for slot in slots(targets) {
-            let Some(destination) = &mut self.destinations[slot] else { continue };
-            let is_idle = self.flows.iter().all(|flow| flow.path(slot).in_flight == 0);
-            if is_idle {
-                // Its lease is about answers, and there was nothing to answer.
-                destination.heard_at = destination.heard_at.max(now);
-            }
-            if !is_probe {
+            if let Some(destination) = self.destinations[slot].as_mut().filter(|_| !is_probe) {
                 destination.on_sent(symbol);
             }
         }
         self.flows[flow].on_sent(SentPacket { number, symbol, at: now, open: targets, is_probe });
     }
 
-    /// Takes an acknowledgement; `next_packet`: the first packet number that was never used. Returns `false`, having
-    /// changed nothing but a count, if no destination can have meant it.
-    pub fn on_ack(&mut self, now: Instant, ack: &Ranges, next_packet: u64) -> bool {
+    /// Takes an acknowledgement; `next_packet`: the first packet number that was never used.
+    pub fn on_ack(&mut self, now: Instant, ack: &Ranges, next_packet: u64) -> AckTaken {
         self.stats.acks += 1;
-        let next = self.next_symbol();
-        let is_possible = ack.cumulative <= next
-            && ack.arrived_to() <= next
+        let (next, top) = (self.next_symbol(), self.top);
+        let is_possible = ack.cumulative <= top
+            && ack.arrived_to() <= top
             && ack.flows().iter().all(|count| count.highest < next_packet);
         let Some(slot) = self.slot_of(ack.node).filter(|_| is_possible) else {
             self.stats.refused_acks += 1;
-            return false;
+            return AckTaken::Refused;
         };
-        let Some(destination) = &mut self.destinations[slot] else { return false };
+        let Some(destination) = &mut self.destinations[slot] else { return AckTaken::Refused };
+        let mut taken = AckTaken::Taken;
         match destination.incarnation {
             Some(known) if ack.incarnation < known => {
                 self.stats.refused_acks += 1;
-                return false;
+                return AckTaken::Refused;
             }
             Some(known) if ack.incarnation > known => {
                 // It started again and has nothing; it is owed what is still held.
@@ -384,10 +451,11 @@ impl Sender {
                 (self.base..next).for_each(|symbol| destination.want(symbol));
                 self.flows.iter_mut().for_each(|flow| flow.forget(slot));
                 self.set_slots();
+                taken = AckTaken::Restarted(node);
             }
             _ => {}
         }
-        let Some(destination) = &mut self.destinations[slot] else { return false };
+        let Some(destination) = &mut self.destinations[slot] else { return AckTaken::Refused };
         destination.incarnation = Some(ack.incarnation);
         destination.heard_at = now;
         destination.span = usable_span(u64::from(ack.span)).min(self.span);
@@ -402,19 +470,21 @@ impl Sender {
             self.stats.refused_acks += u64::from(!sound);
         }
         self.stats.lost_packets += lost.len() as u64;
-        for symbol in lost.drain(..) {
+        // What is no longer held is taken from the content once more.
+        for symbol in lost.drain(..).filter(|symbol| (self.base..next).contains(symbol)) {
             destination.want(symbol);
         }
         self.lost = lost;
         self.find_suspects();
         self.drop_flows();
         self.release();
-        true
+        taken
     }
 
     /// Does what is due by time. Returns the destinations whose lease is over; they are still here.
     pub fn on_timer(&mut self, now: Instant) -> Vec<NodeId> {
         let mut expired = Vec::new();
+        let next = self.next_symbol();
         let mut lost = core::mem::take(&mut self.lost);
         for slot in slots(self.present) {
             let Some(destination) = &mut self.destinations[slot] else { continue };
@@ -425,10 +495,10 @@ impl Sender {
                 }
             }
             self.stats.lost_packets += lost.len() as u64;
-            for symbol in lost.drain(..) {
+            for symbol in lost.drain(..).filter(|symbol| (self.base..next).contains(symbol)) {
                 destination.want(symbol);
             }
-            let lacks = destination.first_missing() < self.base + self.held.len() as u64;
+            let lacks = destination.first_missing() < next;
             if lacks && now.saturating_since(destination.heard_at) >= self.config.lease {
                 self.stats.expired += 1;
                 expired.push(destination.node);

@@ -147,6 +147,17 @@ impl SourceSession {
         self.flows = None;
     }
 
+    /// A destination of a reliable session has nothing of what was sent: a file begins again for it, of other content it
+    /// gets what comes from now on.
+    pub(crate) fn begin_again(&mut self, now: Instant, node: NodeId) {
+        let Some(sender) = &mut self.reliable else { return };
+        if sender.next_symbol() > 0 && self.content.rewind() {
+            sender.rewind(now, node);
+            self.pending = None;
+            self.finished = false;
+        }
+    }
+
     /// Whether it has offered everything, and nobody waits for any of it.
     #[must_use]
     pub fn is_done(&self) -> bool {

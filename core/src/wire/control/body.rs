@@ -95,13 +95,9 @@ impl ControlBody {
             CLOCK_REPLY => {
                 Self::ClockReply { t1_ns: reader.u64()?, t2_ns: reader.u64()?, t3_ns: reader.u64()? }
             }
-            PRESSURE => {
-                Self::Pressure { conference: ConferenceId(reader.u32()?), kind: reader.hop_kind()? }
-            }
+            PRESSURE => Self::Pressure { conference: ConferenceId(reader.u32()?), kind: reader.hop_kind()? },
             RELEASE => Self::Release { conference: ConferenceId(reader.u32()?), kind: reader.hop_kind()? },
-            BEGIN => {
-                Self::Begin { key: reader.key()?, epoch: Epoch(reader.u16()?), symbol: reader.u64()? }
-            }
+            BEGIN => Self::Begin { key: reader.key()?, epoch: Epoch(reader.u16()?), symbol: reader.u64()? },
             _ => return Ok(Self::Unknown { kind, bytes: bytes.to_vec() }),
         };
         if !reader.rest.is_empty() {
