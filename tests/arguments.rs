@@ -22,7 +22,7 @@ fn wrong_usage_starts_nothing() {
         (&["report"], "<RUN>"),
         (&["report", "a", "b"], "--out DIR"),
         (&["schema", "extra"], "extra"),
-        (&["reproduce"], "<FIGURE>"),
+        (&["reproduce"], "<NAME>"),
         (&["reproduce", "fig9"], "fig6, fig7, fig8"),
         (&["reproduce", "fig6", "--runs", "0"], "1..=100"),
     ];

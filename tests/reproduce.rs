@@ -11,11 +11,12 @@ fn a_figure_of_single_packets() {
         .expect(0)
         .says(&["Report: fig8/report.html"]);
     assert!(done.stdout.contains("(paper: 5.470) us"), "{}", done.stdout);
-    assert_eq!(scratch.list("fig8"), ["report.html", "reproduce.json"]);
+    assert_eq!(scratch.list("fig8"), ["plots", "report.html", "reproduce.json", "table.csv"]);
+    assert_eq!(scratch.list("fig8/plots"), ["times-of-single-packets.csv", "times-of-single-packets.svg"]);
     let document = scratch.json("fig8/reproduce.json");
-    assert_eq!((&document["figure"], &document["seeds"]), (&"fig8".into(), &serde_json::json!([1])));
+    assert_eq!((&document["name"], &document["seeds"]), (&"fig8".into(), &serde_json::json!([1])));
     let mean = &document["rows"][0];
-    assert_eq!((&mean["quantity"], &mean["paper"]), (&"mean".into(), &5.47.into()));
+    assert_eq!((&mean["quantity"], &mean["reference"]), (&"mean".into(), &5.47.into()));
     assert!(mean["ours"].as_f64().is_some_and(|us| us > 0.0), "{mean}");
     let run = &document["runs"][0];
     let (packets, timed) = (run["packets_per_s"].as_f64().unwrap(), run["timed_packets"].as_f64().unwrap());

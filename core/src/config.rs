@@ -1,5 +1,6 @@
 //! What a node is told before it starts.
 
+use crate::congestion::CongestionConfig;
 use crate::feeder::FeederConfig;
 use crate::ids::{Incarnation, NodeId};
 use crate::reliable::ReliableConfig;
@@ -24,8 +25,10 @@ pub struct NodeConfig {
     pub incarnation: Incarnation,
     /// Limits and scheduler of its feeders.
     pub feeder: FeederConfig,
-    /// Pacing of its hops.
+    /// Pacing of its hops without congestion control.
     pub pacing: PacingConfig,
+    /// Congestion control of its paced hops.
+    pub congestion: CongestionConfig,
     /// Bounds of tables and histories.
     pub limits: Limits,
     /// Distance of the reports to the driver; `None`: none. The paper reports every 30 s.
@@ -51,6 +54,8 @@ struct GivenConfig {
     #[serde(default)]
     pacing: PacingConfig,
     #[serde(default)]
+    congestion: CongestionConfig,
+    #[serde(default)]
     limits: Limits,
     #[serde(default = "report_interval")]
     report_interval: Option<Duration>,
@@ -68,6 +73,7 @@ impl From<GivenConfig> for NodeConfig {
             incarnation,
             feeder,
             pacing,
+            congestion,
             limits,
             report_interval,
             mtu,
@@ -80,6 +86,7 @@ impl From<GivenConfig> for NodeConfig {
             incarnation: incarnation.unwrap_or(usual.incarnation),
             feeder,
             pacing,
+            congestion,
             limits,
             report_interval,
             mtu: mtu.unwrap_or(usual.mtu),
@@ -169,6 +176,7 @@ impl NodeConfig {
             incarnation: Incarnation(1),
             feeder: FeederConfig::default(),
             pacing: PacingConfig::default(),
+            congestion: CongestionConfig::default(),
             limits: Limits::default(),
             report_interval: Some(REPORT_INTERVAL),
             mtu: 1_500,
@@ -186,6 +194,12 @@ impl NodeConfig {
         let rules = [
             ("incarnation", u64::from(self.incarnation.0), 1, "must be at least 1"),
             ("pacing.quantum", self.pacing.quantum.as_nanos(), 1, "must be longer than zero"),
+            (
+                "congestion.feedbacks_per_rtt",
+                u64::from(self.congestion.feedbacks_per_rtt),
+                1,
+                "must be at least 1",
+            ),
             ("limits.sessions_max", self.limits.sessions_max as u64, 1, "must be at least 1"),
             ("limits.copies_max", self.limits.copies_max as u64, 1, "must be at least 1"),
             ("limits.dedup_symbols_max", self.limits.dedup_symbols_max as u64, 64, "must be at least 64"),

@@ -65,6 +65,20 @@ impl HeaderBuf {
         true
     }
 
+    /// Moves the packet's header back by `bytes`, so that as much more room is before it, and returns whether that
+    /// fits. The packet is about to be sent: [`HeaderBuf::packet`] no longer finds it.
+    #[inline]
+    #[must_use]
+    pub fn make_gap(&mut self, bytes: usize) -> bool {
+        let end = usize::from(self.len);
+        if end + bytes > HEADER_BYTES_MAX {
+            return false;
+        }
+        self.bytes.copy_within(HEADROOM..end, HEADROOM + bytes);
+        self.len = (end + bytes) as u16;
+        true
+    }
+
     /// Returns the packet's header bytes.
     #[inline]
     #[must_use]

@@ -235,6 +235,15 @@ pub enum HopKind {
     Stream,
     /// Control messages.
     Control,
+    /// Datagrams under congestion control.
+    Paced,
+}
+
+impl HopKind {
+    /// How many kinds there are.
+    pub const COUNT: usize = 4;
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; Self::COUNT] = [Self::Datagram, Self::Stream, Self::Control, Self::Paced];
 }
 
 /// One frame to send now. It counts as sent once it was handed out.

@@ -76,6 +76,7 @@ pub(crate) fn run(seed: u64, shape: Shape) -> Run {
             sessions: Vec::new(),
             links: Vec::new(),
             nodes: Vec::new(),
+            cross_flows: Vec::new(),
         },
         series: Default::default(),
         events: Vec::new(),

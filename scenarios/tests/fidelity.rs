@@ -46,8 +46,9 @@ fn load_of(scenario: &Scenario) -> (f64, f64) {
         total.1 += hops * packets;
     }
     for cross in &scenario.cross_traffic {
-        total.0 += cross.rate.as_bps() as f64;
-        total.1 += cross.rate.as_bps() as f64 / 8.0 / f64::from(cross.packet_bytes);
+        let Some(load) = cross.pattern.load() else { continue };
+        total.0 += load.rate.as_bps() as f64;
+        total.1 += load.rate.as_bps() as f64 / 8.0 / f64::from(load.packet_bytes);
     }
     total
 }

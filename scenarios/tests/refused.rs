@@ -606,8 +606,6 @@ fn e0704_node_on_both_sides() {
 
 #[test]
 fn e0801_not_in_this_version() {
-    let udp = "\"transport\": \"udp\", \"source\"";
-    refuse("\"source\"", udp, "E0801", &["is not in this version", "udp-unpaced", "tcp"]);
     refuse("\"source\"", "\"delivery\": \"reliable\", \"source\"", "E0801", &["best-effort"]);
     refuse("\"source\"", "\"coding\": {}, \"source\"", "E0801", &["packets are not coded yet"]);
     refuse_with("\"view\": \"measured\"", "E0801", &["oracle"]);
@@ -638,4 +636,40 @@ fn nothing_panics_on_damaged_text() {
             }
         }
     }
+}
+
+/// TCP finds its rate by itself, needs a way back, and is bounded; other patterns have no connections.
+#[test]
+fn tcp_as_cross_traffic() {
+    let tcp = |more: &str| {
+        format!("\"cross_traffic\": [{{\"from\": \"ana\", \"to\": 2, \"pattern\": \"tcp\"{more}}}]")
+    };
+    let loaded = parse_str(
+        "good.json",
+        &GOOD.replace("\"bellini\": 1,", &format!("\"bellini\": 1, {},", tcp(", \"flows\": 64"))),
+        &LoadOptions::default(),
+    );
+    assert_eq!(loaded.unwrap().scenario.cross_flows().len(), 64);
+    let unfit = "does not go with this pattern";
+    refuse_with(&tcp(", \"rate\": \"1 Mbit/s\""), "E0211", &["`rate`", unfit, "remove the key"]);
+    refuse_with(&tcp(", \"packet\": \"1 KB\""), "E0211", &["`packet`", unfit]);
+    refuse_with(&tcp(", \"flows\": 65"), "E0206", &["`flows` must be from 1 to 64, not 65"]);
+    refuse_with(&tcp(", \"controller\": \"bbr\""), "E0208", &["`controller`", "one of: cubic, reno"]);
+    let poisson = |more: &str| tcp(more).replace("tcp", "poisson");
+    refuse_with(&poisson(""), "E0202", &["`rate` is missing in this cross traffic", "10 Mbit/s"]);
+    let flows = poisson(", \"rate\": \"1 Mbit/s\", \"flows\": 2");
+    refuse_with(&flows, "E0211", &["`flows`", unfit, "\"pattern\": \"tcp\""]);
+    let one = r#"{"from": "ana", "to": 2, "pattern": "tcp", "flows": 64}"#;
+    let many = format!("\"cross_traffic\": [{}]", [one; 5].join(", "));
+    refuse_with(&many, "E0206", &["more than 256 TCP connections"]);
+    let text = GOOD
+        .replace(
+            "{\"between\": [2, 4], \"delay\": \"3 ms\"}",
+            "{\"from\": 2, \"to\": 4, \"delay\": \"3 ms\"}",
+        )
+        .replace(
+            "\"bellini\": 1,",
+            "\"bellini\": 1, \"cross_traffic\": [{\"from\": 2, \"to\": 4, \"pattern\": \"tcp\"}],",
+        );
+    expect(&diagnose(&text), "E0402", &["there is no link from", "acknowledgements", "no link back"]);
 }

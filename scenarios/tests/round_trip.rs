@@ -5,7 +5,7 @@ use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
 use bellini_scenarios::emit::{to_text, to_value};
 use bellini_scenarios::model::{
-    CrossPattern, FaultKind, LinkSelector, Loss, QueueDiscipline, Rate, Scenario,
+    CrossPattern, FaultKind, LinkSelector, Loss, QueueDiscipline, Rate, Scenario, TcpController,
 };
 use bellini_scenarios::parse::{LoadOptions, load, parse_str};
 use proptest::prelude::*;
@@ -84,7 +84,9 @@ const EVERYTHING: &str = r#"{
   "bottlenecks": [{"name": "shared", "rate": "10 Mbit/s", "queue": {"bytes": "64 KiB", "discipline": "drop-tail"}}],
   "cross_traffic": [
     {"from": "a", "to": 2, "pattern": "poisson", "rate": "100 kbit/s"},
-    {"from": 2, "to": "a", "pattern": {"on_off": {"on": "1 s", "off": "2 s"}}, "rate": "1 Mbit/s", "packet": "500 B", "start": "1 s", "stop": "2 s"}
+    {"from": 2, "to": "a", "pattern": {"on_off": {"on": "1 s", "off": "2 s"}}, "rate": "1 Mbit/s", "packet": "500 B", "start": "1 s", "stop": "2 s"},
+    {"from": "a", "to": 2, "pattern": "tcp", "flows": 2, "controller": "reno", "delayed_acks": false, "start": "3 s"},
+    {"from": "a", "to": 2, "pattern": "tcp"}
   ],
   "conferences": [
     {"id": 7, "name": "talk", "weight": 3, "priority": 9, "start": "1 s", "end": "50 s",
@@ -150,6 +152,17 @@ fn one_of_everything() {
     assert_eq!(scenario.provenance[link(7).provenance[0]].source, "own ping");
     assert!(matches!(scenario.cross_traffic[1].pattern, CrossPattern::OnOff { .. }));
     assert_eq!(scenario.cross_traffic[1].link, 3);
+    let reno = CrossPattern::Tcp { flows: 2, controller: TcpController::Reno, delayed_acks: false };
+    assert_eq!((scenario.cross_traffic[2].pattern, scenario.cross_traffic[2].pattern.load()), (reno, None));
+    // Connections are numbered through over all entries of a link.
+    let flows = scenario.cross_flows();
+    let seen: Vec<_> = flows.iter().map(|flow| (flow.entry, flow.number, flow.controller)).collect();
+    assert_eq!(
+        seen,
+        [(2, 1, TcpController::Reno), (2, 2, TcpController::Reno), (3, 3, TcpController::Cubic)]
+    );
+    assert!(flows[2].delayed_acks && flows.iter().all(|flow| flow.link == 0));
+    assert_eq!((flows[0].start, flows[2].stop), (ms(3_000), scenario.duration));
     let ids: Vec<_> = scenario.conferences.iter().map(|conference| conference.id.0).collect();
     assert_eq!(ids, [3, 7, 8, 9, 10]);
     let talk = &scenario.conferences[1];

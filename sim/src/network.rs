@@ -185,7 +185,9 @@ impl Network {
             .cross_traffic
             .iter()
             .enumerate()
-            .map(|(i, spec)| (CrossSource::new(spec, zero, seed, &format!("cross:{i}")), spec.link))
+            .filter_map(|(i, spec)| {
+                Some((CrossSource::new(spec, zero, seed, &format!("cross:{i}"))?, spec.link))
+            })
             .collect();
         let mut network = Self {
             links,

@@ -9,7 +9,8 @@ use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES};
 use bellini_core::wire::packet::{PacketFlags, PacketHeader};
 use bellini_core::wire::routing;
 use bellini_scenarios::conduct::{
-    Degrade, LinkFigures, NodeFigures, SessionCounts, SessionFigures, SourceCounts, Testbed, TestbedError,
+    CrossFlowFigures, Degrade, LinkFigures, NodeFigures, SessionCounts, SessionFigures, SourceCounts,
+    Testbed, TestbedError,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +51,10 @@ impl Testbed for World<'_> {
 
     fn link(&mut self, link: u32) -> LinkFigures {
         self.network.link_figures(self.now, link)
+    }
+
+    fn cross_flows(&mut self) -> Vec<CrossFlowFigures> {
+        Vec::new()
     }
 
     fn source_counts(&self, node: u32, key: SessionKey) -> Option<SourceCounts> {

@@ -12,7 +12,7 @@ pub(crate) fn check_transports(scenario: &Scenario) -> Result<(), SimError> {
     for conference in &scenario.conferences {
         for session in &conference.sessions {
             match session.transport {
-                Transport::UdpUnpaced => {}
+                Transport::Udp | Transport::UdpUnpaced => {}
                 Transport::Tcp => {
                     let key = SessionKey::new(conference.id.0, session.id.0);
                     return Err(SimError::Transport { session: key, transport: session.transport });

@@ -80,7 +80,7 @@ pub struct World<'a> {
     /// Ids of the nodes, by index.
     ids: Vec<NodeId>,
     /// For each link, what the receiving end calls it, by kind of hop.
-    link_hops: Vec<[u32; 3]>,
+    link_hops: Vec<[u32; HopKind::COUNT]>,
 }
 
 impl<'a> World<'a> {
@@ -114,7 +114,7 @@ impl<'a> World<'a> {
             clock_probes,
             arrived: Vec::new(),
             ids: scenario.nodes.iter().map(|node| node.id).collect(),
-            link_hops: vec![[NONE; 3]; scenario.links.len()],
+            link_hops: vec![[NONE; HopKind::COUNT]; scenario.links.len()],
         };
         for spec in &scenario.nodes {
             let links = scenario.links.iter().enumerate().filter(|(_, link)| link.from == spec.id);
@@ -153,6 +153,7 @@ impl<'a> World<'a> {
                 rates: spec.hop_rates.iter().copied().collect(),
                 ..PacingConfig::default()
             },
+            congestion: spec.congestion,
             report_interval: Some(self.scenario.report_interval),
             clock_probes: self.clock_probes,
             ..NodeConfig::new(spec.id)
@@ -164,7 +165,7 @@ impl<'a> World<'a> {
         node.hop_links.clear();
         for (link, hops) in self.link_hops.iter_mut().enumerate() {
             if self.network.links[link].to == index {
-                *hops = [NONE; 3];
+                *hops = [NONE; HopKind::COUNT];
             }
         }
         self.settle(index);

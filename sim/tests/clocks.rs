@@ -11,7 +11,7 @@ use bellini_core::rng::Seed;
 use bellini_core::session::SinkSessionStats;
 use bellini_core::time::{Duration, Instant};
 use bellini_scenarios::conduct::Testbed;
-use bellini_scenarios::model::{CrossPattern, CrossTraffic, Link, Loss, Scenario};
+use bellini_scenarios::model::{CrossLoad, CrossPattern, CrossTraffic, Link, Loss, Scenario};
 use bellini_sim::world::World;
 
 const KEY: SessionKey = SessionKey::new(1, 1);
@@ -57,9 +57,11 @@ fn loaded(mut scenario: Scenario) -> Scenario {
         scenario.links[at].queue.bytes = 190_000;
         scenario.cross_traffic.push(CrossTraffic {
             link: at,
-            pattern: CrossPattern::OnOff { mean_on: ms(600), mean_off: ms(400) },
-            rate: mbps(8),
-            packet_bytes: 1_200,
+            pattern: CrossPattern::OnOff {
+                load: CrossLoad { rate: mbps(8), packet_bytes: 1_200 },
+                mean_on: ms(600),
+                mean_off: ms(400),
+            },
             start: Duration::ZERO,
             stop: Duration::from_secs(SECONDS),
         });

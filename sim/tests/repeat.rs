@@ -5,8 +5,8 @@ use crate::watch::{run, run_watched};
 use bellini_core::content::spec::{Content, SizeDistribution};
 use bellini_core::time::Duration;
 use bellini_scenarios::model::{
-    Churn, CrossPattern, CrossTraffic, Fault, FaultKind, Jitter, JitterModel, Loss, Membership, Queue,
-    QueueDiscipline, Scenario,
+    Churn, CrossLoad, CrossPattern, CrossTraffic, Fault, FaultKind, Jitter, JitterModel, Loss, Membership,
+    Queue, QueueDiscipline, Scenario,
 };
 use bellini_scenarios::record::Summary;
 
@@ -53,9 +53,7 @@ fn random_in_every_way() -> Scenario {
     let mut scenario = scenario(Duration::from_secs(5), nodes, edges, vec![conference]);
     scenario.cross_traffic = vec![CrossTraffic {
         link: 3,
-        pattern: CrossPattern::Poisson,
-        rate: mbps(4),
-        packet_bytes: 1_500,
+        pattern: CrossPattern::Poisson(CrossLoad { rate: mbps(4), packet_bytes: 1_500 }),
         start: Duration::ZERO,
         stop: Duration::from_secs(5),
     }];

@@ -11,7 +11,7 @@ use bellini_core::rng::{Seed, Stream};
 use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
 use bellini_scenarios::model::{
-    Bottleneck, Churn, Conference, CrossPattern, CrossTraffic, Fault, FaultKind, FlowDraw, Jitter,
+    Bottleneck, Churn, Conference, CrossLoad, CrossPattern, CrossTraffic, Fault, FaultKind, FlowDraw, Jitter,
     JitterModel, Link, LinkSelector, Loss, Measure, Membership, Node, Queue, QueueDiscipline, Rate,
     RateTrace, Scenario, Session, Shaper,
 };
@@ -271,14 +271,15 @@ fn random_scenario(seed: u64) -> Scenario {
     scenario.bottlenecks = vec![Bottleneck { name: "shared".into(), rate, queue: random_queue(&mut dice) }];
     let own = scenario.links.iter().position(|link| matches!(link.rate, Rate::Constant(_)));
     if let (Some(link), true) = (own, dice.chance(0.5)) {
-        let pattern = dice.one(&[
-            CrossPattern::Constant,
-            CrossPattern::Poisson,
-            CrossPattern::OnOff { mean_on: ms(100), mean_off: ms(100) },
-        ]);
-        let rate = dice.rate(100, 3_000);
+        let which = dice.one(&[0, 1, 2]);
+        let load = CrossLoad { rate: dice.rate(100, 3_000), packet_bytes: 1_200 };
+        let pattern = match which {
+            0 => CrossPattern::Constant(load),
+            1 => CrossPattern::Poisson(load),
+            _ => CrossPattern::OnOff { load, mean_on: ms(100), mean_off: ms(100) },
+        };
         let (start, stop) = (Duration::ZERO, ms(LENGTH));
-        scenario.cross_traffic = vec![CrossTraffic { link, pattern, rate, packet_bytes: 1_200, start, stop }];
+        scenario.cross_traffic = vec![CrossTraffic { link, pattern, start, stop }];
     }
     for _ in 0..dice.number(0, 6) {
         let at = dice.number(0, LENGTH);

@@ -1,10 +1,12 @@
 //! What was typed, and nothing more.
 
 use super::node::{console, node_id, peer};
+use super::reproduce;
 use bellini_core::ids::NodeId;
 use bellini_live::console::{Addresses, ConsolePlace};
 use bellini_scenarios::record::Overwrite;
 use bellini_scenarios::units::{Quantity, parse_signed};
+use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -76,10 +78,12 @@ pub(super) enum Verb {
         links between them for some seconds each."
     )]
     Calibrate(CalibrateOptions),
-    /// Measure a figure of the paper on this machine, with real processes, and put it beside the paper's values.
+    /// Do an experiment whose outcome is known from elsewhere, and put our values beside the reference.
     #[command(after_help = "Examples:\n  bellini reproduce fig6\n  \
-        bellini reproduce fig8 --seconds 10 --out runs/fig8-quiet\n\n\
-        Writes report.html and reproduce.json. Use a release build and an otherwise idle machine.")]
+        bellini reproduce fig8 --seconds 10 --out runs/fig8-quiet\n  \
+        bellini reproduce tfrc-loss --seeds 5\n\n\
+        Writes report.html, reproduce.json, table.csv, and each plot as SVG and CSV. Use a release build; for what runs \
+        on real processes (fig6 to fig8) an otherwise idle machine, too. Exit code 4: a value is outside its band.")]
     Reproduce(ReproduceOptions),
     /// Print the JSON Schema of scenario files.
     #[command(after_help = "Example: bellini schema > scenario.schema.json\n\
@@ -358,40 +362,24 @@ fn console_of(text: &str) -> Result<(NodeId, PathBuf), String> {
 /// Options of `reproduce`.
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct ReproduceOptions {
-    /// Which figure.
-    #[arg(value_enum)]
-    pub(super) figure: PaperFigure,
-    /// Where results go [default: runs/<figure>]; results of an earlier reproduction are replaced.
+    /// Which experiment: a figure of the paper, or a comparison of transports with references.
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(reproduce::possible_values()))]
+    pub(super) name: String,
+    /// Where results go [default: runs/<name>]; results of an earlier reproduction are replaced.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Length of each measurement.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    pub(super) seconds: u64,
-    /// Repetitions, each with a seed and processes of its own.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
-    pub(super) runs: u64,
-}
-
-/// Figures that can be reproduced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum PaperFigure {
-    /// Packet rate against processor and memory.
-    Fig6,
-    /// Times of routing and flow assignment, packet by packet.
-    Fig7,
-    /// Times of dispatching, packet by packet.
-    Fig8,
-}
-
-impl PaperFigure {
-    /// Returns its name on the command line.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Fig6 => "fig6",
-            Self::Fig7 => "fig7",
-            Self::Fig8 => "fig8",
-        }
-    }
+    /// Seeds of each simulated scenario, 1 to N [default: depends on the experiment].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(super) seeds: Option<u64>,
+    /// A short version: shorter and fewer runs, to see that it works; its figures prove nothing.
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Length of each measurement on real processes [default: depends on the experiment].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(super) seconds: Option<u64>,
+    /// Repetitions on real processes, each with a seed and processes of its own [default: depends on the experiment].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(super) runs: Option<u64>,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -54,7 +54,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Replay(options) => replay::run(&options),
         Verb::Node(options) => node::run(&options),
         Verb::Calibrate(options) => calibrate::run(&options),
-        Verb::Reproduce(options) => reproduce::run(&options),
+        Verb::Reproduce(options) => reproduce::run(&registry, &options),
         Verb::Schema => schema::run(),
     };
     match result {

@@ -63,7 +63,7 @@ impl Feedback {
     /// Reads a report, which must fill `bytes`. A later version may append fields: what follows is ignored.
     ///
     /// # Errors
-    /// [`WireError::Truncated`] below [`FEEDBACK_BYTES`]; [`WireError::LossRate`] when the loss event rate is no
+    /// [`WireError::Truncated`] below [`FEEDBACK_BYTES`]; [`WireError::BadField`] when the loss event rate is no
     /// number from 0 to 1.
     pub fn parse(bytes: &[u8]) -> Result<Self, WireError> {
         let (bytes, _) = split_fixed::<FEEDBACK_BYTES>(bytes)?;

@@ -8,16 +8,23 @@
 //! Frames are what RFC 5348 calls packets: their numbers are its sequence numbers, their bytes without UDP and IP its
 //! segment size. Nothing here reads a clock or knows a socket.
 
+mod bbr;
+pub mod equation;
 mod feedback;
+mod receiver;
+mod tfrc;
 
+pub use bbr::BbrSender;
 pub use feedback::{FEEDBACK_BYTES, Feedback};
+pub use receiver::{FrameArrival, Receiver};
+pub use tfrc::TfrcSender;
 
 use crate::time::{Duration, Instant};
 use crate::units::BitRate;
 use serde::{Deserialize, Serialize};
 
 /// Decides how fast a hop may send.
-pub trait CongestionControl {
+pub trait CongestionControl: core::fmt::Debug + Send {
     /// The hop opened: the hello exchange measured `rtt`, unless it had to be repeated. Everything that was known of
     /// an earlier connection is forgotten.
     fn on_open(&mut self, now: Instant, rtt: Option<Duration>);
@@ -115,14 +122,25 @@ pub struct CongestionConfig {
     pub feedbacks_per_rtt: u8,
 }
 
-impl Default for CongestionConfig {
-    fn default() -> Self {
+impl CongestionConfig {
+    /// Returns what is usual with a controller. A model of the path wants four reports in a round trip.
+    #[must_use]
+    pub const fn of(controller: Controller) -> Self {
         Self {
-            controller: Controller::Tfrc,
+            controller,
             credit_max: Duration::from_millis(10),
             discounting: true,
             damping: true,
-            feedbacks_per_rtt: 1,
+            feedbacks_per_rtt: match controller {
+                Controller::Tfrc => 1,
+                Controller::Bbr => 4,
+            },
         }
+    }
+}
+
+impl Default for CongestionConfig {
+    fn default() -> Self {
+        Self::of(Controller::default())
     }
 }

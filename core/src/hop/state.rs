@@ -1,14 +1,16 @@
 //! Everything that a node keeps for one hop.
 
+use crate::congestion::ControlFigures;
 use crate::feeder::{Feeder, FeederConfig};
 use crate::header::HeaderBuf;
 use crate::hop::control::ControlLink;
 use crate::hop::hello::Handshake;
+use crate::hop::paced::Pacing;
 use crate::hop::pacer::Pacer;
 use crate::ids::{ConferenceId, FlowId, HopIndex, NodeId, SessionKey};
 use crate::io::HopKind;
 use crate::payload::Payload;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::timer::TimerId;
 use crate::wire::stream::StreamReassembler;
 use serde::{Deserialize, Serialize};
@@ -120,6 +122,8 @@ pub struct Hop {
     pub feeder: Option<Box<Feeder<QueuedPacket>>>,
     /// Spacing of frames, where a rate is configured.
     pub pacer: Option<Pacer>,
+    /// Congestion control; `None` on hops that have none of ours.
+    pub pacing: Option<Box<Pacing>>,
     /// The control link; `None` on data hops.
     pub control: Option<Box<ControlLink>>,
     /// Reassembly of frames from the byte stream; `None` on other hops.
@@ -162,6 +166,7 @@ impl Hop {
             handshake: Handshake::new(connection),
             feeder: (!is_control).then(|| Box::new(Feeder::new(feeder))),
             pacer: None,
+            pacing: None,
             control: is_control.then(Box::default),
             reassembler: is_stream.then(|| Box::new(StreamReassembler::new(STREAM_FRAME_BYTES_MAX))),
             room: if is_stream { Room::Blocked } else { Room::Open },
@@ -177,6 +182,19 @@ impl Hop {
             stats: HopStats::default(),
             reported: HopStats::default(),
         }
+    }
+
+    /// Returns the round-trip time: as congestion control smooths it, else as the hello exchange found it.
+    #[inline]
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.pacing.as_ref().and_then(|pacing| pacing.rtt()).or_else(|| self.handshake.rtt())
+    }
+
+    /// Returns what congestion control knows of the path; `None` on hops that have none of ours.
+    #[must_use]
+    pub fn control_figures(&self) -> Option<ControlFigures> {
+        self.pacing.as_ref().map(|pacing| pacing.figures())
     }
 
     /// Notes an accepted frame's number, to count those that were passed over.

@@ -3,9 +3,7 @@
 use crate::flow::FlowList;
 use crate::header::SYMBOL_BYTES_MAX;
 use crate::ids::{HopIndex, NodeId, SessionKey};
-use crate::io::{
-    Command, CommandError, Delivery, Event, HopKind, Install, PolicyReason, SessionSpec, SinkSpec,
-};
+use crate::io::{Command, CommandError, Delivery, Event, Install, PolicyReason, SessionSpec, SinkSpec};
 use crate::node::Node;
 use crate::reliable::DESTINATIONS_MAX;
 use crate::session::{SinkSession, SourceSession};
@@ -232,7 +230,7 @@ impl Node {
             for branch in &flow.branches {
                 self.open_hop(now, branch.hop);
                 // Without it the first packet opens the hops, a hello exchange later.
-                let setup = ControlBody::Setup { key, kind: wire_kind(kind) };
+                let setup = ControlBody::Setup { key, kind };
                 let _ = self.send_along(now, &branch.pathlet, &setup);
                 used.push(branch.hop);
             }
@@ -241,9 +239,4 @@ impl Node {
         source.replace_flows(list);
         Ok(true)
     }
-}
-
-/// Control hops carry no sessions: what is not a stream is a datagram hop.
-fn wire_kind(kind: HopKind) -> HopKind {
-    if kind == HopKind::Stream { HopKind::Stream } else { HopKind::Datagram }
 }

@@ -1,6 +1,6 @@
 //! The table of hops: they come into being on first use.
 
-use crate::hop::{Hop, Pacer, Room};
+use crate::hop::{Hop, Pacer, Pacing, Room};
 use crate::ids::{HopIndex, NodeId};
 use crate::io::{Event, HopKind, InputError};
 use crate::node::Node;
@@ -20,6 +20,10 @@ impl Node {
             let pacing = &self.config.pacing;
             let rate = pacing.rates.get(&peer).copied().or(pacing.default_rate);
             hop.pacer = rate.map(|rate| Pacer::new(rate, pacing.quantum));
+        }
+        if kind == HopKind::Paced {
+            let name = u64::from(self.config.id.get()) << 32 | u64::from(peer.get());
+            hop.pacing = Some(Box::new(Pacing::new(&self.config.congestion, self.now, name)));
         }
         if let Some(feeder) = &mut hop.feeder {
             for (conference, (weight, priority)) in &self.conference_settings {
@@ -82,9 +86,10 @@ impl Node {
     pub(super) fn arm_hop(&mut self, index: HopIndex, pace: Option<Instant>) {
         let hop = &mut self.hops[index.0 as usize];
         let control = hop.control.as_ref().and_then(|control| control.deadline());
+        let pacing = hop.pacing.as_ref().and_then(|pacing| pacing.deadline());
         // While there is no room nothing can be repeated: whoever grants room wakes the hop.
         let wanted = if hop.room.allows() {
-            [pace, hop.handshake.deadline(), control].into_iter().flatten().min()
+            [pace, hop.handshake.deadline(), control, pacing].into_iter().flatten().min()
         } else {
             None
         };

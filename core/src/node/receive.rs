@@ -1,5 +1,6 @@
 //! Taking frames in: check, count, hand on.
 
+use crate::congestion::{Feedback, FrameArrival};
 use crate::hop::HelloOutcome;
 use crate::ids::HopIndex;
 use crate::io::{FrameFault, HopKind, InputError, Received};
@@ -10,7 +11,7 @@ use crate::stopwatch::Step;
 use crate::time::Instant;
 use crate::wire::WireError;
 use crate::wire::control::ControlFrame;
-use crate::wire::frame::{self, FrameHeader, FrameKind, find_packet};
+use crate::wire::frame::{self, FrameHeader, FrameKind, Parts, find_parts};
 use crate::wire::hello::Hello;
 use crate::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
 use crate::wire::routing::{PATHLET_HEADER_BYTES, split_first, validate_pathlet};
@@ -79,6 +80,9 @@ impl Node {
         let lap = if carries_packet { self.start_lap(Step::Dispatch) } else { None };
         let (frame, rest) = FrameHeader::parse(bytes)?;
         let hop = &mut self.hops[index.0 as usize];
+        if frame.flags.is_paced() != (hop.kind == HopKind::Paced) {
+            return Err(FrameFault::WrongHop);
+        }
         match frame.kind {
             FrameKind::Data => {
                 if frame.connection != hop.handshake.connection() {
@@ -87,7 +91,13 @@ impl Node {
                 if hop.kind == HopKind::Control {
                     return Err(FrameFault::WrongHop);
                 }
-                let Some(packet) = find_packet(rest, body.len_apart())? else {
+                let parts = find_parts(rest, body.len_apart())?;
+                if hop.kind == HopKind::Paced {
+                    let whole = bytes.len() + body.len_apart();
+                    self.take_paced(now, index, &frame, whole, &parts)?;
+                }
+                let hop = &mut self.hops[index.0 as usize];
+                let Some(packet) = parts.packet else {
                     // Feedback or padding only: there was no packet after all.
                     self.stats.received_packets -= 1;
                     hop.on_number(frame.number);
@@ -133,6 +143,37 @@ impl Node {
         }
     }
 
+    /// Lets the congestion control of a paced hop see a frame of `bytes` bytes.
+    #[inline]
+    fn take_paced(
+        &mut self,
+        now: Instant,
+        index: HopIndex,
+        frame: &FrameHeader,
+        bytes: usize,
+        parts: &Parts<'_>,
+    ) -> Result<(), FrameFault> {
+        let hop = &mut self.hops[index.0 as usize];
+        let Some(pacing) = &mut hop.pacing else { return Ok(()) };
+        let feedback = parts.feedback.map(Feedback::parse).transpose()?;
+        pacing.on_frame(
+            now,
+            FrameArrival {
+                number: frame.number,
+                bytes: bytes as u32,
+                timestamp_us: frame.timestamp_us,
+                rtt_us: frame.rtt_us,
+                carries_packet: parts.packet.is_some(),
+            },
+        );
+        if let Some(feedback) = feedback {
+            pacing.on_feedback(now, &feedback);
+        }
+        // Deadlines and the allowance may have moved.
+        self.mark_ready(index);
+        Ok(())
+    }
+
     fn take_hello(
         &mut self,
         now: Instant,
@@ -153,7 +194,7 @@ impl Node {
             return Err(FrameFault::StaleIncarnation(hello.incarnation));
         }
         hop.stats.received_frames += 1;
-        self.on_hello_outcome(index, outcome);
+        self.on_hello_outcome(now, index, outcome);
         Ok(())
     }
 

@@ -76,6 +76,9 @@ impl Node {
             self.stats.dropped_control += control.stats().dropped - before;
             self.renew_connection(now, index);
         }
+        if let Some(pacing) = &mut self.hop_mut(index).pacing {
+            pacing.on_timeout(now);
+        }
         self.mark_ready(index);
     }
 

@@ -1,8 +1,8 @@
 //! Handing frames out: hellos first, then control messages or packets, hop by hop.
 
+use crate::congestion::{Allowance, SentFrame};
 use crate::feeder::Lane;
-use crate::header::HEADROOM;
-use crate::hop::HelloOutcome;
+use crate::hop::{FEEDBACK_CHUNK_BYTES, HelloOutcome};
 use crate::ids::HopIndex;
 use crate::io::{HopKind, Transmit};
 use crate::node::Node;
@@ -10,8 +10,8 @@ use crate::payload::Payload;
 use crate::time::Instant;
 use crate::wire::control;
 use crate::wire::frame::{
-    CHUNK_HEADER_BYTES, CHUNK_PACKET, FRAME_HEADER_BYTES, FrameHeader, FrameKind, UDP_IP_BYTES,
-    emit_chunk_header,
+    CHUNK_HEADER_BYTES, CHUNK_PACKET, FRAME_HEADER_BYTES, FrameFlags, FrameHeader, FrameKind, SEAL_BYTES,
+    UDP_IP_BYTES, emit_chunk_header,
 };
 use crate::wire::hello::HELLO_BYTES;
 use crate::wire::stream::{STREAM_PREFIX_BYTES, stream_prefix};
@@ -23,6 +23,8 @@ enum Next {
     Hello,
     Control,
     Packet,
+    /// A report alone: no packet that could carry it may go now.
+    Feedback,
 }
 
 impl Node {
@@ -55,6 +57,7 @@ impl Node {
             Next::Packet => Some(self.transmit_packet(now, index)),
             Next::Hello => Some(self.transmit_hello(now, index)),
             Next::Control => Some(self.transmit_control(now, index)),
+            Next::Feedback => Some(self.transmit_feedback(now, index)),
         }
     }
 
@@ -75,6 +78,15 @@ impl Node {
             return if control.has_frame() { Ok(Next::Control) } else { Err(None) };
         }
         let waiting = hop.feeder.as_ref().is_some_and(|feeder| feeder.is_ready());
+        if let Some(pacing) = &mut hop.pacing {
+            let allowance = if waiting { pacing.allowance(now) } else { Allowance::Blocked };
+            return match allowance {
+                Allowance::Now => Ok(Next::Packet),
+                _ if pacing.has_feedback() => Ok(Next::Feedback),
+                Allowance::At(at) => Err(Some(at)),
+                Allowance::Blocked => Err(None),
+            };
+        }
         if !waiting {
             return Err(None);
         }
@@ -95,13 +107,26 @@ impl Node {
             self.relieved.push((index, popped.conference));
         }
         let payload = core::mem::replace(&mut popped.packet.payload, Payload::Bytes(Bytes::new()));
+        let body = popped.packet.header.packet().len() + payload.len();
+        // A report goes before the packet where both fit one frame.
+        let mut before = 0;
+        if let Some(pacing) = hop.pacing.as_mut().filter(|pacing| pacing.has_feedback()) {
+            let whole = FRAME_HEADER_BYTES + FEEDBACK_CHUNK_BYTES + CHUNK_HEADER_BYTES + body;
+            let fits = whole + UDP_IP_BYTES + SEAL_BYTES <= usize::from(self.config.mtu);
+            if fits && popped.packet.header.make_gap(FEEDBACK_CHUNK_BYTES) {
+                let report = pacing.poll_feedback(now).expect("a report is due");
+                let gap =
+                    &mut popped.packet.header.with_headroom()[STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES..];
+                gap[..FEEDBACK_CHUNK_BYTES].copy_from_slice(&report);
+                before = FEEDBACK_CHUNK_BYTES;
+            }
+        }
         let bytes = popped.packet.header.with_headroom();
-        let body = bytes.len() - HEADROOM + payload.len();
         header.emit(&mut bytes[STREAM_PREFIX_BYTES..]);
-        let chunk = &mut bytes[STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES..];
+        let chunk = &mut bytes[STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES + before..];
         // Sources bound their symbols, and what came in came in a chunk.
         emit_chunk_header(chunk, CHUNK_PACKET, body as u16);
-        let frame_bytes = (FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + body) as u64;
+        let frame_bytes = (FRAME_HEADER_BYTES + before + CHUNK_HEADER_BYTES + body) as u64;
         let start = if is_stream {
             bytes[..STREAM_PREFIX_BYTES].copy_from_slice(&stream_prefix(frame_bytes as u32));
             0
@@ -111,6 +136,9 @@ impl Node {
         hop.room.on_sent(frame_bytes + STREAM_PREFIX_BYTES as u64);
         if let Some(pacer) = &mut hop.pacer {
             pacer.on_sent(now, frame_bytes + UDP_IP_BYTES as u64);
+        }
+        if let Some(pacing) = &mut hop.pacing {
+            pacing.on_sent(now, SentFrame { number: header.number, bytes: frame_bytes as u32 });
         }
         hop.stats.sent_frames += 1;
         hop.stats.sent_packets += 1;
@@ -138,6 +166,18 @@ impl Node {
         self.scratch.clear();
         self.scratch.resize(STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES + HELLO_BYTES, 0);
         hello.emit(&mut self.scratch[STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES..]);
+        self.transmit_scratch(index, header)
+    }
+
+    #[cold]
+    fn transmit_feedback(&mut self, now: Instant, index: HopIndex) -> Transmit<'_> {
+        let hop = &mut self.hops[index.0 as usize];
+        let header = frame_header(hop, now, FrameKind::Data);
+        let pacing = hop.pacing.as_mut().expect("only paced hops report");
+        let report = pacing.poll_feedback(now).expect("a report is due");
+        self.scratch.clear();
+        self.scratch.resize(STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES, 0);
+        self.scratch.extend_from_slice(&report);
         self.transmit_scratch(index, header)
     }
 
@@ -176,12 +216,16 @@ impl Node {
     }
 
     /// Acts on what a hello changed.
-    pub(super) fn on_hello_outcome(&mut self, index: HopIndex, outcome: HelloOutcome) {
+    pub(super) fn on_hello_outcome(&mut self, now: Instant, index: HopIndex, outcome: HelloOutcome) {
         let hop = &mut self.hops[index.0 as usize];
         if matches!(outcome, HelloOutcome::Opened | HelloOutcome::Restarted) {
             hop.received_number = 0;
             if let Some(control) = &mut hop.control {
                 control.reset();
+            }
+            let rtt = hop.handshake.rtt();
+            if let Some(pacing) = &mut hop.pacing {
+                pacing.on_open(now, rtt);
             }
             let (peer, kind, rtt) = (hop.peer, hop.kind, hop.handshake.rtt());
             if outcome == HelloOutcome::Restarted {
@@ -200,9 +244,10 @@ fn frame_header(hop: &mut crate::hop::Hop, now: Instant, kind: FrameKind) -> Fra
     hop.next_number += 1;
     FrameHeader {
         kind,
+        flags: if hop.kind == HopKind::Paced { FrameFlags::PACED } else { FrameFlags::default() },
         connection: hop.handshake.peer().map_or(0, |peer| peer.connection),
         number,
         timestamp_us: (now.as_nanos() / 1_000) as u32,
-        rtt_us: hop.handshake.rtt().map_or(0, |rtt| (rtt.as_nanos() / 1_000) as u32),
+        rtt_us: hop.rtt().map_or(0, |rtt| (rtt.as_nanos() / 1_000) as u32),
     }
 }

@@ -89,11 +89,36 @@ impl fmt::Display for FrameKind {
     }
 }
 
+/// The marks of a frame. Bits without a name are not kept.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct FrameFlags(pub u16);
+
+impl FrameFlags {
+    /// The frame belongs to a hop under congestion control. Such hops share their ports with those that have none.
+    pub const PACED: Self = Self(1 << 0);
+
+    /// Whether the frame belongs to a hop under congestion control.
+    #[inline]
+    #[must_use]
+    pub const fn is_paced(self) -> bool {
+        self.0 & Self::PACED.0 != 0
+    }
+
+    /// Reads the mark of a datagram whose header nobody has checked yet; short ones have none.
+    #[inline]
+    #[must_use]
+    pub fn peek(datagram: &[u8]) -> Self {
+        datagram.get(field::FLAGS).map_or(Self(0), |flags| Self(u16::from_be_bytes([flags[0], flags[1]])))
+    }
+}
+
 /// The header of a frame. It belongs to the connection between two nodes, not to any session.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
     /// What the body is.
     pub kind: FrameKind,
+    /// Marks of the frame.
+    pub flags: FrameFlags,
     /// The receiver's id of the connection, learnt from its hello; 0 in a hello to a stranger.
     pub connection: u32,
     /// Counts every frame of the connection; never repeats within an incarnation of the sender.
@@ -119,6 +144,7 @@ impl FrameHeader {
         let kind = FrameKind::from_u8(head[field::KIND]).ok_or(WireError::UnknownKind(head[field::KIND]))?;
         let header = Self {
             kind,
+            flags: FrameFlags(read!(head, field::FLAGS, u16) & FrameFlags::PACED.0),
             connection: read!(head, field::CONNECTION, u32),
             number: read!(head, field::NUMBER, u64),
             timestamp_us: read!(head, field::TIMESTAMP, u32),
@@ -137,7 +163,7 @@ impl FrameHeader {
             out.first_chunk_mut().expect("the caller gives room for a frame header");
         out[field::VERSION] = VERSION;
         out[field::KIND] = self.kind as u8;
-        write_at!(out, field::FLAGS, 0_u16);
+        write_at!(out, field::FLAGS, self.flags.0);
         write_at!(out, field::CONNECTION, self.connection);
         write_at!(out, field::NUMBER, self.number);
         write_at!(out, field::TIMESTAMP, self.timestamp_us);
@@ -241,12 +267,33 @@ impl<'a> Iterator for Chunks<'a> {
 /// whose length does not lead exactly to the end, or a payload without a packet chunk.
 #[inline]
 pub fn find_packet(header_rest: &[u8], payload_len: usize) -> Result<Option<&[u8]>, WireError> {
+    Ok(find_parts(header_rest, payload_len)?.packet)
+}
+
+/// What a data frame carries for the node that it came to.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// The header part of its packet.
+    pub packet: Option<&'a [u8]>,
+    /// The peer's last report.
+    pub feedback: Option<&'a [u8]>,
+}
+
+/// Returns the parts of a data frame's body; arguments and errors as with [`find_packet`].
+///
+/// # Errors
+/// As [`find_packet`].
+#[inline]
+pub fn find_parts(header_rest: &[u8], payload_len: usize) -> Result<Parts<'_>, WireError> {
+    let mut parts = Parts::default();
     for chunk in Chunks::with_payload(header_rest, payload_len) {
-        if let Chunk::Packet(header) = chunk? {
-            return Ok(Some(header));
+        match chunk? {
+            Chunk::Packet(header) => parts.packet = Some(header),
+            Chunk::Feedback(report) => parts.feedback = Some(report),
+            Chunk::Padding(_) | Chunk::Unknown(..) => {}
         }
     }
-    Ok(None)
+    Ok(parts)
 }
 
 /// Writes a chunk's header to the first [`CHUNK_HEADER_BYTES`] of `out`.
@@ -272,6 +319,7 @@ mod tests {
     /// The golden frame header of `docs/protocol.md`.
     const HEADER: FrameHeader = FrameHeader {
         kind: FrameKind::Data,
+        flags: FrameFlags(0),
         connection: 7,
         number: 0x0102_0304_0506_0708,
         timestamp_us: 1_000_000,
@@ -296,8 +344,18 @@ mod tests {
 
     #[test]
     fn reserved_flags_are_ignored_and_the_rest_is_the_body() {
-        let bytes = hex("01 00 FFFF 00000007 0102030405060708 000F4240 00009C40 AABB");
+        let bytes = hex("01 00 FFFE 00000007 0102030405060708 000F4240 00009C40 AABB");
         assert_eq!(FrameHeader::parse(&bytes), Ok((HEADER, &[0xAA, 0xBB][..])));
+    }
+
+    #[test]
+    fn paced_frames_are_told_before_they_are_checked() {
+        let header = FrameHeader { flags: FrameFlags::PACED, ..HEADER };
+        let mut bytes = [0; FRAME_HEADER_BYTES];
+        header.emit(&mut bytes);
+        assert_eq!(FrameHeader::parse(&bytes), Ok((header, &[][..])));
+        assert!(FrameFlags::peek(&bytes).is_paced());
+        assert!((0..4).all(|len| !FrameFlags::peek(&bytes[..len]).is_paced()));
     }
 
     #[test]
@@ -306,7 +364,8 @@ mod tests {
         runner(1000)
             .run(&headers, |(kind, connection, number, timestamp_us, rtt_us)| {
                 let kind = FrameKind::from_u8(kind).expect("kinds are 0 to 4");
-                let header = FrameHeader { kind, connection, number, timestamp_us, rtt_us };
+                let flags = FrameFlags::default();
+                let header = FrameHeader { kind, flags, connection, number, timestamp_us, rtt_us };
                 let mut out = [0; FRAME_HEADER_BYTES];
                 header.emit(&mut out);
                 prop_assert_eq!(FrameHeader::parse(&out), Ok((header, &[][..])));

@@ -8,9 +8,10 @@ use core::fmt;
 /// Prints a frame, or why it is none.
 ///
 /// ```
-/// use bellini_core::wire::{FrameHeader, FrameKind, pretty::Pretty};
+/// use bellini_core::wire::{FrameHeader, FrameKind, frame::FrameFlags, pretty::Pretty};
 /// let mut bytes = [0; 24];
-/// FrameHeader { kind: FrameKind::Data, connection: 7, number: 3, timestamp_us: 1_500_000, rtt_us: 0 }
+/// let flags = FrameFlags::default();
+/// FrameHeader { kind: FrameKind::Data, flags, connection: 7, number: 3, timestamp_us: 1_500_000, rtt_us: 0 }
 ///     .emit(&mut bytes);
 /// assert_eq!(Pretty::new(&bytes).to_string(), "data frame 3, connection 7, sent 1.500000s");
 /// ```

@@ -31,7 +31,14 @@ fn route(text: &str) -> Vec<u8> {
 #[test]
 fn headers_are_shown() {
     let (number, timestamp_us) = (0x0102_0304_0506_0708, 1_000_000);
-    let header = FrameHeader { kind: FrameKind::Data, connection: 7, number, timestamp_us, rtt_us: 40_000 };
+    let header = FrameHeader {
+        kind: FrameKind::Data,
+        flags: frame::FrameFlags::default(),
+        connection: 7,
+        number,
+        timestamp_us,
+        rtt_us: 40_000,
+    };
     let mut bytes = [0; frame::FRAME_HEADER_BYTES];
     header.emit(&mut bytes);
     is_shown("frame", &bytes);

@@ -92,6 +92,7 @@ impl Plan {
                 address: address(i),
                 config: NodeConfig {
                     feeder: spec.feeder,
+                    congestion: spec.congestion,
                     pacing: PacingConfig {
                         rates: spec.hop_rates.iter().copied().collect(),
                         ..PacingConfig::default()

@@ -31,7 +31,7 @@ impl Host for Outlet<'_> {
             return Sent::Taken;
         };
         match frame.kind {
-            HopKind::Datagram => self.data.send(slot, &frame, self.seed),
+            HopKind::Datagram | HopKind::Paced => self.data.send(slot, &frame, self.seed),
             HopKind::Control => self.control.send(slot, &frame, self.seed),
             HopKind::Stream => self.streams.send(slot, &frame, self.seed),
         }

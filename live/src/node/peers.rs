@@ -18,7 +18,7 @@ pub(super) struct Peer {
     /// Where it is.
     pub(super) addresses: Addresses,
     /// Its hops by kind, once they came into being.
-    pub(super) hops: [Option<HopIndex>; 3],
+    pub(super) hops: [Option<HopIndex>; HopKind::COUNT],
 }
 
 /// All nodes that can be reached.
@@ -50,7 +50,11 @@ impl Peers {
                     *slot
                 }
                 None => {
-                    self.slots.push(Peer { node: *node, addresses: *addresses, hops: [None; 3] });
+                    self.slots.push(Peer {
+                        node: *node,
+                        addresses: *addresses,
+                        hops: [None; HopKind::COUNT],
+                    });
                     self.by_node.insert(*node, self.slots.len() - 1);
                     self.slots.len() - 1
                 }

@@ -9,6 +9,8 @@ use bellini_core::io::{HopKind, Input, Transmit};
 use bellini_core::payload::{Payload, fill};
 use bellini_core::rng::Seed;
 use bellini_core::time::Instant;
+use bellini_core::wire::frame::FrameFlags;
+use bytes::Bytes;
 use std::io;
 use std::net::SocketAddr;
 use tokio::io::Interest;
@@ -80,7 +82,11 @@ impl Port {
     /// Hands one batch of datagrams to the core; whether more may wait.
     pub(super) fn receive(&mut self, now: Instant, engine: &mut Engine) -> io::Result<bool> {
         let kind = self.kind;
-        let mut take = |source, bytes| engine.datagram(now, kind, source, bytes);
+        let mut take = |source, bytes: Bytes| {
+            // Hops with congestion control share the port of those without.
+            let is_paced = kind == HopKind::Datagram && FrameFlags::peek(&bytes).is_paced();
+            engine.datagram(now, if is_paced { HopKind::Paced } else { kind }, source, bytes);
+        };
         let mut more = false;
         let outcome = self.udp.try_io_mut(Interest::READABLE, |udp| {
             more = udp.0.receive(&mut take)?.more;

@@ -122,6 +122,7 @@ impl<'a> Decoder<'a> {
                     0 => HopKind::Datagram,
                     1 => HopKind::Stream,
                     2 => HopKind::Control,
+                    3 => HopKind::Paced,
                     _ => return Err("a hop of unknown kind"),
                 };
                 Record::Hop { peer, kind, index: self.hop()? }

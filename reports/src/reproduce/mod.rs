@@ -1,4 +1,4 @@
-//! Pages that put figures of the paper beside ours.
+//! Pages that put reference values, such as the paper's, beside ours.
 
 mod fit;
 
@@ -20,31 +20,44 @@ pub struct Page {
     pub title: String,
     /// A paragraph on what was done.
     pub lead: String,
-    /// The paper's values beside ours.
+    /// Where the reference values are from, as the title of their column: `paper`, `ns-2`, `closed form`.
+    pub reference: String,
+    /// Reference values beside ours.
     pub rows: Vec<Row>,
     /// The plots.
     pub plots: Vec<Plot>,
-    /// Inputs: name, value, and whether it was measured, assumed, or taken from the paper.
+    /// Inputs: name, value, and whether it was measured, assumed, or taken from the reference.
     pub inputs: Vec<(String, String, String)>,
     /// What a reader should know before comparing.
     pub notes: Vec<String>,
 }
 
-/// One value of the paper beside ours.
+/// One reference value beside ours.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
     /// What it is.
     pub quantity: String,
     /// Its unit; empty for plain numbers.
     pub unit: String,
-    /// The paper's value; `None`: the paper gives none in numbers.
-    pub paper: Option<f64>,
+    /// The reference's value; `None`: there is none in numbers.
+    pub reference: Option<f64>,
     /// Ours.
     pub ours: Option<f64>,
     /// The 95 % interval of ours, where there is one.
     pub interval: Option<(f64, f64)>,
+    /// Least and greatest value that ours may have, stated beforehand; `None`: it is shown and not judged.
+    pub band: Option<(f64, f64)>,
     /// How to read it.
     pub remark: String,
+}
+
+impl Row {
+    /// Returns whether our value lies in its band, limits included; `None` without a band. No value is outside.
+    #[must_use]
+    pub fn holds(&self) -> Option<bool> {
+        let (low, high) = self.band?;
+        Some(self.ours.is_some_and(|ours| (low..=high).contains(&ours)))
+    }
 }
 
 /// A plot.
@@ -110,9 +123,12 @@ impl Page {
                     || "-".to_owned(),
                     |(low, high)| format!("{} to {}", number(low), number(high)),
                 );
+                let band = row.band.map(|(low, high)| format!("{} to {}", number(low), number(high)));
+                let verdict = row.holds().map_or("", |holds| if holds { "holds" } else { "misses" });
                 context! {
-                    quantity => row.quantity.as_str(), unit => row.unit.as_str(), paper => value(row.paper),
-                    ours => value(row.ours), interval => interval, remark => row.remark.as_str(),
+                    quantity => row.quantity.as_str(), unit => row.unit.as_str(), reference => value(row.reference),
+                    ours => value(row.ours), interval => interval, band => band.unwrap_or_default(),
+                    verdict => verdict, remark => row.remark.as_str(),
                 }
             })
             .collect();
@@ -125,13 +141,69 @@ impl Page {
         template
             .render(context! {
                 style => STYLE, title => self.title.as_str(), lead => self.lead.as_str(), rows => rows,
+                reference => self.reference.as_str(), judged => self.rows.iter().any(|row| row.band.is_some()),
                 plots => plots, inputs => inputs, notes => self.notes.clone(),
             })
             .map_err(failed)
     }
 }
 
+impl Page {
+    /// Returns the table of the page for programs, one line a row; empty fields where there is no value.
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let mut text =
+            String::from("quantity,unit,reference,ours,low_95,high_95,band_low,band_high,verdict\n");
+        let field = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+        for row in &self.rows {
+            let ends = |pair: Option<(f64, f64)>| {
+                let ends = pair.unzip();
+                format!("{},{}", field(ends.0), field(ends.1))
+            };
+            let verdict = row.holds().map_or("", |holds| if holds { "holds" } else { "misses" });
+            text.push_str(&format!(
+                "{},{},{},{},{},{},{verdict}\n",
+                quoted(&row.quantity),
+                quoted(&row.unit),
+                field(row.reference),
+                field(row.ours),
+                ends(row.interval),
+                ends(row.band),
+            ));
+        }
+        text
+    }
+}
+
 impl Plot {
+    /// Returns the name of the plot's files: its title in small letters, digits and hyphens.
+    #[must_use]
+    pub fn slug(&self) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
+        let words: String = self.title.chars().map(plain).collect();
+        words.split_whitespace().collect::<Vec<_>>().join("-")
+    }
+
+    /// Returns the plot as a picture of its own.
+    ///
+    /// # Errors
+    /// [`ReportError::Draw`]: a defect.
+    pub fn svg(&self) -> Result<String, ReportError> {
+        Ok(self.draw()?.text)
+    }
+
+    /// Returns what is drawn, tidy: one line a point, `curve,x,y`.
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let mut text = String::from("curve,x,y\n");
+        for curve in &self.curves {
+            for (x, y) in &curve.points {
+                text.push_str(&format!("{},{x},{y}\n", quoted(&curve.name)));
+            }
+        }
+        text
+    }
+
     fn draw(&self) -> Result<Svg, ReportError> {
         let values = |of: fn(&(f64, f64)) -> f64| {
             self.curves
@@ -180,9 +252,53 @@ impl Plot {
     }
 }
 
+/// Returns a text as one field of a CSV file.
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Aim: limits belong to the band, and what has no value does not hold.
+    #[test]
+    fn bands() {
+        let row = |ours, band| Row { ours, band, ..Row::default() };
+        assert_eq!(row(Some(1.0), Some((1.0, 2.0))).holds(), Some(true));
+        assert_eq!(row(Some(2.001), Some((1.0, 2.0))).holds(), Some(false));
+        assert_eq!(row(Some(f64::NAN), Some((1.0, 2.0))).holds(), Some(false));
+        assert_eq!(row(None, Some((1.0, 2.0))).holds(), Some(false));
+        assert_eq!(row(Some(1.0), None).holds(), None);
+    }
+
+    /// Aim: the files beside the page say what it says, and a comma in a name does not shift columns.
+    #[test]
+    fn tables_for_programs() {
+        let row = Row {
+            quantity: "p 1 %, R 20 ms".to_owned(),
+            unit: "packets/s".to_owned(),
+            reference: Some(2.0),
+            ours: Some(2.5),
+            band: Some((1.0, 3.0)),
+            ..Row::default()
+        };
+        let curve = Curve { name: "a".to_owned(), shape: Shape::Line, points: vec![(1.0, 0.5)] };
+        let plot = Plot {
+            title: "Ratio, by p (%)".to_owned(),
+            caption: String::new(),
+            x: (String::new(), String::new()),
+            y: (String::new(), String::new()),
+            curves: vec![curve],
+        };
+        let page = Page { rows: vec![row], ..Page::default() };
+        assert!(page.csv().ends_with("\"p 1 %, R 20 ms\",packets/s,2,2.5,,,1,3,holds\n"), "{}", page.csv());
+        assert_eq!((plot.slug().as_str(), plot.csv().as_str()), ("ratio-by-p", "curve,x,y\na,1,0.5\n"));
+    }
 
     /// Aim: everything that is given stands on the page, escaped, and nothing is loaded from elsewhere.
     #[test]
@@ -190,12 +306,14 @@ mod tests {
         let page = Page {
             title: "Fig. 7".to_owned(),
             lead: "Times <of> packets.".to_owned(),
+            reference: "ns-2".to_owned(),
             rows: vec![Row {
                 quantity: "mean".to_owned(),
                 unit: "us".to_owned(),
-                paper: Some(1.89),
+                reference: Some(1.89),
                 ours: Some(0.25),
                 interval: Some((0.24, 0.26)),
+                band: Some((0.3, 2.0)),
                 remark: "single packets".to_owned(),
             }],
             plots: vec![Plot {
@@ -220,9 +338,19 @@ mod tests {
             notes: vec!["Read this.".to_owned()],
         };
         let html = page.render().expect("a page");
-        for piece in
-            ["Fig. 7", "&lt;of&gt;", "1.89", "0.24 to 0.26", "time (us)", "assumed", "Read this.", "<svg"]
-        {
+        for piece in [
+            "Fig. 7",
+            "&lt;of&gt;",
+            "1.89",
+            "0.24 to 0.26",
+            "time (us)",
+            "assumed",
+            "Read this.",
+            "<svg",
+            "ns-2",
+            "0.3 to 2",
+            "misses",
+        ] {
             assert!(html.contains(piece), "no {piece:?}");
         }
         assert!(!html.contains("src=") && !html.contains("href="), "something is loaded");

@@ -133,5 +133,6 @@ fn hop_word(kind: HopKind) -> &'static str {
         HopKind::Datagram => "datagram",
         HopKind::Stream => "stream",
         HopKind::Control => "control",
+        HopKind::Paced => "paced",
     }
 }

@@ -37,6 +37,16 @@ pub struct LinkFigures {
     pub kinds: u8,
 }
 
+/// What one TCP connection of the cross traffic did since the start of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrossFlowFigures {
+    /// Bytes that its receiver's application got.
+    pub delivered_bytes: u64,
+    /// Segments that its sender sent again; `None` where that is not known.
+    pub retransmitted_segments: Option<u64>,
+}
+
 /// What a node counted since the start of the run, over all starts of its process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

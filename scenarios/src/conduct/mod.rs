@@ -28,7 +28,8 @@ mod view;
 pub use conductor::{Conductor, Duty};
 pub use error::ConductError;
 pub use figures::{
-    FeederFigures, LinkFigures, NodeFigures, ProcessFigures, SessionCounts, SessionFigures, SourceCounts,
+    CrossFlowFigures, FeederFigures, LinkFigures, NodeFigures, ProcessFigures, SessionCounts, SessionFigures,
+    SourceCounts,
 };
 pub use observer::{NoObserver, Observer, Progress};
 pub use results::Outcome;

@@ -7,7 +7,7 @@ use super::observer::Observer;
 use super::roster::Roster;
 use super::testbed::Testbed;
 use super::view::mean_rate;
-use crate::model::Scenario;
+use crate::model::{CrossFlow, Scenario};
 use crate::record::Scope;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::HopKind;
@@ -29,6 +29,8 @@ pub(super) struct Recorder {
     links: Vec<LinkBefore>,
     feeders: BTreeMap<(u32, NodeId), u64>,
     nodes: Vec<(u64, u64)>,
+    /// TCP connections of the cross traffic: their ids, and what they had delivered.
+    cross: Vec<(String, u64)>,
 }
 
 /// What a link had counted at the last sample.
@@ -60,6 +62,7 @@ impl Recorder {
             samples: span.as_nanos() / interval.as_nanos().max(1),
             links: vec![LinkBefore::default(); scenario.links.len()],
             nodes: vec![(0, 0); scenario.nodes.len()],
+            cross: scenario.cross_flows().iter().map(|flow| (cross_flow_id(scenario, flow), 0)).collect(),
             ..Self::default()
         }
     }
@@ -109,7 +112,8 @@ impl Recorder {
         };
         self.sample_sessions(&mut sample)?;
         self.sample_links(&mut sample)?;
-        self.sample_nodes(&mut sample)
+        self.sample_nodes(&mut sample)?;
+        self.sample_cross(&mut sample)
     }
 
     fn sample_sessions(&mut self, sample: &mut Sample<'_, '_>) -> Result<(), String> {
@@ -196,6 +200,25 @@ impl Recorder {
         }
         Ok(())
     }
+
+    fn sample_cross(&mut self, sample: &mut Sample<'_, '_>) -> Result<(), String> {
+        if self.cross.is_empty() {
+            return Ok(());
+        }
+        let figures = sample.bed.cross_flows();
+        for (i, (id, before)) in self.cross.iter_mut().enumerate() {
+            let now = figures.get(i).map_or(*before, |flow| flow.delivered_bytes);
+            let fresh = now.saturating_sub(core::mem::replace(before, now));
+            sample.put(Scope::Cross, id, "cross_goodput_mbps", mbps(fresh, sample.seconds))?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the id of a TCP connection of the cross traffic: `from>to#number`.
+fn cross_flow_id(scenario: &Scenario, flow: &CrossFlow) -> String {
+    let link = &scenario.links[flow.link];
+    format!("{}>{}#{}", link.from, link.to, flow.number)
 }
 
 /// A sample that is being taken.

@@ -1,6 +1,6 @@
 //! What a run is played on.
 
-use super::figures::{LinkFigures, NodeFigures, SessionFigures, SourceCounts};
+use super::figures::{CrossFlowFigures, LinkFigures, NodeFigures, SessionFigures, SourceCounts};
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::{Command, CommandError};
 use bellini_core::session::SinkSessionStats;
@@ -64,6 +64,10 @@ pub trait Testbed {
 
     /// Returns a link's figures.
     fn link(&mut self, link: u32) -> LinkFigures;
+
+    /// Returns the figures of the TCP connections of the cross traffic, in the order of
+    /// [`Scenario::cross_flows`](crate::model::Scenario::cross_flows); what is missing at the end counts as nothing.
+    fn cross_flows(&mut self) -> Vec<CrossFlowFigures>;
 
     /// Returns what a session's source counted; `None` when the node is down or does not know the session.
     fn source_counts(&self, node: u32, key: SessionKey) -> Option<SourceCounts>;

@@ -7,6 +7,7 @@ use crate::model::{
     RateTrace, Scenario, Shaper,
 };
 use crate::units::{Quantity, format_rate, format_signed, format_time};
+use bellini_core::congestion::Controller;
 use bellini_core::feeder::Scheduler;
 use serde_json::{Value, json};
 
@@ -41,6 +42,17 @@ pub(super) fn node(node: &Node) -> Value {
     feeder.put("packets", node.feeder.packets_max);
     feeder.put("conferences", node.feeder.conferences_max);
     all.put("feeder", feeder.done());
+    let mut congestion = Object::default();
+    let controller = match node.congestion.controller {
+        Controller::Tfrc => "tfrc",
+        Controller::Bbr => "bbr",
+    };
+    congestion.put("controller", controller);
+    congestion.time("credit", node.congestion.credit_max);
+    congestion.put("discounting", node.congestion.discounting);
+    congestion.put("damping", node.congestion.damping);
+    congestion.put("reports", node.congestion.feedbacks_per_rtt);
+    all.put("congestion", congestion.done());
     if !node.hop_rates.is_empty() {
         let mut rates = Object::default();
         for (hop, rate) in &node.hop_rates {
@@ -163,15 +175,23 @@ pub(super) fn cross_traffic(cross: &CrossTraffic, scenario: &Scenario) -> Value 
     all.put(
         "pattern",
         match cross.pattern {
-            CrossPattern::Constant => json!("constant"),
-            CrossPattern::Poisson => json!("poisson"),
-            CrossPattern::OnOff { mean_on, mean_off } => {
+            CrossPattern::Constant(_) => json!("constant"),
+            CrossPattern::Poisson(_) => json!("poisson"),
+            CrossPattern::OnOff { mean_on, mean_off, .. } => {
                 json!({ "on_off": { "on": format_time(mean_on), "off": format_time(mean_off) } })
             }
+            CrossPattern::Tcp { .. } => json!("tcp"),
         },
     );
-    all.rate("rate", cross.rate);
-    all.size("packet", u64::from(cross.packet_bytes));
+    if let CrossPattern::Tcp { flows, controller, delayed_acks } = cross.pattern {
+        all.put("flows", flows);
+        all.put("controller", controller.as_str());
+        all.put("delayed_acks", delayed_acks);
+    }
+    if let Some(load) = cross.pattern.load() {
+        all.rate("rate", load.rate);
+        all.size("packet", u64::from(load.packet_bytes));
+    }
     all.time("start", cross.start);
     all.time("stop", cross.stop);
     all.done()

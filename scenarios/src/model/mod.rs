@@ -12,8 +12,8 @@ pub use session::{
     Assignment, Churn, Conference, Delivery, FlowDraw, Membership, Routing, Session, StaticFlow, Transport,
 };
 pub use topology::{
-    Bottleneck, CrossPattern, CrossTraffic, Jitter, JitterModel, Link, Loss, Node, Provenance, Queue,
-    QueueDiscipline, Rate, RateTrace, Shaper,
+    Bottleneck, CROSS_FLOWS_MAX, CrossFlow, CrossLoad, CrossPattern, CrossTraffic, Jitter, JitterModel, Link,
+    Loss, Node, Provenance, Queue, QueueDiscipline, Rate, RateTrace, Shaper, TcpController,
 };
 
 use bellini_core::ids::NodeId;
@@ -66,6 +66,26 @@ impl Scenario {
     pub fn node_name(&self, id: NodeId) -> String {
         let index = self.nodes.binary_search_by_key(&id, |node| node.id);
         index.map_or_else(|_| id.to_string(), |index| self.nodes[index].name.clone())
+    }
+
+    /// Returns the TCP connections of the cross traffic, in order of the entries that they belong to.
+    #[must_use]
+    pub fn cross_flows(&self) -> Vec<CrossFlow> {
+        let mut all: Vec<CrossFlow> = Vec::new();
+        for (entry, cross) in self.cross_traffic.iter().enumerate() {
+            let CrossPattern::Tcp { flows, controller, delayed_acks } = cross.pattern else { continue };
+            let before = all.iter().filter(|flow| flow.link == cross.link).count() as u32;
+            all.extend((1..=flows).map(|number| CrossFlow {
+                entry,
+                link: cross.link,
+                number: before + number,
+                controller,
+                delayed_acks,
+                start: cross.start,
+                stop: cross.stop,
+            }));
+        }
+        all
     }
 }
 

@@ -85,6 +85,8 @@ pub struct Session {
 /// How hops carry a session's packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Transport {
+    /// UDP under congestion control.
+    Udp,
     /// UDP without congestion control.
     UdpUnpaced,
     /// TCP, with length-prefixed frames.
@@ -93,12 +95,13 @@ pub enum Transport {
 
 impl Transport {
     /// Every transport of this version.
-    pub const ALL: [Self; 2] = [Self::UdpUnpaced, Self::Tcp];
+    pub const ALL: [Self; 3] = [Self::Udp, Self::UdpUnpaced, Self::Tcp];
 
     /// Returns its word in scenario files and records.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Udp => "udp",
             Self::UdpUnpaced => "udp-unpaced",
             Self::Tcp => "tcp",
         }
@@ -108,6 +111,7 @@ impl Transport {
     #[must_use]
     pub const fn hop_kind(self) -> HopKind {
         match self {
+            Self::Udp => HopKind::Paced,
             Self::UdpUnpaced => HopKind::Datagram,
             Self::Tcp => HopKind::Stream,
         }

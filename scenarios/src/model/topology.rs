@@ -1,5 +1,6 @@
 //! Nodes and the links between them.
 
+use bellini_core::congestion::CongestionConfig;
 use bellini_core::feeder::FeederConfig;
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
@@ -30,6 +31,8 @@ pub struct Node {
     pub clock_drift_ppb: i64,
     /// Queue limits and scheduler of its feeders.
     pub feeder: FeederConfig,
+    /// Congestion control of its `udp` hops.
+    pub congestion: CongestionConfig,
     /// Token buckets of its `udp-unpaced` hops: (next hop, rate); absent: not limited.
     pub hop_rates: Vec<(NodeId, BitRate)>,
 }
@@ -188,17 +191,13 @@ pub struct Bottleneck {
     pub queue: Queue,
 }
 
-/// Traffic of others that takes up a link's queue and rate and is discarded at its end.
+/// Traffic of others that takes up a link's queue and rate and comes to nobody of ours.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CrossTraffic {
     /// Index into `Scenario::links`.
     pub link: usize,
     /// When its packets come.
     pub pattern: CrossPattern,
-    /// Mean rate of wire bytes.
-    pub rate: BitRate,
-    /// Size of each IP packet in bytes.
-    pub packet_bytes: u32,
     /// Scenario time at which it starts.
     pub start: Duration,
     /// Scenario time at which it stops.
@@ -209,17 +208,91 @@ pub struct CrossTraffic {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CrossPattern {
     /// At equal intervals.
-    Constant,
+    Constant(CrossLoad),
     /// As a Poisson process.
-    Poisson,
+    Poisson(CrossLoad),
     /// At equal intervals within exponential on periods, silent in exponential off periods.
     OnOff {
+        /// Rate, over on and off periods together, and size of the packets.
+        load: CrossLoad,
         /// Mean on period.
         mean_on: Duration,
         /// Mean off period.
         mean_off: Duration,
     },
+    /// When TCP sends them: connections that always have something to send, whose acknowledgements come back on the
+    /// link of the other direction.
+    Tcp {
+        /// Number of connections.
+        flows: u32,
+        /// Their congestion control.
+        controller: TcpController,
+        /// Whether receivers acknowledge every second segment only (RFC 9293 section 3.8.6.3) or each.
+        delayed_acks: bool,
+    },
 }
+
+impl CrossPattern {
+    /// Returns rate and size of the packets; `None` for TCP, which finds its rate by itself.
+    #[must_use]
+    pub fn load(&self) -> Option<CrossLoad> {
+        match *self {
+            Self::Constant(load) | Self::Poisson(load) | Self::OnOff { load, .. } => Some(load),
+            Self::Tcp { .. } => None,
+        }
+    }
+}
+
+/// How much cross traffic comes, where that does not depend on the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrossLoad {
+    /// Mean rate of wire bytes.
+    pub rate: BitRate,
+    /// Size of each IP packet in bytes.
+    pub packet_bytes: u32,
+}
+
+/// Congestion controls of TCP as cross traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TcpController {
+    /// CUBIC (RFC 9438).
+    Cubic,
+    /// NewReno's additive increase and halving (RFC 5681, RFC 6582).
+    Reno,
+}
+
+impl TcpController {
+    /// Returns its name, as scenarios and kernels write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cubic => "cubic",
+            Self::Reno => "reno",
+        }
+    }
+}
+
+/// One TCP connection of the cross traffic.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CrossFlow {
+    /// Index into `Scenario::cross_traffic` of the entry that it belongs to.
+    pub entry: usize,
+    /// Index into `Scenario::links` of the link that carries its data.
+    pub link: usize,
+    /// Its number, from 1 and over all entries of its link in order.
+    pub number: u32,
+    /// Its congestion control.
+    pub controller: TcpController,
+    /// Whether its receiver acknowledges every second segment only.
+    pub delayed_acks: bool,
+    /// Scenario time at which it starts.
+    pub start: Duration,
+    /// Scenario time at which it stops.
+    pub stop: Duration,
+}
+
+/// Most TCP connections of the cross traffic in one scenario.
+pub const CROSS_FLOWS_MAX: u32 = 256;
 
 /// Where measured numbers come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

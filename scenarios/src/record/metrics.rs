@@ -565,7 +565,7 @@ pub const METRICS: &[Metric] = &[
         "cross_bytes",
         Recorded::Summary,
         "bytes",
-        "Wire bytes of cross traffic, not part of `sent_bytes`",
+        "Wire bytes of cross traffic, not part of `sent_bytes`; acknowledgements of TCP count on the way back",
         "no cross traffic",
     ),
     entry(
@@ -687,6 +687,31 @@ pub const METRICS: &[Metric] = &[
         "MiB",
         "Largest resident memory of the node's process",
         "in the simulator",
+    ),
+    entry(
+        Scope::Cross,
+        "flow",
+        Recorded::Summary,
+        "1",
+        "Number of the TCP connection of the cross traffic, from 1 and over all entries of its link",
+        "",
+    ),
+    entry(
+        Scope::Cross,
+        "goodput_mbps",
+        Recorded::Summary,
+        "Mbit/s",
+        "What the receiver's application got of a TCP connection of the cross traffic, in order and without headers",
+        "the window is empty",
+    ),
+    entry(Scope::Cross, "cross_goodput_mbps", Recorded::Series, "Mbit/s", "The same in the interval", ""),
+    entry(
+        Scope::Cross,
+        "retransmitted_segments",
+        Recorded::Summary,
+        "segments",
+        "Segments that the connection's sender sent again",
+        "the system does not tell",
     ),
 ];
 

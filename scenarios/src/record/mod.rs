@@ -31,8 +31,8 @@ pub use metrics::{METRICS, Metric, Recorded, metric, metrics_markdown};
 pub use run::Run;
 pub use series::{Curve, Scope, Series, SeriesKey, SeriesRow};
 pub use summary::{
-    DelayMs, DestinationSummary, Engine, FlowSummary, LinkSummary, Mode, NodeSummary, QueueingMs, SCHEMA,
-    SessionSummary, Status, Summary, View,
+    CrossFlowSummary, DelayMs, DestinationSummary, Engine, FlowSummary, LinkSummary, Mode, NodeSummary,
+    QueueingMs, SCHEMA, SessionSummary, Status, Summary, View,
 };
 
 /// Names of the files in a run directory.

@@ -24,6 +24,8 @@ pub enum Scope {
     Feeder,
     /// A node: its id.
     Node,
+    /// A TCP connection of the cross traffic: `from>to#number`.
+    Cross,
 }
 
 impl Scope {
@@ -38,6 +40,7 @@ impl Scope {
             Scope::Link => "link",
             Scope::Feeder => "feeder",
             Scope::Node => "node",
+            Scope::Cross => "cross",
         }
     }
 }

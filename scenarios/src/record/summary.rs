@@ -51,6 +51,9 @@ pub struct Summary {
     pub links: Vec<LinkSummary>,
     /// Nodes in order of their ids.
     pub nodes: Vec<NodeSummary>,
+    /// TCP connections of the cross traffic, in order of the entries that they belong to.
+    #[serde(default)]
+    pub cross_flows: Vec<CrossFlowSummary>,
 }
 
 impl Summary {
@@ -413,4 +416,31 @@ pub struct NodeSummary {
     /// Latitude and longitude in degrees, if known.
     #[serde(serialize_with = "round::option_pair")]
     pub position: Option<[f64; 2]>,
+}
+
+/// The figures of one TCP connection of the cross traffic, over the measuring window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrossFlowSummary {
+    /// Sending end of the link that carries its data.
+    pub from: u32,
+    /// Receiving end.
+    pub to: u32,
+    /// Its number, from 1 and over all entries of its link.
+    pub flow: u32,
+    /// Its congestion control: `cubic`, `reno`.
+    pub controller: String,
+    /// Rate of what its receiver's application got.
+    #[serde(serialize_with = "round::option")]
+    pub goodput_mbps: Option<f64>,
+    /// Segments that its sender sent again; `None` where that is not known.
+    pub retransmitted_segments: Option<u64>,
+}
+
+impl CrossFlowSummary {
+    /// Returns the connection's id in `series.csv`: `from>to#flow`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}>{}#{}", self.from, self.to, self.flow)
+    }
 }

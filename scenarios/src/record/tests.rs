@@ -137,6 +137,14 @@ fn full() -> Summary {
             region: Some("aws:ap-northeast-1".into()),
             position: Some([35.68, 139.69]),
         }],
+        cross_flows: vec![CrossFlowSummary {
+            from: 1,
+            to: 3,
+            flow: 2,
+            controller: "cubic".into(),
+            goodput_mbps: Some(1.25),
+            retransmitted_segments: Some(17),
+        }],
     }
 }
 
@@ -292,6 +300,7 @@ fn every_key_is_defined() {
         "id",
         "region",
         "position",
+        "controller",
     ];
     let value = serde_json::to_value(full()).unwrap();
     let session = &value["sessions"][0];
@@ -304,6 +313,7 @@ fn every_key_is_defined() {
         (Scope::Flow, &session["flows"][0]),
         (Scope::Link, &value["links"][0]),
         (Scope::Node, &value["nodes"][0]),
+        (Scope::Cross, &value["cross_flows"][0]),
     ];
     let mut seen = BTreeSet::new();
     for (scope, part) in parts {

@@ -1,13 +1,10 @@
 //! Links, bottlenecks and cross traffic.
 
 use super::names::Names;
-use super::values::{
-    as_rate, as_time, flag_or, integer_or, number_or, rate, size, size_or, text, time, time_or,
-};
+use super::values::{as_rate, as_time, flag_or, integer_or, number_or, size, text, time, time_or};
 use crate::data::traces;
 use crate::model::{
-    Bottleneck, CrossPattern, CrossTraffic, Jitter, JitterModel, Link, Loss, Provenance, Queue,
-    QueueDiscipline, Rate, RateTrace,
+    Bottleneck, Jitter, JitterModel, Link, Loss, Provenance, Queue, QueueDiscipline, Rate, RateTrace,
 };
 use crate::parse::sink::{Sink, listed, nearest};
 use crate::parse::tree::{Json, Span, Tree};
@@ -416,44 +413,6 @@ pub(crate) fn bottlenecks(root: &Tree, sink: &mut Sink) -> Vec<Bottleneck> {
         let queue = finished_queue(queue.flatten(), &rate);
         spans.push(named.span);
         all.push(Bottleneck { name: name.to_owned(), rate, queue });
-    }
-    all
-}
-
-/// Reads the cross traffic; `position` finds links by their ends.
-pub(crate) fn cross_traffic(
-    root: &Tree,
-    names: &Names,
-    position: &dyn Fn(NodeId, NodeId) -> Option<usize>,
-    duration: Duration,
-    sink: &mut Sink,
-) -> Vec<CrossTraffic> {
-    let mut all = Vec::new();
-    for tree in root.get("cross_traffic").map_or(&[][..], Tree::items) {
-        let (from, to) = (names.find_at(tree, "from", sink), names.find_at(tree, "to", sink));
-        let start = time_or(tree, "start", Duration::ZERO);
-        let stop = time_or(tree, "stop", duration);
-        let (Some(from), Some(to), Some(start), Some(stop)) = (from, to, start, stop) else { continue };
-        super::times::check_window(tree, (start, stop), duration, "cross traffic", sink);
-        let Some(link) = position(from, to) else {
-            let message = format!("there is no link from {} to {}", names.name(from), names.name(to));
-            sink.error("E0402", tree.get("from").map_or(tree.span, |tree| tree.span), message, "");
-            continue;
-        };
-        let read = || {
-            let pattern = tree.get("pattern")?;
-            let pattern = match (pattern.text(), pattern.get("on_off")) {
-                (Some("poisson"), _) => CrossPattern::Poisson,
-                (Some(_), _) => CrossPattern::Constant,
-                (None, means) => {
-                    let means = means?;
-                    CrossPattern::OnOff { mean_on: time(means, "on")?, mean_off: time(means, "off")? }
-                }
-            };
-            let packet_bytes = u32::try_from(size_or(tree, "packet", 1_000)?).ok()?;
-            Some(CrossTraffic { link, pattern, rate: rate(tree, "rate")?, packet_bytes, start, stop })
-        };
-        all.extend(read());
     }
     all
 }

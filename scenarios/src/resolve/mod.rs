@@ -3,6 +3,7 @@
 
 mod churn;
 mod content;
+mod cross;
 mod faults;
 mod flows;
 mod links;
@@ -59,7 +60,7 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
     let measure = measure(root, duration, sink);
     let order: Vec<(NodeId, NodeId)> = links.links.keys().copied().collect();
     let position = |from, to| order.binary_search(&(from, to)).ok();
-    let cross_traffic = links::cross_traffic(root, &names, &position, duration, sink);
+    let cross_traffic = cross::cross_traffic(root, &names, &position, duration, sink);
     let parts = faults::Parts { names: &names, position: &position, end: duration + drain };
     let faults = faults::faults(root, &parts, sink);
     let network = Network { names: &names, nodes: &nodes, links: &links, duration };

@@ -2,12 +2,13 @@
 
 use super::links::default_queue_bytes;
 use super::names::Names;
-use super::values::{integer_or, rate, signed, size_or, text, time_or};
+use super::values::{flag_or, integer_or, rate, signed, size_or, text, time_or};
 use crate::data;
 use crate::model::{Node, Shaper};
 use crate::parse::sink::{Sink, listed, nearest};
 use crate::parse::tree::Tree;
 use crate::units::Quantity;
+use bellini_core::congestion::{CongestionConfig, Controller};
 use bellini_core::feeder::{FeederConfig, Scheduler};
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
@@ -30,6 +31,7 @@ fn node(tree: &Tree, names: &Names, sink: &mut Sink) -> Option<Node> {
     let clock = tree.get("clock");
     let defaults = FeederConfig::default();
     let feeder = tree.get("feeder").map_or(Some(defaults), |tree| feeder(tree, defaults))?;
+    let congestion = tree.get("congestion").map_or(Some(CongestionConfig::default()), congestion)?;
     Some(Node {
         id,
         name: names.name(id).to_owned(),
@@ -42,6 +44,7 @@ fn node(tree: &Tree, names: &Names, sink: &mut Sink) -> Option<Node> {
         clock_offset_ns: clock.map_or(0, |tree| signed(tree, "offset", Quantity::Time)),
         clock_drift_ppb: clock.map_or(0, |tree| signed(tree, "drift", Quantity::Drift)),
         feeder,
+        congestion,
         hop_rates: Vec::new(),
     })
 }
@@ -67,6 +70,19 @@ fn region(tree: &Tree, sink: &mut Sink) -> Option<&'static data::Region> {
 fn shaper(tree: &Tree) -> Option<Shaper> {
     let rate = rate(tree, "rate")?;
     Some(Shaper { rate, queue_bytes: size_or(tree, "queue", default_queue_bytes(Some(rate)))? })
+}
+
+fn congestion(tree: &Tree) -> Option<CongestionConfig> {
+    let controller = if text(tree, "controller") == Some("bbr") { Controller::Bbr } else { Controller::Tfrc };
+    let defaults = CongestionConfig::of(controller);
+    Some(CongestionConfig {
+        controller,
+        credit_max: time_or(tree, "credit", defaults.credit_max)?,
+        discounting: flag_or(tree, "discounting", defaults.discounting),
+        damping: flag_or(tree, "damping", defaults.damping),
+        feedbacks_per_rtt: u8::try_from(integer_or(tree, "reports", u64::from(defaults.feedbacks_per_rtt)))
+            .ok()?,
+    })
 }
 
 fn feeder(tree: &Tree, defaults: FeederConfig) -> Option<FeederConfig> {

@@ -100,10 +100,6 @@ fn transport(tree: &Tree, sink: &mut Sink) -> Option<Transport> {
     let known = Transport::ALL.into_iter().find(|transport| transport.word() == word);
     match word {
         _ if known.is_some() => {}
-        "udp" => {
-            sink.error("E0801", written.span, "transport `udp` is not in this version", "")
-                .help("this version has \"udp-unpaced\", UDP without congestion control, and \"tcp\"");
-        }
         other => {
             let error = sink.error("E0208", written.span, format!("`transport` cannot be \"{other}\""), "");
             if let Some(meant) = nearest(other, words) {

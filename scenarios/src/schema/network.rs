@@ -40,6 +40,12 @@ pub(crate) static NODE: Object = Object {
         optional("clock", Kind::Object(&CLOCK), "exact", "How its clock differs from true time."),
         optional("feeder", Kind::Object(&FEEDER), "as below", "Limits and scheduler of its feeders."),
         optional(
+            "congestion",
+            Kind::Object(&CONGESTION),
+            "as below",
+            "Congestion control of its `udp` hops.",
+        ),
+        optional(
             "rates",
             Kind::Map("next hop (id or name), or `*` for all others", &RATE),
             "not limited",
@@ -65,6 +71,44 @@ pub(crate) static CLOCK: Object = Object {
     keys: &[
         optional("offset", Kind::Signed(Quantity::Time), "`0 s`", "How far it is ahead at the start."),
         optional("drift", Kind::Signed(Quantity::Drift), "`0 ppb`", "How much it gains."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static CONGESTION: Object = Object {
+    name: "congestion",
+    doc: "How a node's `udp` hops find the rate that the network gives them.",
+    keys: &[
+        optional(
+            "controller",
+            Kind::Words(&["tfrc", "bbr"]),
+            "`tfrc`",
+            "`tfrc`: as fair as TCP (RFC 5348). `bbr`: by a model of the path, for long paths of high rate.",
+        ),
+        optional(
+            "credit",
+            TIME,
+            "`10 ms`",
+            "Time at the allowed rate that an idle sender saves up at most; never more than a round trip.",
+        ),
+        optional(
+            "discounting",
+            Kind::Bool,
+            "`true`",
+            "`tfrc` forgets old losses sooner when there have been few.",
+        ),
+        optional(
+            "damping",
+            Kind::Bool,
+            "`true`",
+            "`tfrc` slows down while the round trip is above its mean.",
+        ),
+        optional(
+            "reports",
+            Kind::Integer(1, 16),
+            "`1` (`bbr`: `4`)",
+            "Reports of the receiver in a round trip.",
+        ),
     ],
     one_of: &[],
 };
@@ -321,22 +365,35 @@ pub(crate) static BOTTLENECK: Object = Object {
 
 pub(crate) static CROSS_TRAFFIC: Object = Object {
     name: "cross traffic",
-    doc: "Traffic of others that takes up a link's queue and rate.",
+    doc: "Traffic of others that takes up a link's queue and rate: packets by a pattern, or TCP connections that always have something to send (`tcp`).",
     keys: &[
         required("from", Kind::Node, "1", "Sending end of the link."),
         required("to", Kind::Node, "2", "Receiving end of the link."),
         required(
             "pattern",
-            Kind::Choice(&[Kind::Words(&["constant", "poisson"]), Kind::Object(&CROSS_PATTERN)]),
+            Kind::Choice(&[Kind::Words(&["constant", "poisson", "tcp"]), Kind::Object(&CROSS_PATTERN)]),
             "\"poisson\"",
-            "When its packets come.",
+            "When its packets come; `tcp`: when TCP sends them, with acknowledgements on the link of the other direction.",
         ),
-        required("rate", RATE, "\"10 Mbit/s\"", "Mean rate of wire bytes."),
+        optional("rate", RATE, "must be given; not with `tcp`", "Mean rate of wire bytes."),
         optional(
             "packet",
             Kind::Quantity { of: Quantity::Size, zero: Zero::Refused("a packet has bytes"), max: 65_535 },
-            "`1000 B`",
+            "`1000 B`; not with `tcp`",
             "Size of each IP packet.",
+        ),
+        optional("flows", Kind::Integer(1, 64), "`1`; only with `tcp`", "Number of TCP connections."),
+        optional(
+            "controller",
+            Kind::Words(&["cubic", "reno"]),
+            "`\"cubic\"`; only with `tcp`",
+            "Their congestion control.",
+        ),
+        optional(
+            "delayed_acks",
+            Kind::Bool,
+            "`true`; only with `tcp`",
+            "Whether their receivers acknowledge every second segment only, or each.",
         ),
         optional("start", TIME, "`0 s`", "When it starts."),
         optional("stop", TIME, "the end of the run", "When it stops."),

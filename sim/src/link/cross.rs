@@ -38,21 +38,23 @@ struct OnOff {
 }
 
 impl CrossSource {
-    /// Returns a source whose scenario time 0 is the instant `zero`; its stream is named `name` (`cross:0`).
+    /// Returns a source whose scenario time 0 is the instant `zero`; its stream is named `name` (`cross:0`). `None`
+    /// for TCP, whose packets come when the network lets them.
     #[must_use]
-    pub fn new(spec: &CrossTraffic, zero: Instant, seed: Seed, name: &str) -> Self {
-        let work = u128::from(spec.packet_bytes) * 8_000_000_000;
-        let rate = u128::from(spec.rate.as_bps());
+    pub fn new(spec: &CrossTraffic, zero: Instant, seed: Seed, name: &str) -> Option<Self> {
+        let load = spec.pattern.load()?;
+        let work = u128::from(load.packet_bytes) * 8_000_000_000;
+        let rate = u128::from(load.rate.as_bps());
         let start = zero + spec.start;
         let (pattern, first) = match spec.pattern {
-            CrossPattern::Constant => (Pattern::Constant(Ticks::new(work, rate)), Some(start)),
-            CrossPattern::Poisson => {
+            CrossPattern::Constant(_) => (Pattern::Constant(Ticks::new(work, rate)), Some(start)),
+            CrossPattern::Poisson(_) => {
                 let mut draws = Box::new(seed.stream(name));
                 let mean = work as f64 / rate as f64;
                 let first = start.checked_add(span(draws.exponential(mean)));
                 (Pattern::Poisson { mean, draws }, first)
             }
-            CrossPattern::OnOff { mean_on, mean_off } => {
+            CrossPattern::OnOff { mean_on, mean_off, .. } => {
                 let mut draws = seed.stream(name);
                 let (on, off) = (u128::from(mean_on.as_nanos().max(1)), u128::from(mean_off.as_nanos()));
                 // Within on periods the rate is higher by (on + off) / on, so that the mean is what was asked for.
@@ -64,9 +66,10 @@ impl CrossSource {
                 let source = OnOff { ticks, mean_on, mean_off, on_left, draws };
                 (Pattern::OnOff(Box::new(source)), start.checked_add(wait))
             }
+            CrossPattern::Tcp { .. } => return None,
         };
         let stop = zero + spec.stop;
-        Self { bytes: spec.packet_bytes, stop, next: first.filter(|&at| at < stop), pattern }
+        Some(Self { bytes: load.packet_bytes, stop, next: first.filter(|&at| at < stop), pattern })
     }
 
     /// Returns when the next packet comes; `None` when there is none before the stop.
@@ -127,17 +130,20 @@ fn span(nanos: f64) -> Duration {
 mod tests {
     use super::*;
     use bellini_core::units::BitRate;
+    use bellini_scenarios::model::CrossLoad;
 
-    fn source(pattern: CrossPattern, bps: u64, start_ms: u64, stop_ms: u64) -> CrossSource {
+    fn load(bps: u64) -> CrossLoad {
+        CrossLoad { rate: BitRate::from_bps(bps).expect("a rate"), packet_bytes: 1_000 }
+    }
+
+    fn source(pattern: CrossPattern, start_ms: u64, stop_ms: u64) -> CrossSource {
         let spec = CrossTraffic {
             link: 0,
             pattern,
-            rate: BitRate::from_bps(bps).expect("a rate"),
-            packet_bytes: 1_000,
             start: Duration::from_millis(start_ms),
             stop: Duration::from_millis(stop_ms),
         };
-        CrossSource::new(&spec, Instant::ZERO, Seed(9), "cross:0")
+        CrossSource::new(&spec, Instant::ZERO, Seed(9), "cross:0").expect("a source of packets")
     }
 
     fn times(mut source: CrossSource) -> Vec<u64> {
@@ -152,7 +158,7 @@ mod tests {
     #[test]
     fn constant_packets_come_at_exact_multiples() {
         // 3 Mbit/s, 8,000 bits: packet k at 5 ms + floor(k * 8 ms / 3), before 1005 ms.
-        let seen = times(source(CrossPattern::Constant, 3_000_000, 5, 1_005));
+        let seen = times(source(CrossPattern::Constant(load(3_000_000)), 5, 1_005));
         let expected: Vec<u64> = (0..375).map(|k| 5_000_000 + k * 8_000_000 / 3).collect();
         assert_eq!(seen, expected);
     }
@@ -160,7 +166,7 @@ mod tests {
     #[test]
     fn poisson_count_and_spacing() {
         // 80 Mbit/s for 100 s: 10^6 expected. Mean of the count, and the variance of the gaps; z = 4.5.
-        let seen = times(source(CrossPattern::Poisson, 80_000_000, 0, 100_000));
+        let seen = times(source(CrossPattern::Poisson(load(80_000_000)), 0, 100_000));
         let n = seen.len() as f64;
         assert!((n - 1e6).abs() < 4.5 * 1e3, "{n}");
         let square: f64 = seen.windows(2).map(|pair| libm::pow((pair[1] - pair[0]) as f64 / 1e5, 2.0)).sum();
@@ -171,9 +177,12 @@ mod tests {
     #[test]
     fn on_off_keeps_its_mean_rate_and_is_silent_in_between() {
         // 40 Mbit/s on average, on for 10 ms, off for 30 ms: within on periods a packet each 50 us.
-        let pattern =
-            CrossPattern::OnOff { mean_on: Duration::from_millis(10), mean_off: Duration::from_millis(30) };
-        let seen = times(source(pattern, 40_000_000, 0, 400_000));
+        let pattern = CrossPattern::OnOff {
+            load: load(40_000_000),
+            mean_on: Duration::from_millis(10),
+            mean_off: Duration::from_millis(30),
+        };
+        let seen = times(source(pattern, 0, 400_000));
         // Count over T: variance of on time is 2 T (on off)^2 / (on + off)^3 for exponential stays.
         let on_variance = 2.0 * 400_000.0 * libm::pow(10.0_f64 * 30.0, 2.0) / libm::pow(40.0_f64, 3.0);
         let expected = 100_000.0 / 0.05;

@@ -43,6 +43,7 @@ pub(crate) fn node(number: u32) -> Node {
         clock_offset_ns: 0,
         clock_drift_ppb: 0,
         feeder: FeederConfig::default(),
+        congestion: Default::default(),
         hop_rates: Vec::new(),
     }
 }

@@ -165,9 +165,13 @@ impl ControlBody {
     }
 }
 
-/// Control hops carry no packets: what is not a stream is written as a datagram hop.
 fn hop_kind_byte(kind: HopKind) -> u8 {
-    u8::from(kind == HopKind::Stream)
+    match kind {
+        HopKind::Stream => 1,
+        HopKind::Paced => 2,
+        // Control hops carry no sessions.
+        HopKind::Datagram | HopKind::Control => 0,
+    }
 }
 
 fn emit_key(key: SessionKey, out: &mut Vec<u8>) {
@@ -211,6 +215,7 @@ impl Reader<'_> {
         match self.take::<1>()? {
             [0] => Ok(HopKind::Datagram),
             [1] => Ok(HopKind::Stream),
+            [2] => Ok(HopKind::Paced),
             _ => Err(WireError::BadField("kind")),
         }
     }

@@ -6,7 +6,7 @@ use bellini_core::io::{Command as CoreCommand, CommandError};
 use bellini_core::session::SinkSessionStats;
 use bellini_core::time::Instant;
 use bellini_scenarios::conduct::{
-    Degrade, LinkFigures, NodeFigures, SessionFigures, SourceCounts, Testbed, TestbedError,
+    CrossFlowFigures, Degrade, LinkFigures, NodeFigures, SessionFigures, SourceCounts, Testbed, TestbedError,
 };
 use std::collections::BTreeMap;
 
@@ -61,6 +61,10 @@ impl Testbed for LabBed<'_> {
 
     fn link(&mut self, link: u32) -> LinkFigures {
         self.links[link as usize].clone()
+    }
+
+    fn cross_flows(&mut self) -> Vec<CrossFlowFigures> {
+        Vec::new()
     }
 
     fn source_counts(&self, node: u32, key: SessionKey) -> Option<SourceCounts> {

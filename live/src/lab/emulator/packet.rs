@@ -2,6 +2,7 @@
 
 use crate::lab::tun::{node_of_ipv4, node_of_ipv6};
 use bellini_core::io::HopKind;
+use bellini_core::wire::frame::FrameFlags;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -57,6 +58,7 @@ fn kind(protocol: u8, transport: &[u8], control_port: u16) -> HopKind {
     match protocol {
         TCP => HopKind::Stream,
         UDP if transport.get(2..4) == Some(&control_port.to_be_bytes()) => HopKind::Control,
+        UDP if transport.get(8..).is_some_and(|frame| FrameFlags::peek(frame).is_paced()) => HopKind::Paced,
         _ => HopKind::Datagram,
     }
 }

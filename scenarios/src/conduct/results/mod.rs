@@ -6,7 +6,7 @@ mod sessions;
 
 use super::conductor::Conductor;
 use super::error::ConductError;
-use super::figures::{LinkFigures, NodeFigures};
+use super::figures::{CrossFlowFigures, LinkFigures, NodeFigures};
 use super::testbed::{Testbed, TestbedError};
 use crate::model::Scenario;
 use crate::record::{DelayRow, Engine, Mode, SCHEMA, Status, Summary, View};
@@ -33,6 +33,7 @@ pub(super) struct Snapshot {
     at: Instant,
     links: Vec<LinkFigures>,
     nodes: Vec<NodeFigures>,
+    cross_flows: Vec<CrossFlowFigures>,
 }
 
 impl Snapshot {
@@ -43,6 +44,7 @@ impl Snapshot {
             at: bed.now(),
             links: (0..scenario.links.len() as u32).map(|link| bed.link(link)).collect(),
             nodes: (0..scenario.nodes.len() as u32).map(|node| bed.node(node)).collect(),
+            cross_flows: bed.cross_flows(),
         })
     }
 }
@@ -101,6 +103,7 @@ impl Conductor<'_> {
             sessions,
             links: window.links(scenario),
             nodes: window.nodes(scenario, mode),
+            cross_flows: window.cross_flows(scenario),
         };
         Ok(Outcome { summary, delays })
     }

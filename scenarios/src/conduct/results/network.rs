@@ -3,8 +3,8 @@
 use super::Snapshot;
 use crate::conduct::figures::{LinkFigures, NodeFigures};
 use crate::conduct::view::mean_rate;
-use crate::model::{self, Scenario};
-use crate::record::{LinkSummary, Mode, NodeSummary};
+use crate::model::{self, CrossFlow, CrossPattern, CrossTraffic, Scenario};
+use crate::record::{CrossFlowSummary, LinkSummary, Mode, NodeSummary};
 use bellini_core::io::HopKind;
 use bellini_core::stats::Drop;
 use std::collections::BTreeMap;
@@ -32,6 +32,27 @@ impl Window<'_> {
         let nodes = scenario.nodes.iter().zip(ends);
         nodes.map(|(node, (from, to))| node_summary(node, from, to, mode)).collect()
     }
+
+    /// Returns the figures of the TCP connections of the cross traffic.
+    pub(super) fn cross_flows(&self, scenario: &Scenario) -> Vec<CrossFlowSummary> {
+        let seconds = self.seconds();
+        let summary = |(i, flow): (usize, &CrossFlow)| {
+            let [from, to] =
+                [self.from, self.to].map(|end| end.cross_flows.get(i).copied().unwrap_or_default());
+            let link = &scenario.links[flow.link];
+            let bytes = to.delivered_bytes.saturating_sub(from.delivered_bytes);
+            let again = |to: u64| to.saturating_sub(from.retransmitted_segments.unwrap_or(0));
+            CrossFlowSummary {
+                from: link.from.get(),
+                to: link.to.get(),
+                flow: flow.number,
+                controller: flow.controller.as_str().to_owned(),
+                goodput_mbps: (seconds > 0.0).then(|| bytes as f64 * 8e-6 / seconds),
+                retransmitted_segments: to.retransmitted_segments.map(again),
+            }
+        };
+        scenario.cross_flows().iter().enumerate().map(summary).collect()
+    }
 }
 
 fn link_summary(
@@ -45,7 +66,12 @@ fn link_summary(
     let capacity = mean_rate(&link.rate, scenario);
     let busy = to.busy.saturating_sub(from.busy).as_secs_f64();
     let sent_bytes = to.sent_bytes.saturating_sub(from.sent_bytes);
-    let has_cross = scenario.cross_traffic.iter().any(|cross| cross.link == i);
+    // The acknowledgements of TCP are cross traffic of the way back.
+    let is_way_back = |cross: &CrossTraffic| {
+        let there = &scenario.links[cross.link];
+        matches!(cross.pattern, CrossPattern::Tcp { .. }) && (there.from, there.to) == (link.to, link.from)
+    };
+    let has_cross = scenario.cross_traffic.iter().any(|cross| cross.link == i || is_way_back(cross));
     let mut dropped_other = to.dropped_other.clone();
     for (cause, count) in &mut dropped_other {
         *count = count.saturating_sub(from.dropped_other.get(cause).copied().unwrap_or(0));
@@ -72,7 +98,12 @@ fn link_summary(
 
 /// Names the hops that used a link by their transports.
 fn transports(kinds: u8) -> String {
-    let words = [(HopKind::Datagram, "udp-unpaced"), (HopKind::Stream, "tcp"), (HopKind::Control, "control")];
+    let words = [
+        (HopKind::Datagram, "udp-unpaced"),
+        (HopKind::Paced, "udp"),
+        (HopKind::Stream, "tcp"),
+        (HopKind::Control, "control"),
+    ];
     let used = words.iter().filter(|(kind, _)| kinds & (1 << *kind as u8) != 0).map(|(_, word)| *word);
     used.collect::<Vec<_>>().join("+")
 }

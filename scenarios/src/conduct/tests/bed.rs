@@ -1,8 +1,8 @@
 //! A testbed without packets: it writes down what it is told, and counts in whole numbers that can be worked out.
 
 use crate::conduct::{
-    Degrade, LinkFigures, NodeFigures, SessionFigures, SinkTally, SourceCounts, SourceTally, Testbed,
-    TestbedError,
+    CrossFlowFigures, Degrade, LinkFigures, NodeFigures, SessionFigures, SinkTally, SourceCounts,
+    SourceTally, Testbed, TestbedError,
 };
 use bellini_core::content::SourceStats;
 use bellini_core::ids::{NodeId, SessionKey};
@@ -137,6 +137,17 @@ impl Testbed for Bed {
         let sent = self.now.as_secs_f64() as u64 * 10 * (u64::from(link) + 1);
         let dropped_other = [("cut".to_owned(), sent / 10)].into();
         LinkFigures { sent_packets: sent, sent_bytes: sent * 100, dropped_other, ..LinkFigures::default() }
+    }
+
+    /// Connection *i* (from 0) delivers *i* + 1 kB in each second and repeats one segment in it.
+    fn cross_flows(&mut self) -> Vec<CrossFlowFigures> {
+        let seconds = self.now.as_secs_f64() as u64;
+        (1..=3)
+            .map(|i| CrossFlowFigures {
+                delivered_bytes: i * 1_000 * seconds,
+                retransmitted_segments: Some(seconds),
+            })
+            .collect()
     }
 
     fn source_counts(&self, node: u32, key: SessionKey) -> Option<SourceCounts> {

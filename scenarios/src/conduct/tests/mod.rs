@@ -207,6 +207,41 @@ fn links_and_nodes_are_judged_over_the_window() {
     assert_eq!(node.host_dropped_packets, Some(0), "all of them before the window");
 }
 
+/// Connections of the cross traffic are judged over the window too, sampled by the time between looks, and have
+/// numbers of their own on each link.
+#[test]
+fn tcp_of_others_is_sampled_and_judged() {
+    let more = r#"}], "cross_traffic": [
+        {"from": 1, "to": 2, "pattern": "tcp", "flows": 2, "controller": "reno"},
+        {"from": 2, "to": 3, "pattern": "tcp"}
+    ]"#;
+    let mut scenario = scenario(more);
+    scenario.measure.from = Duration::from_secs(2);
+    scenario.measure.to = Duration::from_secs(6);
+    let mut watch = Watch::default();
+    let outcome = play(&scenario, &mut Bed::default(), Duration::ZERO, &mut watch);
+    let flows = &outcome.summary.cross_flows;
+    let ids: Vec<_> = flows.iter().map(|flow| (flow.id(), flow.controller.as_str())).collect();
+    let of = |id: &str, controller| (id.to_owned(), controller);
+    assert_eq!(ids, [of("1>2#1", "reno"), of("1>2#2", "reno"), of("2>3#1", "cubic")]);
+    for (i, flow) in flows.iter().enumerate() {
+        let goodput = flow.goodput_mbps.expect("the window has a length");
+        assert!((goodput - (i as f64 + 1.0) * 0.008).abs() < 1e-12, "{goodput}");
+        assert_eq!(flow.retransmitted_segments, Some(4));
+    }
+    let samples = watch.samples.iter().filter(|(_, scope, ..)| *scope == Scope::Cross);
+    let samples: Vec<_> =
+        samples.map(|(_, _, id, metric, value)| (id.as_str(), metric.as_str(), *value)).collect();
+    assert_eq!(samples.len(), 15);
+    assert_eq!((samples[4].0, samples[4].1), ("1>2#2", "cross_goodput_mbps"));
+    assert!((samples[4].2 - 0.016).abs() < 1e-12);
+    // Acknowledgements are cross traffic of the way back; links without either have none.
+    let cross: Vec<_> =
+        outcome.summary.links.iter().map(|link| (link.id(), link.cross_bytes.is_some())).collect();
+    let crossed = cross.iter().filter(|(_, is)| *is).map(|(id, _)| id.as_str()).collect::<Vec<_>>();
+    assert_eq!(crossed, ["1>2", "2>1", "2>3", "3>2"]);
+}
+
 /// A testbed that cannot go on ends the run with its own words; a stop by the observer is recorded.
 #[test]
 fn ends_before_the_end() {

@@ -1,18 +1,21 @@
-//! `bellini reproduce`: a figure of the paper, measured here on real processes and put beside the paper's values.
+//! Figures of the paper, measured here on real processes and put beside the paper's values.
 
-use super::args::{PaperFigure, ReproduceOptions};
-use super::exit::{self, Failure};
+use super::{Experiment, Findings, Setting};
+use crate::cli::exit::{self, Failure};
 use bellini_core::stats::Histogram;
 use bellini_live::reproduce::{Load, ReproduceError, SYMBOL_BYTES, Sample, measure};
 use bellini_reports::Interval;
 use bellini_reports::reproduce::{Curve, Fit, Page, Plot, Row, Shape};
-use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use serde_json::json;
+use std::path::PathBuf;
 
 /// Rates of Fig. 6, from idle to saturation.
 const RATES: u64 = 10;
 /// Sessions among which a load is divided.
 const SESSIONS: u32 = 16;
+/// Length of each measurement and repetitions, unless told otherwise.
+const SECONDS: u64 = 5;
+const RUNS: u64 = 3;
 /// One packet in so many is timed.
 const EVERY: u32 = 64;
 /// The search for saturation begins here and doubles, at most up to the second.
@@ -24,48 +27,50 @@ const SATURATED: f64 = 0.9;
 /// or Xeon of 2007 at 1.0 to 1.2 GHz by Amazon's definition, in practice a Xeon E5 at 1.8 to 2.4 GHz.
 const PAPER_GHZ: f64 = 2.0;
 
-pub(super) fn run(options: &ReproduceOptions) -> Result<u8, Failure> {
-    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(options.figure.name()));
-    let binary = std::env::current_exe()
-        .map_err(|error| Failure::new(exit::ENVIRONMENT, format!("cannot find this program: {error}")))?;
-    let unwritable =
-        |error: std::io::Error| Failure::new(exit::ENVIRONMENT, format!("{}: {error}", out.display()));
-    std::fs::create_dir_all(&out).map_err(unwritable)?;
-    let bench = Bench { binary: &binary, options };
-    let (page, detail) = match options.figure {
-        PaperFigure::Fig6 => fig6(&bench)?,
-        PaperFigure::Fig7 => steps(&bench, &FIG7)?,
-        PaperFigure::Fig8 => steps(&bench, &FIG8)?,
-    };
-    let html = page.render().map_err(|error| Failure::new(exit::FAILED, error))?;
-    let mut document = document(options, &page);
-    if let (Some(document), Value::Object(detail)) = (document.as_object_mut(), detail) {
-        document.extend(detail);
-    }
-    std::fs::write(out.join("reproduce.json"), format!("{document:#}\n")).map_err(unwritable)?;
-    std::fs::write(out.join("report.html"), html).map_err(unwritable)?;
-    for row in &page.rows {
-        exit::print(&line(row));
-    }
-    exit::say(format_args!("Report: {}", out.join("report.html").display()));
-    Ok(exit::DONE)
-}
+pub(super) const EXPERIMENTS: &[Experiment] = &[
+    Experiment {
+        name: "fig6",
+        about: "the paper's Fig. 6: packet rate against processor and memory",
+        run: |setting| fig6(&Bench::new(setting)?),
+    },
+    Experiment {
+        name: "fig7",
+        about: "the paper's Fig. 7: times of routing and flow assignment",
+        run: |setting| steps(&Bench::new(setting)?, &FIG7),
+    },
+    Experiment {
+        name: "fig8",
+        about: "the paper's Fig. 8: times of dispatching",
+        run: |setting| steps(&Bench::new(setting)?, &FIG8),
+    },
+];
 
 /// What measurements need.
-struct Bench<'a> {
-    binary: &'a Path,
-    options: &'a ReproduceOptions,
+struct Bench {
+    binary: PathBuf,
+    /// Length of each measurement.
+    seconds: u64,
+    /// Repetitions, with seeds from 1 on.
+    runs: u64,
 }
 
-impl Bench<'_> {
+impl Bench {
+    fn new(setting: &Setting<'_>) -> Result<Self, Failure> {
+        let binary = std::env::current_exe()
+            .map_err(|error| Failure::new(exit::ENVIRONMENT, format!("cannot find this program: {error}")))?;
+        let options = setting.options;
+        let (seconds, runs) = if setting.is_quick() { (1, 1) } else { (SECONDS, RUNS) };
+        Ok(Self { binary, seconds: options.seconds.unwrap_or(seconds), runs: options.runs.unwrap_or(runs) })
+    }
+
     fn load(&self, packets_per_s: u64, seed: u64) -> Load {
-        let millis = self.options.seconds * 1_000;
+        let millis = self.seconds * 1_000;
         Load { packets_per_s, sessions: SESSIONS, millis, seed, stopwatch: None }
     }
 
     fn measure(&self, load: Load) -> Result<Sample, Failure> {
         let wanted = load.packets_per_s;
-        let sample = measure(self.binary, load).map_err(|error| match error {
+        let sample = measure(&self.binary, load).map_err(|error| match error {
             ReproduceError::Start(_) => Failure::new(exit::ENVIRONMENT, error),
             other => Failure::new(exit::FAILED, other),
         })?;
@@ -101,10 +106,10 @@ impl Bench<'_> {
 }
 
 /// Fig. 6: processor time and memory against the packet rate.
-fn fig6(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
+fn fig6(bench: &Bench) -> Result<Findings, Failure> {
     let saturation = bench.saturation()?;
     let mut samples = Vec::new();
-    for run in 1..=bench.options.runs {
+    for run in 1..=bench.runs {
         for step in 0..RATES {
             let rate = (saturation.packets_per_s * step as f64 / (RATES - 1) as f64) as u64;
             samples.push(bench.measure(bench.load(rate, run))?);
@@ -125,10 +130,11 @@ fn fig6(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
     let row = |quantity: &str, unit: &str, ours: Option<f64>, interval, remark: &str| Row {
         quantity: quantity.to_owned(),
         unit: unit.to_owned(),
-        paper: None,
+        reference: None,
         ours,
         interval,
         remark: remark.to_owned(),
+        ..Row::default()
     };
     // One percent of a core for a thousand packets a second is 10 us a packet.
     let (slope, half) = (fit.slope * 10.0, fit.slope_half * 10.0);
@@ -163,7 +169,7 @@ fn fig6(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
         row("threads, 1 session", "", Some(few as f64), None, "a fixed number"),
         row("threads, 1,000 sessions", "", Some(many as f64), None, "the same number, however many sessions"),
     ];
-    rows[3].paper = Some(135_870.0);
+    rows[3].reference = Some(135_870.0);
     rows[3]
         .remark
         .push_str("; the paper's value is derived: one core, 1.89 + 5.47 us a packet, without the kernel");
@@ -183,10 +189,11 @@ fn fig6(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
     curves.push(Curve { name: "least squares".to_owned(), shape: Shape::Line, points: line });
     let page = Page {
         title: "Fig. 6: packet rate against processor and memory".to_owned(),
+        reference: "paper".to_owned(),
         lead: format!(
             "A relay between a source and a sink, real processes on the loopback interface, at {RATES} rates from idle \
              to saturation, {} runs of {} s each, processes started anew for each.",
-            bench.options.runs, bench.options.seconds
+            bench.runs, bench.seconds
         ),
         rows,
         plots: vec![
@@ -225,7 +232,7 @@ fn fig6(bench: &Bench<'_>) -> Result<(Page, Value), Failure> {
             "intercept_half": fit.intercept_half, "r_squared": fit.r_squared },
         "samples": samples, "digests": digests,
     });
-    Ok((page, detail))
+    Ok(Findings { page, seeds: bench.runs, detail })
 }
 
 /// Returns peak memory over runs at the lowest and the highest rate.
@@ -267,13 +274,13 @@ const FIG8: StepFigure = StepFigure {
 };
 
 /// Fig. 7 and 8: the distribution of times of single packets under load.
-fn steps(bench: &Bench<'_>, figure: &StepFigure) -> Result<(Page, Value), Failure> {
+fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
     let saturation = bench.saturation()?;
     let rate = (saturation.packets_per_s / 2.0) as u64;
     let mut curves = Vec::new();
     let mut runs = Vec::new();
     let mut figures: [Vec<f64>; 6] = Default::default();
-    for run in 1..=bench.options.runs {
+    for run in 1..=bench.runs {
         let sample = bench.measure(Load { stopwatch: Some(EVERY), ..bench.load(rate, run) })?;
         let times = (figure.pick)(&sample).filter(|(times, _)| !times.is_empty());
         let Some((times, clock)) = times else {
@@ -304,10 +311,11 @@ fn steps(bench: &Bench<'_>, figure: &StepFigure) -> Result<(Page, Value), Failur
         Row {
             quantity: quantity.to_owned(),
             unit: unit.to_owned(),
-            paper,
+            reference: paper,
             ours: over.map(|it| it.mean),
             interval: interval(over),
             remark: remark.to_owned(),
+            ..Row::default()
         }
     };
     let [means, deviations, medians, p95, p99, costs] = &figures;
@@ -349,10 +357,11 @@ fn steps(bench: &Bench<'_>, figure: &StepFigure) -> Result<(Page, Value), Failur
     });
     let page = Page {
         title: figure.title.to_owned(),
+        reference: "paper".to_owned(),
         lead: format!(
             "Times of single packets {}. One packet in {EVERY} was timed, at half the rate that this machine saturates at, \
              in {} runs of {} s.",
-            figure.what, bench.options.runs, bench.options.seconds
+            figure.what, bench.runs, bench.seconds
         ),
         rows,
         plots: vec![Plot {
@@ -365,7 +374,7 @@ fn steps(bench: &Bench<'_>, figure: &StepFigure) -> Result<(Page, Value), Failur
         inputs: inputs(bench, ghz),
         notes: notes("Our step takes more in than the paper's words ask for: the packet is in its feeder when the clock is read again. The clock is read three times around each timed packet; gaps between timed packets vary, so that they do not keep step with batches."),
     };
-    Ok((page, json!({ "runs": runs })))
+    Ok(Findings { page, seeds: bench.runs, detail: json!({ "runs": runs }) })
 }
 
 /// Returns the standard deviation of a distribution given by its points (value, part at or below).
@@ -380,7 +389,7 @@ fn deviation(points: &[(f64, f64)]) -> f64 {
     (square - mean * mean).max(0.0).sqrt()
 }
 
-fn inputs(bench: &Bench<'_>, ghz: Option<f64>) -> Vec<(String, String, String)> {
+fn inputs(bench: &Bench, ghz: Option<f64>) -> Vec<(String, String, String)> {
     let input = |name: &str, value: String, origin: &str| (name.to_owned(), value, origin.to_owned());
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let mut inputs = vec![
@@ -390,8 +399,8 @@ fn inputs(bench: &Bench<'_>, ghz: Option<f64>) -> Vec<(String, String, String)> 
         input("payload of a packet", format!("{SYMBOL_BYTES} B"), "assumed"),
         input("sessions", SESSIONS.to_string(), "assumed"),
         input("network", "loopback interface, UDP".to_owned(), "assumed"),
-        input("length of a measurement", format!("{} s", bench.options.seconds), "assumed"),
-        input("seeds", format!("1 to {}", bench.options.runs), "assumed"),
+        input("length of a measurement", format!("{} s", bench.seconds), "assumed"),
+        input("seeds", format!("1 to {}", bench.runs), "assumed"),
         input("the paper's machines", "medium instances of EC2, 2013".to_owned(), "from the paper"),
     ];
     if let Some(ghz) = ghz {
@@ -423,49 +432,4 @@ fn model_name() -> String {
 
 fn clock_ghz() -> Option<f64> {
     processor("cpu MHz")?.parse::<f64>().ok().map(|mhz| mhz / 1e3)
-}
-
-/// Returns `reproduce.json` as far as all figures have it in common.
-fn document(options: &ReproduceOptions, page: &Page) -> Value {
-    let rows: Vec<_> = page
-        .rows
-        .iter()
-        .map(|row| {
-            json!({ "quantity": row.quantity, "unit": row.unit, "paper": row.paper, "ours": row.ours,
-                "interval_95": row.interval.map(|(low, high)| [low, high]), "remark": row.remark })
-        })
-        .collect();
-    let inputs: Vec<_> = page
-        .inputs
-        .iter()
-        .map(|(name, value, origin)| json!({ "name": name, "value": value, "origin": origin }))
-        .collect();
-    json!({
-        "schema": 1, "figure": options.figure.name(), "version": env!("CARGO_PKG_VERSION"),
-        "seeds": (1..=options.runs).collect::<Vec<_>>(), "rows": rows, "inputs": inputs, "notes": page.notes,
-    })
-}
-
-fn line(row: &Row) -> String {
-    let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
-    let interval = row.interval.map_or_else(String::new, |(low, high)| format!("  [{low:.3}, {high:.3}]"));
-    format!(
-        "{:<42} {:>12} (paper: {}) {}{interval}\n",
-        row.quantity,
-        value(row.ours),
-        value(row.paper),
-        row.unit
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Aim: the deviation of a distribution from its points: half at 1 and half at 3 is 1 around 2.
-    #[test]
-    fn deviations_come_from_the_points() {
-        assert!((deviation(&[(1.0, 0.5), (3.0, 1.0)]) - 1.0).abs() < 1e-12);
-        assert_eq!(deviation(&[(4.0, 1.0)]), 0.0);
-    }
 }

@@ -1,0 +1,170 @@
+//! `bellini reproduce`: experiments whose outcome is known from elsewhere (the paper, ns-2, a closed form, the kernel),
+//! done here and put beside the reference.
+
+mod paper;
+mod parallel;
+
+use super::args::ReproduceOptions;
+use super::exit::{self, Failure};
+use crate::Registry;
+use bellini_reports::reproduce::{Page, Row};
+use clap::builder::PossibleValue;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// An experiment with a name on the command line.
+struct Experiment {
+    name: &'static str,
+    /// One line of the help.
+    about: &'static str,
+    run: fn(&Setting<'_>) -> Result<Findings, Failure>,
+}
+
+/// All experiments, in the order of the help.
+const GROUPS: &[&[Experiment]] = &[paper::EXPERIMENTS];
+
+/// What an experiment is done with.
+struct Setting<'a> {
+    registry: &'a Registry,
+    options: &'a ReproduceOptions,
+    /// Where results go; it exists.
+    out: &'a Path,
+}
+
+impl Setting<'_> {
+    /// Returns whether a short version is asked for.
+    fn is_quick(&self) -> bool {
+        self.options.quick
+    }
+
+    /// Returns how many seeds to run: what was typed, else `quick` in a short version, else `full`.
+    fn seeds(&self, full: u64, quick: u64) -> u64 {
+        self.options.seeds.unwrap_or(if self.options.quick { quick } else { full })
+    }
+}
+
+/// What an experiment has found.
+struct Findings {
+    page: Page,
+    /// It ran with seeds 1 to this; 0: nothing was random.
+    seeds: u64,
+    /// An object: further keys of `reproduce.json`.
+    detail: Value,
+}
+
+/// Returns the names of all experiments with what they are.
+pub(super) fn possible_values() -> Vec<PossibleValue> {
+    all().map(|it| PossibleValue::new(it.name).help(it.about)).collect()
+}
+
+fn all() -> impl Iterator<Item = &'static Experiment> {
+    GROUPS.iter().copied().flatten()
+}
+
+pub(super) fn run(registry: &Registry, options: &ReproduceOptions) -> Result<u8, Failure> {
+    let experiment = all().find(|it| it.name == options.name);
+    let experiment = experiment
+        .ok_or_else(|| Failure::new(exit::USAGE, format!("no experiment is called {}", options.name)))?;
+    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(experiment.name));
+    std::fs::create_dir_all(&out).map_err(|error| unwritable(&out, &error))?;
+    let mut findings = (experiment.run)(&Setting { registry, options, out: &out })?;
+    if options.quick {
+        findings.page.notes.insert(0, "A short version: its figures prove nothing.".to_owned());
+    }
+    write(&out, experiment.name, &findings)?;
+    let page = &findings.page;
+    for row in &page.rows {
+        exit::print(&line(row, &page.reference));
+    }
+    let missed = page.rows.iter().filter(|row| row.holds() == Some(false)).count();
+    exit::say(format_args!("Report: {}", out.join("report.html").display()));
+    if missed > 0 {
+        exit::say(format_args!("{missed} of {} rows miss their band.", page.rows.len()));
+        return Ok(exit::CHECK);
+    }
+    Ok(exit::DONE)
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(exit::ENVIRONMENT, format!("{}: {error}", path.display()))
+}
+
+/// Leaves everything that readers want in `out`; plots of an earlier reproduction are replaced.
+fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
+    let defect = |error| Failure::new(exit::FAILED, error);
+    let put =
+        |path: PathBuf, text: &str| std::fs::write(&path, text).map_err(|error| unwritable(&path, &error));
+    let page = &findings.page;
+    let html = page.render().map_err(defect)?;
+    let plots = out.join("plots");
+    if plots.is_dir() {
+        std::fs::remove_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
+    }
+    if !page.plots.is_empty() {
+        std::fs::create_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
+    }
+    for plot in &page.plots {
+        put(plots.join(plot.slug()).with_extension("svg"), &plot.svg().map_err(defect)?)?;
+        put(plots.join(plot.slug()).with_extension("csv"), &plot.csv())?;
+    }
+    put(out.join("table.csv"), &page.csv())?;
+    put(out.join("reproduce.json"), &format!("{:#}\n", document(name, findings)))?;
+    put(out.join("report.html"), &html)
+}
+
+/// Returns `reproduce.json`.
+fn document(name: &str, findings: &Findings) -> Value {
+    let page = &findings.page;
+    let pair = |pair: Option<(f64, f64)>| pair.map(|(low, high)| [low, high]);
+    let row = |row: &Row| {
+        json!({ "quantity": row.quantity, "unit": row.unit, "reference": row.reference, "ours": row.ours,
+            "interval_95": pair(row.interval), "band": pair(row.band), "holds": row.holds(), "remark": row.remark })
+    };
+    let input = |(name, value, origin): &(String, String, String)| json!({ "name": name, "value": value, "origin": origin });
+    let mut document = json!({
+        "schema": 1, "name": name, "version": env!("CARGO_PKG_VERSION"), "reference_from": page.reference,
+        "seeds": (1..=findings.seeds).collect::<Vec<_>>(),
+        "rows": page.rows.iter().map(row).collect::<Vec<_>>(),
+        "inputs": page.inputs.iter().map(input).collect::<Vec<_>>(), "notes": page.notes,
+    });
+    if let (Some(document), Value::Object(detail)) = (document.as_object_mut(), &findings.detail) {
+        document.extend(detail.clone());
+    }
+    document
+}
+
+fn line(row: &Row, reference: &str) -> String {
+    let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    let range = |name: &str, range: Option<(f64, f64)>| {
+        range.map_or_else(String::new, |(low, high)| format!("  {name}[{low:.3}, {high:.3}]"))
+    };
+    let verdict = row.holds().map_or("", |holds| if holds { "  holds" } else { "  MISSES" });
+    format!(
+        "{:<42} {:>12} ({reference}: {}) {}{}{}{verdict}\n",
+        row.quantity,
+        value(row.ours),
+        value(row.reference),
+        row.unit,
+        range("", row.interval),
+        range("band ", row.band),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Aim: a name means one experiment, and is fit for a directory.
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = all().map(|it| it.name).collect();
+        assert!(
+            names.iter().all(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')),
+            "{names:?}"
+        );
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}
