@@ -15,6 +15,7 @@ mod loss;
 mod overflow;
 mod queueing;
 mod reliable;
+mod reliable_swarm;
 mod repeat;
 mod schedulers;
 mod swarm;

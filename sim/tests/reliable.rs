@@ -3,10 +3,11 @@
 use crate::common::{conference, duplex, flow, id, mbps, ms, node, path, scenario, session};
 use crate::watch::{LAST_HOP, PATHLET, Watch, destination, run, run_watched};
 use bellini_core::content::spec::Content;
+use bellini_core::feeder::Scheduler;
 use bellini_core::route::{Branch, Route};
 use bellini_core::time::Duration;
 use bellini_scenarios::model::{
-    Churn, Delivery, Fault, FaultKind, Loss, Membership, Node, Scenario, Session, StaticFlow,
+    Churn, Delivery, Fault, FaultKind, Loss, Membership, Node, Scenario, Session, StaticFlow, Transport,
 };
 use bellini_scenarios::record::{Scope, Summary, kind};
 
@@ -241,4 +242,40 @@ fn who_comes_late_or_forgets_gets_the_whole_file() {
         }
         assert_eq!(watch.of_kind(kind::SESSION_COMPLETED).count(), 1, "late {late}");
     }
+}
+
+/// Aim: pressure by itself, where no window limits what is under way: a best-effort file over the slow second hop comes
+/// whole, at the hop's rate, and nothing is dropped. With a queue that all conferences share nothing can be kept back.
+#[test]
+fn pressure_stops_a_best_effort_file_at_its_source() {
+    let run_with = |scheduler| {
+        let session = session(1, 1, &[3], file(20 * MIB), vec![flow(path(&[2, 3]), 1.0)]);
+        let mut nodes = vec![paced(1, &[(2, 100)]), paced(2, &[(3, 20)]), node(3)];
+        nodes.iter_mut().for_each(|node| node.feeder.scheduler = scheduler);
+        let links = [duplex(1, 2, ms(10), None), duplex(2, 3, ms(10), None)].concat();
+        let scenario = scenario(Duration::from_secs(15), nodes, links, vec![conference(1, vec![session])]);
+        let summary = run(&scenario, 1);
+        (destination(&summary, 0, 3).clone(), summary.nodes[1].drops.values().sum::<u64>())
+    };
+    let (found, dropped) = run_with(Scheduler::RoundRobin);
+    println!("under pressure: complete after {:?} s, {dropped} dropped", found.complete_s);
+    assert_eq!((found.complete, dropped), (Some(true), 0));
+    let least = (20 * MIB * 8) as f64 / 20e6 / payload_share(1);
+    assert!(found.complete_s.expect("complete") < least / 0.95, "{:?}", found.complete_s);
+    let (found, dropped) = run_with(Scheduler::Fifo);
+    assert!(found.complete == Some(false) && dropped > 10_000, "the control: {dropped} dropped");
+}
+
+/// Aim: congestion-controlled hops carry reliable sessions, too, and what they lose is repeated.
+#[test]
+fn paced_hops_carry_reliable_sessions() {
+    let mut session = reliable(1, &[3], file(4 * MIB), vec![flow(path(&[2, 3]), 1.0)]);
+    session.transport = Transport::Udp;
+    let mut links = [duplex(1, 2, ms(5), Some(mbps(20))), duplex(2, 3, ms(5), Some(mbps(20)))].concat();
+    links.iter_mut().for_each(|link| link.loss = Loss::Bernoulli(0.002));
+    let nodes = (1..=3).map(node).collect();
+    let scenario = scenario(Duration::from_secs(30), nodes, links, vec![conference(1, vec![session])]);
+    let summary = run(&scenario, 1);
+    assert_file_is_there(&summary, 3);
+    println!("paced hops: complete after {:?} s", destination(&summary, 0, 3).complete_s);
 }
