@@ -37,3 +37,14 @@ fn a_figure_of_single_packets() {
         assert!(page.contains(piece), "no {piece:?} on the page");
     }
 }
+
+/// Aim: a simulated experiment leaves its page, table and plots, and its bands hold.
+#[test]
+fn an_overflow_makes_a_source_back_off() {
+    let scratch = Scratch::new();
+    let done = scratch.run(&["reproduce", "overflow-backoff", "--seeds", "1", "--out", "o"]).expect(0);
+    assert!(done.stdout.contains("notices heard by node 6, destination"), "{}", done.stdout);
+    assert!(!done.stdout.contains("MISSES"), "{}", done.stdout);
+    assert_eq!(scratch.list("o"), ["plots", "report.html", "reproduce.json", "table.csv"]);
+    assert_eq!(scratch.list("o/plots").len(), 4, "two plots, each as SVG and CSV");
+}

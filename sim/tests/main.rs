@@ -5,6 +5,7 @@
 mod common;
 mod watch;
 
+mod ablations;
 mod adaptive;
 mod clocks;
 mod cross;
@@ -16,6 +17,8 @@ mod hooks;
 mod loss;
 mod overflow;
 mod queueing;
+mod reliable;
+mod reliable_swarm;
 mod repeat;
 mod schedulers;
 mod streams;

@@ -266,20 +266,14 @@ impl Plot {
         slug(&self.title)
     }
 
-    /// Returns the plot as a PNG picture.
+    /// Returns the plot as pictures of its own: SVG and PNG.
     ///
     /// # Errors
     /// [`ReportError::Draw`]: a defect.
-    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
-        Rasteriser::new().png(&self.draw()?)
-    }
-
-    /// Returns the plot as a picture of its own.
-    ///
-    /// # Errors
-    /// [`ReportError::Draw`]: a defect.
-    pub fn svg(&self) -> Result<String, ReportError> {
-        Ok(self.draw()?.text)
+    pub fn pictures(&self) -> Result<(String, Vec<u8>), ReportError> {
+        let svg = self.draw()?;
+        let png = Rasteriser::new().png(&svg)?;
+        Ok((svg.text, png))
     }
 
     /// Returns what is drawn, tidy: one line a point, `curve,x,y`.

@@ -209,7 +209,10 @@ impl Recorder {
                 let before = self.hops.insert((i as u32, hop.peer), sent).unwrap_or(0);
                 let id = format!("{}>{}", node.id, hop.peer);
                 let mut put = |metric, value| sample.put(Scope::Hop, &id, metric, value);
-                put("hop_allowed_mbps", control.allowed_bytes_per_s * 8e-6)?;
+                // A controller may say that it knows no bound.
+                if control.allowed_bytes_per_s.is_finite() {
+                    put("hop_allowed_mbps", control.allowed_bytes_per_s * 8e-6)?;
+                }
                 // A restarted node counts from zero again.
                 put("hop_sent_mbps", mbps(sent.saturating_sub(before), seconds))?;
                 if let Some(rtt) = control.rtt {

@@ -118,9 +118,8 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 /// Leaves everything that readers want in `out`; plots of an earlier reproduction are replaced.
 fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
     let defect = |error| Failure::new(exit::FAILED, error);
-    let put_bytes =
+    let put =
         |path: PathBuf, bytes: &[u8]| std::fs::write(&path, bytes).map_err(|error| unwritable(&path, &error));
-    let put = |path: PathBuf, text: &str| put_bytes(path, text.as_bytes());
     let page = &findings.page;
     let html = page.render().map_err(defect)?;
     let plots = out.join("plots");
@@ -131,20 +130,22 @@ fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
         std::fs::create_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
     for map in &page.maps {
-        put(plots.join(map.slug()).with_extension("svg"), &map.svg().map_err(defect)?)?;
-        put_bytes(plots.join(map.slug()).with_extension("png"), &map.png().map_err(defect)?)?;
+        put(plots.join(map.slug()).with_extension("svg"), map.svg().map_err(defect)?.as_bytes())?;
+        put(plots.join(map.slug()).with_extension("png"), &map.png().map_err(defect)?)?;
     }
     for plot in &page.plots {
-        put_bytes(plots.join(plot.slug()).with_extension("png"), &plot.png().map_err(defect)?)?;
-        put(plots.join(plot.slug()).with_extension("svg"), &plot.svg().map_err(defect)?)?;
-        put(plots.join(plot.slug()).with_extension("csv"), &plot.csv())?;
+        let place = plots.join(plot.slug());
+        let (svg, png) = plot.pictures().map_err(defect)?;
+        put(place.with_extension("svg"), svg.as_bytes())?;
+        put(place.with_extension("png"), &png)?;
+        put(place.with_extension("csv"), plot.csv().as_bytes())?;
     }
     for bars in &page.bars {
-        put(plots.join(bars.slug()).with_extension("svg"), &bars.svg().map_err(defect)?)?;
+        put(plots.join(bars.slug()).with_extension("svg"), bars.svg().map_err(defect)?.as_bytes())?;
     }
-    put(out.join("table.csv"), &page.csv())?;
-    put(out.join("reproduce.json"), &format!("{:#}\n", document(name, findings)))?;
-    put(out.join("report.html"), &html)
+    put(out.join("table.csv"), page.csv().as_bytes())?;
+    put(out.join("reproduce.json"), format!("{:#}\n", document(name, findings)).as_bytes())?;
+    put(out.join("report.html"), html.as_bytes())
 }
 
 /// Returns `reproduce.json`.

@@ -130,7 +130,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         closed.push((h, gain));
         law.push((h, h.powf(1.5)));
     }
-    let page = Page {
+    let page = Page { bars: Vec::new(), maps: Vec::new(),
         title: "A long path cut into hops".to_owned(),
         reference: "equation".to_owned(),
         lead: format!(

@@ -173,7 +173,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             ],
         ),
     ];
-    let page = Page {
+    let page = Page { bars: Vec::new(), maps: Vec::new(),
         title: "TFRC while loss rises and falls".to_owned(),
         reference: "ns-2".to_owned(),
         lead: format!(

@@ -269,6 +269,7 @@ fn scatter(places: &[Place], samples: &[Sample]) -> Plot {
         places.iter().filter_map(both).collect()
     };
     Plot {
+        y_range: None,
         title: "Goodput, place by place".to_owned(),
         caption: "Each dot is a place of the grid; on the line both agree.".to_owned(),
         x: ("the kernel's".to_owned(), "Mbit/s".to_owned()),
