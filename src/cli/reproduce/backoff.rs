@@ -192,7 +192,6 @@ fn draw(run: &Backoff) -> Vec<Plot> {
                 .to_owned(),
             x: time(),
             y: ("rate".to_owned(), "Mbit/s".to_owned()),
-            y_range: None,
             curves: vec![
                 curve("level of the source", Shape::Line, stairs(level)),
                 curve("overflow notice at the source", Shape::Dots, dots),
@@ -205,7 +204,6 @@ fn draw(run: &Backoff) -> Vec<Plot> {
                 .to_owned(),
             x: time(),
             y: ("packets, KiB".to_owned(), String::new()),
-            y_range: None,
             curves: vec![
                 curve("packets dropped", Shape::Line, drops.clone()),
                 curve(

@@ -274,7 +274,6 @@ fn scatter(places: &[Place], samples: &[Sample]) -> Plot {
         caption: "Each dot is a place of the grid; on the line both agree.".to_owned(),
         x: ("the kernel's".to_owned(), "Mbit/s".to_owned()),
         y: ("simulated".to_owned(), "Mbit/s".to_owned()),
-        y_range: None,
         curves: vec![
             curve("Reno", Shape::Dots, points("reno")),
             curve("CUBIC", Shape::Dots, points("cubic")),

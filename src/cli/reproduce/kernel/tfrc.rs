@@ -179,7 +179,6 @@ fn plot(controller: usize, samples: &[Sample]) -> Plot {
         caption: "Means over the four connections of a kind, run by run; 1 is the fair share.".to_owned(),
         x: ("run".to_owned(), String::new()),
         y: ("normalised throughput".to_owned(), String::new()),
-        y_range: None,
         curves: vec![
             curve("TFRC, lab", Shape::Dots, dots(&|sample| mean(&sample.kernel.tfrc))),
             curve(&format!("{name}, lab"), Shape::Dots, dots(&|sample| mean(&sample.kernel.tcp))),
