@@ -86,6 +86,9 @@ pub struct SimLink {
     pending: Option<Instant>,
 }
 
+/// Why queues drop packets.
+const QUEUE_CAUSES: [DropCause; 3] = [DropCause::Queue, DropCause::Red, DropCause::CoDel];
+
 /// A packet that came out of the network at a node.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
@@ -304,6 +307,27 @@ impl Network {
         self.take(now, link, packet, Payload::Bytes(Bytes::new()), kind, true);
     }
 
+    /// Takes a whole IP packet of others' TCP onto a link of a network of packets: it takes up queue and rate, meets
+    /// delay and loss, and comes out, but counts as cross traffic. It passes neither the cap nor the processor of a
+    /// node, which are our machines'. The ledger counts it.
+    #[inline]
+    pub fn send_cross_packet(&mut self, now: Instant, link: u32, packet: &[u8]) {
+        let state = &mut self.links[link as usize];
+        let bytes = packet.len() as u32 + state.pool.around();
+        self.ledger.taken += 1;
+        // The kind of hop is not looked at: it is none.
+        let slot = state.pool.insert(packet, Payload::Bytes(Bytes::new()), HopKind::Stream, true);
+        state.pool.mark_cross(slot);
+        self.enter_as_cross(now, link, slot, bytes);
+    }
+
+    /// Whether a frame on a link is a packet of cross traffic.
+    #[inline]
+    #[must_use]
+    pub fn is_cross(&self, link: u32, frame: u32) -> bool {
+        self.links[link as usize].pool.is_cross(frame)
+    }
+
     #[inline]
     fn take(
         &mut self,
@@ -347,13 +371,7 @@ impl Network {
         let from = state.from;
         let slot = state.pool.insert_segment(bytes, wire_bytes, is_cross);
         if is_cross {
-            let before = self.links[link as usize].dropped_cross;
-            self.enter_link(now, link, slot, wire_bytes);
-            let state = &mut self.links[link as usize];
-            // What the wire loses took up queue and rate, too, but is known at once.
-            if state.dropped_cross == before {
-                state.cross_segment_bytes += u64::from(wire_bytes);
-            }
+            self.enter_as_cross(now, link, slot, wire_bytes);
             return;
         }
         state.sent.0 += 1;
@@ -363,6 +381,17 @@ impl Network {
             self.enter_egress(now, from, link, slot, wire_bytes);
         } else {
             self.enter_link(now, link, slot, wire_bytes);
+        }
+    }
+
+    /// Puts a segment or packet of cross traffic onto a link and counts what was taken.
+    fn enter_as_cross(&mut self, now: Instant, link: u32, frame: u32, wire_bytes: u32) {
+        let before = self.links[link as usize].dropped_cross;
+        self.enter_link(now, link, frame, wire_bytes);
+        let state = &mut self.links[link as usize];
+        // What the wire loses took up queue and rate, too, but is known at once.
+        if state.dropped_cross == before {
+            state.cross_segment_bytes += u64::from(wire_bytes);
         }
     }
 
@@ -599,7 +628,7 @@ impl Network {
         let stats = self.link_stats(now, link);
         let queue_bytes = self.queue_bytes(now, link);
         let state = &self.links[link as usize];
-        let of_queue = [DropCause::Queue, DropCause::Red, DropCause::CoDel];
+        let of_queue = QUEUE_CAUSES;
         let dropped = |cause: DropCause| state.dropped[cause.index()];
         let is_other =
             |cause: &DropCause| *cause != DropCause::Loss && !of_queue.contains(cause) && dropped(*cause) > 0;

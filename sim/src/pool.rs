@@ -23,7 +23,7 @@ const IS_PACKET: u8 = 1;
 const IS_APART: u8 = 2;
 /// It is a segment of TCP: its payload length is the size of the IP packet.
 const IS_SEGMENT: u8 = 4;
-/// It is a segment of cross traffic.
+/// It is a segment or packet of cross traffic.
 const IS_CROSS: u8 = 8;
 
 /// A frame in its slot.
@@ -158,7 +158,7 @@ impl Pool {
         self.slots[number as usize].flags & IS_SEGMENT != 0
     }
 
-    /// Whether the frame is a segment of cross traffic.
+    /// Whether the frame is a segment or packet of cross traffic.
     #[inline]
     #[must_use]
     pub fn is_cross(&self, number: u32) -> bool {
@@ -170,6 +170,12 @@ impl Pool {
     #[must_use]
     pub fn is_packet(&self, number: u32) -> bool {
         self.slots[number as usize].flags & IS_PACKET != 0
+    }
+
+    /// Notes that the frame is a packet of cross traffic.
+    #[inline]
+    pub fn mark_cross(&mut self, number: u32) {
+        self.slots[number as usize].flags |= IS_CROSS;
     }
 
     /// Returns the kind of hop that the frame travels on.

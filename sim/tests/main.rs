@@ -5,6 +5,8 @@
 mod common;
 mod watch;
 
+mod ablations;
+mod adaptive;
 mod clocks;
 mod cross;
 mod delay;

@@ -20,6 +20,8 @@ pub struct Feeder<P> {
     links: Links,
     slots: Slots<P>,
     stats: FeederStats,
+    /// Conferences of which packets wait.
+    busy: u32,
 }
 
 /// A packet that left the feeder; it lies in its slot until the next call.
@@ -51,6 +53,7 @@ impl<P: Default> Feeder<P> {
             links: Links::new(config.packets_max),
             slots: Slots::new(),
             stats: FeederStats::default(),
+            busy: 0,
         }
     }
 
@@ -102,6 +105,7 @@ impl<P: Default> Feeder<P> {
         }
 
         if was_empty {
+            self.busy += 1;
             self.table.fills(index);
             self.schedule.filled(&mut self.table.queues, index);
         }
@@ -155,6 +159,7 @@ impl<P: Default> Feeder<P> {
             for lane in Lane::ALL {
                 queue.lane_mut(lane).clear(&mut self.links);
             }
+            self.busy -= 1;
             self.schedule.removed(&mut self.table.queues, index);
             self.table.emptied(index);
         }
@@ -168,6 +173,12 @@ impl<P: Default> Feeder<P> {
     #[must_use]
     pub const fn backlog(&self) -> Backlog {
         self.stats.backlog()
+    }
+
+    /// Returns how many conferences have packets waiting.
+    #[must_use]
+    pub const fn busy_conferences(&self) -> u32 {
+        self.busy
     }
 
     /// Returns what waits of one conference.
@@ -248,6 +259,7 @@ impl<P: Default> Feeder<P> {
     }
 
     fn emptied(&mut self, index: u32) {
+        self.busy -= 1;
         self.schedule.emptied(&mut self.table.queues, index);
         self.table.emptied(index);
     }

@@ -55,7 +55,7 @@ struct Epoch {
     /// Seconds until the function is at `origin`.
     k: f64,
     origin: f64,
-    /// The window that Reno would have.
+    /// The window that Reno would have; what is beyond whole segments does not count yet, as in Linux.
     reno: f64,
     /// The window at the last acknowledgement.
     followed: f64,
@@ -98,7 +98,7 @@ impl Cubic {
         });
         let is_behind = self.options.reno_catches_up && epoch.reno >= self.prior;
         epoch.reno += if is_behind { 1.0 } else { ALPHA } * f64::from(acked) / cwnd;
-        let reno = epoch.reno;
+        let reno = libm::floor(epoch.reno);
         epoch.followed = cwnd;
         // Where the window is to be a round trip from now.
         let target = self.function_at(now + self.rtt_min.unwrap_or_default()).unwrap_or(cwnd);
