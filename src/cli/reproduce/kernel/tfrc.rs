@@ -142,7 +142,7 @@ fn staggered(scenario: &Scenario, seed: u64) -> Scenario {
     let mut scenario = scenario.clone();
     let mut draws = Seed(seed).stream("tfrc-kernel:starts");
     for cross in &mut scenario.cross_traffic {
-        cross.start = cross.start + Duration::from_nanos(draws.below(START_SPREAD.as_nanos()));
+        cross.start += Duration::from_nanos(draws.below(START_SPREAD.as_nanos()));
     }
     scenario
 }
