@@ -71,3 +71,13 @@ fn a_multiplexed_hop_needs_no_new_start_for_each_message() {
     let alone = completion("ablation-per-session.json", &transport, 20);
     assert!(multiplexed.0 < 0.8 * alone.0, "{multiplexed:?} against {alone:?}");
 }
+
+/// Aim: on a TCP hop a lost segment of another conference holds messages back for a round trip and more; on a datagram
+/// hop nothing does, but what is lost is lost.
+#[test]
+fn datagram_hops_know_no_head_of_line() {
+    let transport = |word| completion("ablation-head-of-line.json", &[("defaults.session.transport", word)], 1);
+    let (stream, paced) = (transport("tcp"), transport("udp"));
+    assert!(paced.1 < 80.0, "{paced:?}");
+    assert!(stream.1 > paced.1 + 40.0, "{stream:?} against {paced:?}");
+}
