@@ -317,7 +317,7 @@ fn others_tcp_shares_the_links_and_is_told_apart() {
     // 50 symbols a second, less those of the outage, and what control hops say; the connections sent a thousand.
     let own = number(&links[0]["sent_packets"]);
     assert!((90.0..300.0).contains(&own), "{own} packets of ours");
-    assert_eq!(links[0]["transport"].as_str().unwrap().contains("tcp"), false);
+    assert!(!links[0]["transport"].as_str().unwrap().contains("tcp"));
     let series = bench.scratch.read("run/series.csv");
     assert!(series.contains(",cross,1>2#3,cross_goodput_mbps,"), "samples name the connection");
 }

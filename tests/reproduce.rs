@@ -12,7 +12,10 @@ fn a_figure_of_single_packets() {
         .says(&["Report: fig8/report.html"]);
     assert!(done.stdout.contains("(paper: 5.470) us"), "{}", done.stdout);
     assert_eq!(scratch.list("fig8"), ["plots", "report.html", "reproduce.json", "table.csv"]);
-    assert_eq!(scratch.list("fig8/plots"), ["times-of-single-packets.csv", "times-of-single-packets.svg"]);
+    assert_eq!(
+        scratch.list("fig8/plots"),
+        ["times-of-single-packets.csv", "times-of-single-packets.png", "times-of-single-packets.svg"]
+    );
     let document = scratch.json("fig8/reproduce.json");
     assert_eq!((&document["name"], &document["seeds"]), (&"fig8".into(), &serde_json::json!([1])));
     let mean = &document["rows"][0];

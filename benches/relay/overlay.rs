@@ -132,6 +132,7 @@ impl Overlay {
                 phase: Duration::ZERO,
             },
             symbol_bytes,
+            delivery: bellini_core::io::Delivery::BestEffort,
             hop_kind: self.kind,
             start,
             stop,

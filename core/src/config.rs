@@ -3,6 +3,7 @@
 use crate::congestion::CongestionConfig;
 use crate::feeder::FeederConfig;
 use crate::ids::{Incarnation, NodeId};
+use crate::reliable::ReliableConfig;
 use crate::time::Duration;
 use crate::units::BitRate;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,8 @@ pub struct NodeConfig {
     /// start of eight in the first second); `None`: delays are corrected by what
     /// [`ClockCorrection`](crate::io::Command::ClockCorrection) says. All nodes of a run should have the same.
     pub clock_probes: Option<Duration>,
+    /// Bounds and times of reliable sessions.
+    pub reliable: ReliableConfig,
 }
 
 /// A [`NodeConfig`] as it is written down: an id, and whatever is not as usual.
@@ -59,6 +62,8 @@ struct GivenConfig {
     mtu: Option<u16>,
     #[serde(default)]
     clock_probes: Option<Duration>,
+    #[serde(default)]
+    reliable: ReliableConfig,
 }
 
 impl From<GivenConfig> for NodeConfig {
@@ -73,6 +78,7 @@ impl From<GivenConfig> for NodeConfig {
             report_interval,
             mtu,
             clock_probes,
+            reliable,
         } = given;
         let usual = Self::new(id);
         Self {
@@ -85,6 +91,7 @@ impl From<GivenConfig> for NodeConfig {
             report_interval,
             mtu: mtu.unwrap_or(usual.mtu),
             clock_probes,
+            reliable,
         }
     }
 }
@@ -174,6 +181,7 @@ impl NodeConfig {
             report_interval: Some(REPORT_INTERVAL),
             mtu: 1_500,
             clock_probes: None,
+            reliable: ReliableConfig::default(),
         }
     }
 
@@ -197,6 +205,26 @@ impl NodeConfig {
             ("limits.dedup_symbols_max", self.limits.dedup_symbols_max as u64, 64, "must be at least 64"),
             ("limits.relay_flows_max", self.limits.relay_flows_max as u64, 1, "must be at least 1"),
             ("limits.events_max", self.limits.events_max as u64, 16, "must be at least 16"),
+            ("reliable.ack_packets", u64::from(self.reliable.ack_packets), 1, "must be at least 1"),
+            ("reliable.ack_delay", self.reliable.ack_delay.as_nanos(), 1, "must be longer than zero"),
+            (
+                "reliable.timeout_min",
+                self.reliable.timeout_min.as_nanos(),
+                1_000_000,
+                "must be at least 1,000,000 ns",
+            ),
+            (
+                "reliable.window_packets_min",
+                u64::from(self.reliable.window_packets_min),
+                1,
+                "must be at least 1",
+            ),
+            (
+                "reliable.window_packets_max",
+                u64::from(self.reliable.window_packets_max),
+                u64::from(self.reliable.window_packets_min),
+                "must not be below window_packets_min",
+            ),
             ("clock_probes", probes, 1_000_000, "must be at least 1,000,000 ns"),
             ("mtu", u64::from(self.mtu), 576, "must be at least 576 bytes"),
         ];

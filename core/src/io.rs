@@ -121,6 +121,17 @@ pub enum Command {
     },
 }
 
+/// What is promised of a session's symbols.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Delivery {
+    /// What is lost on the way is lost.
+    #[default]
+    BestEffort,
+    /// Every destination gets every symbol: destinations acknowledge, and the source repeats.
+    Reliable,
+}
+
 /// A session, as its source needs to know it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionSpec {
@@ -136,6 +147,9 @@ pub struct SessionSpec {
     pub symbol_bytes: u32,
     /// The kind of hop that carries it.
     pub hop_kind: HopKind,
+    /// What is promised.
+    #[serde(default)]
+    pub delivery: Delivery,
     /// When content starts, on this node's clock.
     pub start: Instant,
     /// When content stops.
@@ -159,6 +173,9 @@ pub struct SinkSpec {
     pub content: Content,
     /// Largest payload of one symbol, in bytes.
     pub symbol_bytes: u32,
+    /// What is promised: a destination of a reliable session acknowledges.
+    #[serde(default)]
+    pub delivery: Delivery,
     /// When content starts, on the source's clock.
     pub start: Instant,
     /// When content stops, on the source's clock.
@@ -315,6 +332,11 @@ pub enum Event {
         /// The session.
         key: SessionKey,
     },
+    /// Every destination of a reliable session has everything that its source offered.
+    SessionCompleted {
+        /// The session.
+        key: SessionKey,
+    },
     /// A conference ended.
     ConferenceEnded {
         /// The conference.
@@ -437,6 +459,9 @@ pub enum CommandError {
     /// Symbols are empty or do not fit a frame.
     #[error("symbols of {0} bytes: a symbol has 1 to {max} bytes", max = crate::header::SYMBOL_BYTES_MAX)]
     BadSymbolSize(u32),
+    /// A reliable session keeps a word with a bit for each destination.
+    #[error("{0} destinations: a reliable session has at most {max}", max = crate::reliable::DESTINATIONS_MAX)]
+    TooManyDestinations(usize),
     /// Policies would be asked for without end.
     #[error("policy_period is 0: it must be longer than zero, or null for a session that never asks again")]
     NoPeriod,

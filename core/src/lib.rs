@@ -12,6 +12,7 @@
 //!   arrived. [`route`]: routes as trees.
 //! - [`feeder`]: a queue per conference before each next hop. [`hop`]: handshake, pacing and control messages of
 //!   the connection to a neighbour.
+//! - [`reliable`]: sessions that lose nothing: acknowledgements, repeats, windows.
 //! - [`congestion`]: how fast a paced hop may send, learnt from its peer's reports.
 //! - [`wire`]: everything that crosses a hop, byte by byte. [`header`]: a packet's header while it is in a node.
 //! - [`stats`], [`report`]: what is counted and told; [`stopwatch`]: how long single packets take. [`timer`]: the timing wheel. [`rng`]: named random streams.
@@ -30,6 +31,7 @@ pub mod ids;
 pub mod io;
 pub mod node;
 pub mod payload;
+pub mod reliable;
 pub mod report;
 pub mod rng;
 pub mod route;

@@ -570,6 +570,31 @@ fn e0605_file_without_a_rate() {
     assert!(parse_str("good.json", &text, &LoadOptions::default()).is_ok(), "rates of the source serve");
 }
 
+/// Aim: a word of bits has 64 of them; a reliable file needs no rate, since windows bound it.
+#[test]
+fn e0606_too_many_destinations_of_a_reliable_session() {
+    let nodes: Vec<String> = (1..=66).map(|id| format!("{{\"id\": {id}}}")).collect();
+    let scenario = |last: u32, delivery: &str| {
+        let destinations: Vec<String> = (2..=last).map(|id| id.to_string()).collect();
+        format!(
+            "{{\"bellini\": 1, \"duration\": \"1 s\", \"nodes\": [{}], \"topology\": {{\"mesh\": true, \"delay\": \"1 ms\"}},
+             \"conferences\": [{{\"id\": 1, \"sessions\": [{{\"id\": 1, \"source\": 1, \"destinations\": [{}],
+             \"delivery\": \"{delivery}\", \"content\": {{\"kind\": \"file\", \"bytes\": \"1 MiB\", \"rate\": \"1 Mbit/s\"}},
+             \"routing\": \"direct\"}}]}}]}}",
+            nodes.join(", "),
+            destinations.join(", "),
+        )
+    };
+    expect(&diagnose(&scenario(66, "reliable")), "E0606", &["has 65 destinations", "at most 64"]);
+    for good in [scenario(65, "reliable"), scenario(66, "best-effort")] {
+        assert!(parse_str("good.json", &good, &LoadOptions::default()).is_ok());
+    }
+    let constant = "{\"kind\": \"constant\", \"rate\": \"1 Mbit/s\"}";
+    let reliable = "{\"kind\": \"file\", \"bytes\": \"1 MiB\"}, \"delivery\": \"reliable\"";
+    assert!(parse_str("good.json", &GOOD.replace(constant, reliable), &LoadOptions::default()).is_ok());
+    refuse("\"source\"", "\"delivery\": \"reliabel\", \"source\"", "E0208", &["did you mean \"reliable\"?"]);
+}
+
 #[test]
 fn e0701_restart_without_a_crash() {
     refuse_with(
@@ -607,7 +632,6 @@ fn e0704_node_on_both_sides() {
 
 #[test]
 fn e0801_not_in_this_version() {
-    refuse("\"source\"", "\"delivery\": \"reliable\", \"source\"", "E0801", &["best-effort"]);
     refuse("\"source\"", "\"coding\": {}, \"source\"", "E0801", &["packets are not coded yet"]);
 }
 

@@ -6,7 +6,7 @@ use bellini_core::io::{Command, CommandError};
 use bellini_core::session::SinkSessionStats;
 use bellini_core::time::Instant;
 use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES};
-use bellini_core::wire::packet::PacketHeader;
+use bellini_core::wire::packet::{PacketFlags, PacketHeader};
 use bellini_core::wire::routing;
 use bellini_scenarios::conduct::{
     CrossFlowFigures, Degrade, LinkFigures, NodeFigures, SessionCounts, SessionFigures, SourceCounts,
@@ -89,6 +89,9 @@ impl Testbed for World<'_> {
         let mut symbols = BTreeSet::new();
         let mut note = |header: &[u8]| {
             let Ok((packet, routing)) = PacketHeader::parse(header) else { return };
+            if packet.flags.contains(PacketFlags::ACKNOWLEDGEMENT) {
+                return;
+            }
             let Ok((_, behind)) = routing::split_first(routing) else { return };
             let Ok(route) = routing::decode(&routing[..routing.len() - behind.len()]) else { return };
             for node in route.destinations() {
@@ -103,6 +106,26 @@ impl Testbed for World<'_> {
         for process in self.nodes.iter().filter_map(|node| node.process.as_ref()) {
             for feeder in process.hops().iter().filter_map(|hop| hop.feeder.as_ref()) {
                 feeder.for_each_queued(&mut |packet| note(packet.header.packet()));
+            }
+        }
+        // What a reliable source holds for a destination is still to come.
+        for entry in
+            self.nodes.iter().filter_map(|node| node.process.as_ref()).flat_map(|node| node.sessions())
+        {
+            let Some(source) = &entry.source else { continue };
+            let Some(sender) = &source.reliable else { continue };
+            for symbol in sender.base()..sender.next_symbol() {
+                let Some(held) = sender.held(symbol) else { continue };
+                for lacking in sender.destinations().filter(|destination| !destination.has(symbol)) {
+                    let timestamp = held.timestamp.as_nanos();
+                    symbols.insert((entry.key, lacking.node, source.epoch, symbol, timestamp));
+                }
+            }
+            if let Some((symbol, _)) = &source.pending {
+                for destination in sender.destinations() {
+                    let timestamp = symbol.timestamp.as_nanos();
+                    symbols.insert((entry.key, destination.node, source.epoch, symbol.id, timestamp));
+                }
             }
         }
         let mut counts = BTreeMap::new();

@@ -17,6 +17,8 @@ mod hooks;
 mod loss;
 mod overflow;
 mod queueing;
+mod reliable;
+mod reliable_swarm;
 mod repeat;
 mod schedulers;
 mod streams;

@@ -33,6 +33,8 @@ pub(super) struct FileSource {
     /// Bytes made ahead.
     chunk: Bytes,
     sum: DigestSum,
+    /// Symbols that are in the digest.
+    summed: u32,
 }
 
 /// Collects one file at a destination.
@@ -77,6 +79,7 @@ impl FileSource {
             pacer: rate.map(|rate| Pacer::new(rate, context.symbol_bytes).after(context.start)),
             chunk: Bytes::new(),
             sum: DigestSum::default(),
+            summed: 0,
         }
     }
 
@@ -100,8 +103,11 @@ impl FileSource {
             self.make_chunk(context);
         }
         let bytes = self.chunk.split_to(len as usize);
-        self.sum.add(index, &bytes);
         self.next += 1;
+        if self.next > self.summed {
+            self.sum.add(index, &bytes);
+            self.summed = self.next;
+        }
         SourcePoll::Symbol(Symbol {
             id: u64::from(index),
             object: 0,
@@ -113,13 +119,19 @@ impl FileSource {
         })
     }
 
+    /// Begins again with the first symbol; the digest is of the first time.
+    pub(super) fn rewind(&mut self) {
+        self.next = 0;
+        self.chunk = Bytes::new();
+    }
+
     pub(super) fn is_greedy(&self) -> bool {
         self.pacer.is_none()
     }
 
     /// What identifies the file, once all of it was yielded.
     pub(super) fn digest(&self) -> Option<FileDigest> {
-        (self.next == self.layout.count).then(|| self.sum.finish())
+        (self.summed == self.layout.count).then(|| self.sum.finish())
     }
 
     fn make_chunk(&mut self, context: &SourceContext) {

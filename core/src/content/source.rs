@@ -10,7 +10,7 @@ use super::spec::Content;
 use super::video::Video;
 use crate::feeder::Lane;
 use crate::ids::SessionKey;
-use crate::payload::{Payload, Synthetic};
+use crate::payload::{self, Payload, Synthetic};
 use crate::rng::Seed;
 use crate::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -176,7 +176,10 @@ impl Source {
     pub fn poll(&mut self, now: Instant) -> SourcePoll {
         if let Kind::File(file) = &mut self.kind {
             let polled = file.poll(now, &self.context);
-            if let SourcePoll::Symbol(symbol) = &polled {
+            // What is made again is counted once.
+            if let SourcePoll::Symbol(symbol) = &polled
+                && symbol.id >= self.stats.symbols
+            {
                 self.stats.count(symbol, &self.context);
             }
             return polled;
@@ -201,6 +204,27 @@ impl Source {
         let symbol = self.cut();
         self.stats.count(&symbol, &self.context);
         SourcePoll::Symbol(symbol)
+    }
+
+    /// Returns the payload of a symbol that was made before: content is a pure function of the symbol, so that nothing
+    /// has to be kept to send it again.
+    #[must_use]
+    pub fn payload_again(&self, symbol: u64, len: u32) -> Payload {
+        let what = Synthetic { key: self.context.key, symbol, offset: 0, len };
+        if matches!(self.kind, Kind::File(_)) {
+            let mut bytes = bytes::BytesMut::zeroed(len as usize);
+            payload::fill(self.context.seed, what, &mut bytes);
+            return Payload::Bytes(bytes.freeze());
+        }
+        Payload::Synthetic(what)
+    }
+
+    /// Lets a file begin again with its first symbol, for a destination that came late or forgot what it had; other
+    /// content goes on as it is. Returns whether it begins again.
+    pub fn rewind(&mut self) -> bool {
+        let Kind::File(file) = &mut self.kind else { return false };
+        file.rewind();
+        true
     }
 
     /// Returns the feeder lane for the symbols.

@@ -22,6 +22,8 @@ pub struct Feeder<P> {
     stats: FeederStats,
     /// Conferences of which packets wait.
     busy: u32,
+    /// Queues with packets that may go.
+    ready: u32,
 }
 
 /// A packet that left the feeder; it lies in its slot until the next call.
@@ -54,6 +56,7 @@ impl<P: Default> Feeder<P> {
             slots: Slots::new(),
             stats: FeederStats::default(),
             busy: 0,
+            ready: 0,
         }
     }
 
@@ -97,7 +100,8 @@ impl<P: Default> Feeder<P> {
             self.stats.refused_conferences += 1;
             return self.refuse(lane, bytes);
         };
-        let was_empty = self.table.queues[index as usize].is_empty();
+        let queue = &self.table.queues[index as usize];
+        let (was_empty, was_ready, held) = (queue.is_empty(), queue.is_ready(), queue.held);
         while self.used(index, lane) + u64::from(bytes) > limit || self.links.is_full() {
             if lane == Lane::Bulk || !self.drop_oldest_live(index, dropped) {
                 return self.refuse(lane, bytes);
@@ -107,7 +111,9 @@ impl<P: Default> Feeder<P> {
         if was_empty {
             self.busy += 1;
             self.table.fills(index);
-            self.schedule.filled(&mut self.table.queues, index);
+        }
+        if !was_ready && (lane == Lane::Live || !held) {
+            self.line_up(index);
         }
         self.schedule.pushed(index, lane, bytes);
         let slot = self.links.take(bytes);
@@ -135,11 +141,15 @@ impl<P: Default> Feeder<P> {
         let (index, lane) = self.schedule.select(&mut self.table.queues, &self.links)?;
         let queue = &mut self.table.queues[index as usize];
         let (slot, bytes) = queue.lane_mut(lane).pop_front(&self.links)?;
-        let (conference, is_empty) = (queue.conference, queue.is_empty());
+        let (conference, is_empty, is_ready) = (queue.conference, queue.is_empty(), queue.is_ready());
         self.links.free(slot);
         self.schedule.served(&mut self.table.queues, index, lane, bytes);
+        if !is_ready {
+            self.step_out(index);
+        }
         if is_empty {
-            self.emptied(index);
+            self.busy -= 1;
+            self.table.emptied(index);
         }
         self.stats.popped_packets += 1;
         self.stats.popped_bytes += u64::from(bytes);
@@ -155,18 +165,70 @@ impl<P: Default> Feeder<P> {
         let Some(index) = self.table.find(conference) else { return Removed::default() };
         let queue = &mut self.table.queues[index as usize];
         let Backlog { packets, bytes } = queue.backlog();
+        let was_ready = queue.is_ready();
         if packets > 0 {
             for lane in Lane::ALL {
                 queue.lane_mut(lane).clear(&mut self.links);
             }
             self.busy -= 1;
-            self.schedule.removed(&mut self.table.queues, index);
+            if was_ready {
+                self.schedule.removed(&mut self.table.queues, index);
+                self.ready -= 1;
+            }
             self.table.emptied(index);
         }
         self.table.release(index);
         self.stats.removed_packets += packets;
         self.stats.removed_bytes += bytes;
         Removed { packets, bytes }
+    }
+
+    /// Keeps a conference's bulk lane back: the next hop is under pressure. Packets are still accepted up to the lane's
+    /// limit. Returns `false`, having done nothing, with [`Scheduler::Fifo`](super::Scheduler::Fifo), where all
+    /// conferences share one line, or when there is no queue left.
+    pub fn hold(&mut self, conference: ConferenceId) -> bool {
+        if matches!(self.schedule, Schedule::Fifo(_)) {
+            return false;
+        }
+        let Some(index) = self.table.find_or_insert(conference) else { return false };
+        let queue = &mut self.table.queues[index as usize];
+        let was_ready = queue.is_ready();
+        queue.held = true;
+        if was_ready && !queue.is_ready() {
+            self.step_out(index);
+        }
+        true
+    }
+
+    /// Lets a conference's bulk lane go on.
+    pub fn release(&mut self, conference: ConferenceId) {
+        let Some(index) = self.table.find(conference) else { return };
+        let queue = &mut self.table.queues[index as usize];
+        let was_ready = queue.is_ready();
+        queue.held = false;
+        if !was_ready && queue.is_ready() {
+            self.line_up(index);
+        }
+    }
+
+    /// Whether a conference's bulk lane is kept back.
+    #[must_use]
+    pub fn is_held(&self, conference: ConferenceId) -> bool {
+        self.table.find(conference).is_some_and(|index| self.table.queues[index as usize].held)
+    }
+
+    /// Whether there is a packet that may go.
+    #[inline]
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.ready > 0
+    }
+
+    /// Returns the part of its limit that a conference's lane uses, in bytes of (used, limit).
+    #[must_use]
+    pub fn lane_use(&self, conference: ConferenceId, lane: Lane) -> (u64, u64) {
+        let used = self.table.find(conference).map_or(0, |index| self.used(index, lane));
+        (used, self.limit(lane))
     }
 
     /// Returns what waits in the feeder.
@@ -250,7 +312,9 @@ impl<P: Default> Feeder<P> {
         self.links.free(slot);
         self.schedule.dropped();
         if is_idle {
-            self.emptied(victim);
+            self.step_out(victim);
+            self.busy -= 1;
+            self.table.emptied(victim);
         }
         self.stats.dropped_live_packets += 1;
         self.stats.dropped_live_bytes += u64::from(bytes);
@@ -258,10 +322,18 @@ impl<P: Default> Feeder<P> {
         true
     }
 
-    fn emptied(&mut self, index: u32) {
-        self.busy -= 1;
+    /// The queue at `index` has packets that may go: it gets in line.
+    #[inline]
+    fn line_up(&mut self, index: u32) {
+        self.schedule.filled(&mut self.table.queues, index);
+        self.ready += 1;
+    }
+
+    /// The queue at `index` has none that may go.
+    #[inline]
+    fn step_out(&mut self, index: u32) {
         self.schedule.emptied(&mut self.table.queues, index);
-        self.table.emptied(index);
+        self.ready -= 1;
     }
 
     #[cold]
@@ -349,6 +421,41 @@ mod tests {
             assert_eq!(feeder.lane_room(A, Lane::Bulk), 0);
             assert_eq!((feeder.stats().refused_bulk_packets, feeder.stats().refused_bulk_bytes), (1, 401));
             assert_eq!(drain(&mut feeder), [0, 2], "{scheduler:?}");
+        }
+    }
+
+    /// Aim: a held bulk lane is passed over, by every scheduler that can, while its conference's live packets and other
+    /// conferences go on; what is in it goes once it is released, in order; ending the conference takes it.
+    #[test]
+    fn a_held_bulk_lane_waits_and_nothing_else_does() {
+        for scheduler in SCHEDULERS {
+            let mut feeder = feeder(scheduler);
+            push(&mut feeder, A, Lane::Bulk, 100, 0).unwrap();
+            push(&mut feeder, B, Lane::Bulk, 100, 1).unwrap();
+            assert_eq!(feeder.hold(A), scheduler != Scheduler::Fifo);
+            if scheduler == Scheduler::Fifo {
+                assert_eq!(drain(&mut feeder), [0, 1], "no lanes of its own");
+                continue;
+            }
+            push(&mut feeder, A, Lane::Live, 100, 2).unwrap();
+            push(&mut feeder, A, Lane::Bulk, 100, 3).unwrap();
+            let mut gone = drain(&mut feeder);
+            gone.sort_unstable();
+            assert_eq!(
+                (gone, feeder.is_ready(), feeder.is_held(A)),
+                (vec![1, 2], false, true),
+                "{scheduler:?}"
+            );
+            assert_eq!((feeder.backlog().packets, feeder.lane_use(A, Lane::Bulk)), (2, (200, 1_000)));
+            feeder.configure(A, 2, 3);
+            assert!(feeder.peek().is_none());
+            feeder.release(A);
+            assert_eq!(drain(&mut feeder), [0, 3], "{scheduler:?}");
+            assert!(feeder.hold(A) && !feeder.is_ready());
+            push(&mut feeder, A, Lane::Bulk, 100, 4).unwrap();
+            assert_eq!(feeder.remove_conference(A), Removed { packets: 1, bytes: 100 });
+            push(&mut feeder, A, Lane::Bulk, 100, 5).unwrap();
+            assert_eq!(drain(&mut feeder), [5], "a conference that comes again is not held");
         }
     }
 

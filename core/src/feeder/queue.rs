@@ -83,6 +83,8 @@ pub(super) struct Queue {
     pub(super) weight: u32,
     /// Rank of the conference, higher first (strict priority).
     pub(super) priority: u8,
+    /// Whether the bulk lane is kept back because the next hop is under pressure.
+    pub(super) held: bool,
     /// Whether weight and priority were given, so that they must outlast an idle time.
     pub(super) configured: bool,
 }
@@ -98,6 +100,7 @@ impl Queue {
             deficit: 0,
             weight: 1,
             priority: 0,
+            held: false,
             configured: false,
         }
     }
@@ -115,6 +118,12 @@ impl Queue {
     /// Returns whether both lanes are empty.
     pub(super) const fn is_empty(&self) -> bool {
         self.lanes[0].is_empty() && self.lanes[1].is_empty()
+    }
+
+    /// Returns whether there is a packet that may go.
+    #[inline]
+    pub(super) const fn is_ready(&self) -> bool {
+        !self.lanes[0].is_empty() || !self.lanes[1].is_empty() && !self.held
     }
 
     /// Returns the lane that is served next, bulk when both are empty.

@@ -81,6 +81,48 @@ impl SymbolWindow {
         }
     }
 
+    /// Returns the first symbol from `from` on that arrived, if the window knows of one.
+    #[must_use]
+    pub fn next_arrived(&self, from: u64) -> Option<u64> {
+        self.next_bit(from.max(self.base), 0)
+    }
+
+    /// Returns the first symbol from `from` on that has not arrived; what lies behind the window counts as arrived.
+    #[must_use]
+    pub fn next_missing(&self, from: u64) -> u64 {
+        let from = from.max(self.base);
+        self.next_bit(from, u64::MAX).unwrap_or_else(|| from.max(self.base.saturating_add(self.span())))
+    }
+
+    /// Returns which of the 64 symbols from `from` on have arrived, the first as the lowest bit; what lies outside the
+    /// window counts as missing.
+    #[must_use]
+    pub fn bits(&self, from: u64) -> u64 {
+        let word = |first: u64| {
+            let inside = first.checked_sub(self.base).is_some_and(|ahead| ahead < self.span());
+            if inside { self.words[self.slot(first)] } else { 0 }
+        };
+        let (first, shift) = (from / 64 * 64, from % 64);
+        let low = word(first) >> shift;
+        let high = if shift == 0 { 0 } else { first.checked_add(64).map_or(0, word) << (64 - shift) };
+        low | high
+    }
+
+    /// Returns the first symbol of the window from `from` on whose bit, after `flip`, is set.
+    fn next_bit(&self, from: u64, flip: u64) -> Option<u64> {
+        let mut first = from / 64 * 64;
+        let mut mask = u64::MAX << (from % 64);
+        while first - self.base < self.span() {
+            let word = (self.words[self.slot(first)] ^ flip) & mask;
+            if word != 0 {
+                return first.checked_add(u64::from(word.trailing_zeros()));
+            }
+            mask = u64::MAX;
+            first = first.checked_add(64)?;
+        }
+        None
+    }
+
     /// Returns the symbols that the window covers now.
     fn span(&self) -> u64 {
         self.words.len() as u64 * 64
@@ -155,6 +197,30 @@ mod tests {
         assert_eq!(window.insert(10_000_000_000), Arrived::New);
         assert_eq!(window.insert(0), Arrived::TooOld);
         assert_eq!(window.insert(u64::MAX), Arrived::New);
+    }
+
+    /// Aim: gaps are found wherever they lie against words, and at both ends of the window.
+    #[test]
+    fn gaps_and_arrivals_are_found() {
+        let mut window = SymbolWindow::new(256);
+        assert_eq!((window.next_missing(0), window.next_arrived(0)), (0, None));
+        for symbol in (0..130).filter(|symbol| ![0, 63, 64, 127].contains(symbol)) {
+            window.insert(symbol);
+        }
+        let missing: Vec<_> = (0..132).map(|from| window.next_missing(from)).collect();
+        let arrived: Vec<_> = (0..132).map(|from| window.next_arrived(from)).collect();
+        for from in 0..132_u64 {
+            let is_missing = |symbol: &u64| !window.contains(*symbol);
+            assert_eq!(Some(missing[from as usize]), (from..400).find(is_missing), "{from}");
+            let bits = (0..64).filter(|i| window.contains(from + i)).fold(0, |bits, i| bits | 1_u64 << i);
+            assert_eq!(window.bits(from), bits, "{from}");
+            assert_eq!(arrived[from as usize], (from..400).find(|symbol| !is_missing(symbol)), "{from}");
+        }
+        window.insert(u64::MAX);
+        assert_eq!(
+            (window.next_missing(0), window.next_arrived(7)),
+            (u64::MAX / 64 * 64 - 192, Some(u64::MAX))
+        );
     }
 
     #[test]

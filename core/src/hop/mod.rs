@@ -10,4 +10,4 @@ pub use control::{ControlLink, ControlStats};
 pub use hello::{Handshake, HelloOutcome, Peer};
 pub use paced::{FEEDBACK_CHUNK_BYTES, Pacing};
 pub use pacer::Pacer;
-pub use state::{Hop, HopStats, QueuedPacket, Room, STREAM_FRAME_BYTES_MAX};
+pub use state::{Hop, HopStats, Pressed, QueuedPacket, Room, STREAM_FRAME_BYTES_MAX};

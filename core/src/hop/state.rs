@@ -7,7 +7,7 @@ use crate::hop::control::ControlLink;
 use crate::hop::hello::Handshake;
 use crate::hop::paced::Pacing;
 use crate::hop::pacer::Pacer;
-use crate::ids::{FlowId, HopIndex, NodeId, SessionKey};
+use crate::ids::{ConferenceId, FlowId, HopIndex, NodeId, SessionKey};
 use crate::io::HopKind;
 use crate::payload::Payload;
 use crate::time::{Duration, Instant};
@@ -40,6 +40,15 @@ impl Default for QueuedPacket {
             previous: None,
         }
     }
+}
+
+/// A conference whose bulk lane here is under pressure, and who was told.
+#[derive(Clone, Debug)]
+pub struct Pressed {
+    /// The conference.
+    pub conference: ConferenceId,
+    /// The hops that its packets came on while the lane was more than half full, and when their peers were told last.
+    pub told: Vec<(HopIndex, Instant)>,
 }
 
 /// What the driver's send buffer for a hop can take.
@@ -133,6 +142,12 @@ pub struct Hop {
     pub renewals: u16,
     /// Sessions at this node that wait for room in the feeder.
     pub waiting: Vec<u32>,
+    /// Conferences whose bulk lane here is too full: upstream nodes were told.
+    pub pressed: Vec<Pressed>,
+    /// Conferences whose bulk lane is kept back because the peer is under pressure, and until when.
+    pub holds: Vec<(ConferenceId, Instant)>,
+    /// The timer of the first of them to end, or earlier.
+    pub hold_timer: Option<TimerId>,
     /// What it counted.
     pub stats: HopStats,
     /// `stats` at the last report.
@@ -161,6 +176,9 @@ impl Hop {
             timer: None,
             renewals: 0,
             waiting: Vec::new(),
+            pressed: Vec::new(),
+            holds: Vec::new(),
+            hold_timer: None,
             stats: HopStats::default(),
             reported: HopStats::default(),
         }

@@ -3,8 +3,9 @@
 use crate::flow::FlowList;
 use crate::header::SYMBOL_BYTES_MAX;
 use crate::ids::{HopIndex, NodeId, SessionKey};
-use crate::io::{Command, CommandError, Event, Install, PolicyReason, SessionSpec, SinkSpec};
+use crate::io::{Command, CommandError, Delivery, Event, Install, PolicyReason, SessionSpec, SinkSpec};
 use crate::node::Node;
+use crate::reliable::DESTINATIONS_MAX;
 use crate::session::{SinkSession, SourceSession};
 use crate::time::{Duration, Instant};
 use crate::wire::control::ControlBody;
@@ -106,7 +107,12 @@ impl Node {
         if self.sessions.get(index).source.is_some() {
             return Err(CommandError::DuplicateSession(spec.key));
         }
-        let source = SourceSession::new(spec, self.config.id, self.seed);
+        let count = spec.destinations.len();
+        if spec.delivery == Delivery::Reliable && count > DESTINATIONS_MAX {
+            return Err(CommandError::TooManyDestinations(count));
+        }
+        let bounds = (self.config.reliable, self.config.limits.dedup_symbols_max);
+        let source = SourceSession::new(now, spec, self.config.id, self.seed, bounds);
         self.sessions.get_mut(index).source = Some(Box::new(source));
         self.ask_policy(now, index, PolicyReason::Start);
         // The first poll only says when the first symbol is due, unless the session has begun already.
@@ -117,6 +123,7 @@ impl Node {
     fn join_session(&mut self, now: Instant, spec: &SinkSpec) -> Result<(), CommandError> {
         let index = self.own_session(spec.key)?;
         let sink = SinkSession::new(spec, self.seed, self.config.limits.dedup_symbols_max);
+        self.drop_ack_timer(index);
         self.sessions.get_mut(index).sink = Some(Box::new(sink));
         self.watch_clock(now, index, spec.source);
         Ok(())
@@ -127,6 +134,12 @@ impl Node {
         let entry = self.sessions.get_mut(index);
         if let Some(sink) = &mut entry.sink {
             sink.leave(now);
+        }
+        // Who has left acknowledges nothing any more.
+        self.drop_ack_timer(index);
+        let entry = self.sessions.get_mut(index);
+        if let Some(sink) = &mut entry.sink {
+            sink.receiver = None;
         }
         let back = entry.relay.ways_back().next();
         let node = self.config.id;
@@ -151,10 +164,17 @@ impl Node {
         let event = match (place, reason) {
             (Err(at), PolicyReason::Joined) => {
                 source.destinations.insert(at, node);
+                if let Some(sender) = &mut source.reliable {
+                    sender.join(now, node);
+                }
+                source.begin_again(now, node);
                 Event::Joined { key, node }
             }
             (Ok(at), PolicyReason::Left) => {
                 source.destinations.remove(at);
+                if let Some(sender) = &mut source.reliable {
+                    sender.leave(node);
+                }
                 if source.destinations.is_empty() {
                     source.drop_flows();
                 }
@@ -164,6 +184,8 @@ impl Node {
         };
         self.emit_event(event);
         self.ask_policy(now, index, reason);
+        // What waited for a destination that has left goes on.
+        self.kicked.push(index);
     }
 
     /// Installs flows, unless a later decision is there already.

@@ -48,6 +48,8 @@ impl Node {
         }
         let mut dropped = 0;
         for hop in &mut self.hops {
+            hop.pressed.retain(|pressed| pressed.conference != conference);
+            hop.holds.retain(|(held, _)| *held != conference);
             if let Some(feeder) = &mut hop.feeder {
                 dropped += feeder.remove_conference(conference).packets;
                 // Sessions of other conferences may have waited for that room, and no packet may be left that
@@ -81,6 +83,7 @@ impl Node {
     /// swept.
     pub(super) fn end_session(&mut self, now: Instant, index: u32) {
         self.stop_source(index);
+        self.drop_reliable(index);
         let entry = self.sessions.get_mut(index);
         entry.is_over = true;
         if let Some(sink) = &mut entry.sink {
@@ -93,6 +96,7 @@ impl Node {
 
     /// Removes a session whose source, if it is here, has stopped. Nothing may point to its entry any more.
     pub(super) fn forget(&mut self, index: u32) {
+        self.drop_reliable(index);
         self.kicked.retain(|kicked| *kicked != index);
         for hop in &mut self.hops {
             hop.waiting.retain(|waiting| *waiting != index);

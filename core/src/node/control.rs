@@ -153,6 +153,8 @@ impl Node {
                 self.end_conference(now, conference, Some(peer));
             }
             ControlBody::ClockProbe { .. } => self.take_clock_probe(now, from, message),
+            ControlBody::Pressure { conference, kind } => self.hold(now, from, conference, kind),
+            ControlBody::Release { conference, kind } => self.release(from, conference, kind),
             body => self.act(now, body),
         }
     }
@@ -200,8 +202,13 @@ impl Node {
             }
             ControlBody::ConferenceEnd { conference } => self.end_conference(now, conference, None),
             ControlBody::Setup { .. } => {}
+            ControlBody::Begin { key, epoch, symbol } => self.begin_sink(key, epoch, symbol),
             // Probes go by the nodes' own knowledge, answers along a route: these came the wrong way.
-            ControlBody::ClockProbe { .. } | ControlBody::ClockReply { .. } | ControlBody::Unknown { .. } => {
+            ControlBody::ClockProbe { .. }
+            | ControlBody::ClockReply { .. }
+            | ControlBody::Pressure { .. }
+            | ControlBody::Release { .. }
+            | ControlBody::Unknown { .. } => {
                 self.stats.dropped_control += 1;
             }
         }

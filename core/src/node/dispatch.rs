@@ -9,7 +9,8 @@ use crate::io::Event;
 use crate::node::receive::Packet;
 use crate::node::{DroppedPacket, Node};
 use crate::payload::Payload;
-use crate::session::{Delivery, SinkSession};
+use crate::reliable::AckDue;
+use crate::session::{SinkOutcome, SinkSession};
 use crate::stats::Drop;
 use crate::time::Instant;
 use crate::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
@@ -33,6 +34,10 @@ impl Node {
     /// Does with a checked packet what its Pathlet says.
     #[inline]
     pub(super) fn dispatch(&mut self, now: Instant, hop: HopIndex, mut packet: Packet<'_>) {
+        if packet.header.flags.contains(PacketFlags::ACKNOWLEDGEMENT) {
+            self.take_acknowledgement(now, hop, &packet);
+            return;
+        }
         let Some(index) = self.session_of_packet(now, hop, &packet) else { return };
         let kind = self.hops[hop.0 as usize].kind;
         let payload_bytes = packet.body.payload_len() as u64;
@@ -158,6 +163,7 @@ impl Node {
 
     fn deliver(&mut self, now: Instant, index: u32, header: &PacketHeader, payload: Payload) {
         let dedup_symbols_max = self.config.limits.dedup_symbols_max;
+        let config = self.config.reliable;
         let sink = self
             .sessions
             .get_mut(index)
@@ -169,18 +175,29 @@ impl Node {
             is_clock_idle = !peer.is_probing;
             sink.set_clock(peer.estimator.offset_at(now));
         }
-        match sink.on_packet(now, header, &payload) {
-            Delivery::Delivered(_) => {
+        let outcome = sink.on_packet(now, header, &payload);
+        let due = sink.on_reliable(now, header, outcome, &config);
+        match outcome {
+            SinkOutcome::Delivered(_) => {
                 self.stats.delivered_packets += 1;
-                if sink.deliver_events {
+                if let Some(order) = &mut sink.order
+                    && order.push(header.symbol, Instant::from_nanos(header.timestamp_ns), &payload)
+                {
+                    self.deliver_in_order(index, header.key);
+                } else if sink.deliver_events {
                     let timestamp = Instant::from_nanos(header.timestamp_ns);
                     let event =
                         Event::Delivered { key: header.key, symbol: header.symbol, timestamp, payload };
                     self.emit_event(event);
                 }
             }
-            Delivery::Duplicate => self.stats.duplicate_packets += 1,
-            Delivery::Late => self.stats.drop_packets(Drop::Late, 1),
+            SinkOutcome::Duplicate => self.stats.duplicate_packets += 1,
+            SinkOutcome::Late => self.stats.drop_packets(Drop::Late, 1),
+        }
+        match due {
+            AckDue::Waiting => {}
+            AckDue::Now => self.acknowledge(now, index),
+            AckDue::After(delay) => self.arm_ack_timer(now + delay, index),
         }
         if is_clock_idle {
             self.begin_probing(now, index);
@@ -218,7 +235,7 @@ impl Node {
     /// Has the feeder of `next` queue a packet of `bytes` bytes, whose header and payload `write` puts into its slot;
     /// whether it was taken, or else refused.
     #[inline]
-    fn put(
+    pub(super) fn put(
         &mut self,
         now: Instant,
         next: HopIndex,
@@ -243,6 +260,14 @@ impl Node {
         write(slot);
         slot.key = header.key;
         slot.flow = header.flow;
+        if lane == Lane::Bulk
+            && let Some(previous) = slot.previous
+        {
+            let (used, limit) = feeder.lane_use(header.key.conference, lane);
+            if used >= limit / 2 {
+                self.tell_pressure(now, next, header.key.conference, previous);
+            }
+        }
         if !self.dropped.is_empty() {
             self.on_dropped(now);
         }
@@ -252,12 +277,12 @@ impl Node {
 
 /// Returns what a packet of `bytes` bytes counts for in a feeder: all that it takes on the link.
 #[inline]
-fn queued_bytes(bytes: usize) -> u32 {
+pub(super) fn queued_bytes(bytes: usize) -> u32 {
     (FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + UDP_IP_BYTES + bytes) as u32
 }
 
 #[inline]
-fn write_header(slot: &mut QueuedPacket, fixed: &[u8], pathlet: &[u8], coding: &[u8]) {
+pub(super) fn write_header(slot: &mut QueuedPacket, fixed: &[u8], pathlet: &[u8], coding: &[u8]) {
     let fits = slot.header.write(fixed.len(), |out| out.copy_from_slice(fixed), pathlet, coding);
     debug_assert!(fits, "routing headers and coding headers are checked when they come in");
 }

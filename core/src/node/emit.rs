@@ -20,6 +20,11 @@ impl Node {
     /// Emits what is due of a session, and sets the timer for what is not.
     pub(super) fn run_source(&mut self, now: Instant, index: u32) {
         let Some(mut source) = self.sessions.get_mut(index).source.take() else { return };
+        if source.reliable.is_some() {
+            self.run_reliable(now, index, &mut source);
+            self.sessions.get_mut(index).source = Some(source);
+            return;
+        }
         if source.finished {
             // It was stopped while it waited for room or a route.
             self.sessions.get_mut(index).source = Some(source);
@@ -145,7 +150,7 @@ impl Node {
         self.kicked = kicked;
     }
 
-    fn finish_source(&mut self, index: u32, source: &mut SourceSession) {
+    pub(super) fn finish_source(&mut self, index: u32, source: &mut SourceSession) {
         if !source.finished {
             source.finished = true;
             let key = self.sessions.get(index).key;
@@ -158,7 +163,7 @@ impl Node {
         let entry = self.sessions.get_mut(index);
         let key = entry.key;
         let Some(source) = &mut entry.source else { return };
-        if source.finished {
+        if source.is_done() {
             return;
         }
         if let Some(id) = source.policy_timer.take() {
@@ -175,7 +180,9 @@ impl Node {
     /// Stops a source for good.
     pub(super) fn stop_source(&mut self, index: u32) {
         let Some(mut source) = self.sessions.get_mut(index).source.take() else { return };
-        for id in [source.timer.take(), source.policy_timer.take()].into_iter().flatten() {
+        // A reliable session still repeats, over whatever routes there are.
+        let policy_timer = if source.reliable.is_none() { source.policy_timer.take() } else { None };
+        for id in [source.timer.take(), policy_timer].into_iter().flatten() {
             self.timers.cancel(id);
         }
         source.pending = None;

@@ -18,7 +18,9 @@ mod emit;
 mod grant;
 mod hops;
 mod overflow;
+mod pressure;
 mod receive;
+mod reliable;
 mod reporting;
 mod timers;
 mod transmit;
@@ -72,6 +74,10 @@ pub struct Node {
     reported_at: Instant,
     /// Frames without packets are built here.
     scratch: Vec<u8>,
+    /// Acknowledgements are written here: one allocation serves many.
+    ack_bytes: bytes::BytesMut,
+    /// Lanes under pressure that a packet has left.
+    relieved: Vec<(HopIndex, ConferenceId)>,
     /// Packets that feeders dropped in the call under way.
     dropped: Vec<DroppedPacket>,
     /// Times single packets, where the driver lends a clock.
@@ -120,6 +126,8 @@ impl Node {
             passed_back: VecDeque::new(),
             reported_at: now,
             scratch: Vec::new(),
+            ack_bytes: bytes::BytesMut::new(),
+            relieved: Vec::new(),
             dropped: Vec::new(),
             stopwatch: None,
             config,

@@ -14,7 +14,7 @@ use crate::session::OverflowState;
 use crate::stats::Drop;
 use crate::time::{Duration, Instant};
 use crate::wire::control::ControlBody;
-use crate::wire::packet::PACKET_FIXED_BYTES;
+use crate::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
 
 /// Least distance of policy questions because of overflow, for one session.
 const POLICY_INTERVAL: Duration = Duration::from_secs(5);
@@ -25,6 +25,9 @@ impl Node {
     pub(super) fn refused(&mut self, now: Instant, bytes: u32, pathlet: &[u8], parts: &Copies<'_>) {
         self.stats.drop_packets(Drop::Refused, 1);
         let mut header = HeaderBuf::default();
+        if parts.header.flags.contains(PacketFlags::ACKNOWLEDGEMENT) {
+            return;
+        }
         if header.write(parts.fixed.len(), |out| out.copy_from_slice(parts.fixed), pathlet, &[]) {
             let (key, flow) = (parts.header.key, parts.header.flow);
             self.note_overflow(now, &DroppedPacket { key, flow, previous: parts.previous, bytes, header });
@@ -36,7 +39,7 @@ impl Node {
     pub(super) fn on_dropped(&mut self, now: Instant) {
         let mut dropped = core::mem::take(&mut self.dropped);
         self.stats.drop_packets(Drop::LiveOverflow, dropped.len() as u64);
-        for packet in dropped.drain(..) {
+        for packet in dropped.drain(..).filter(|packet| !is_acknowledgement(&packet.header)) {
             self.note_overflow(now, &packet);
         }
         self.dropped = dropped;
@@ -113,6 +116,12 @@ impl Node {
             self.ask_policy(now, index, PolicyReason::Overflow);
         }
     }
+}
+
+/// Whether the packet is an acknowledgement: it is no content, nobody is told that it overflowed.
+fn is_acknowledgement(header: &HeaderBuf) -> bool {
+    PacketHeader::parse(header.packet())
+        .is_ok_and(|(header, _)| header.flags.contains(PacketFlags::ACKNOWLEDGEMENT))
 }
 
 /// Returns the routing part of a packet's header.

@@ -12,8 +12,14 @@ pub(super) enum Timer {
     Symbol(u32),
     /// A session's policies are to be asked again (index into the session table).
     Policy(u32),
+    /// A reliable session repeats, or tries a flow (index into the session table).
+    Reliable(u32),
+    /// A destination of a reliable session acknowledges (index into the session table).
+    Acknowledge(u32),
     /// A hop may send again, or repeats a hello or control message.
     Hop(HopIndex),
+    /// What a hop keeps back because its peer is under pressure goes on.
+    Held(HopIndex),
     /// An overflow notice that was held back.
     Overflow(SessionKey),
     /// The next probe of a source's clock (index into the table of clocks).
@@ -35,11 +41,14 @@ impl Node {
                     }
                     self.run_source(now, index);
                 }
+                Timer::Reliable(index) => self.on_reliable_timer(now, index),
+                Timer::Acknowledge(index) => self.on_ack_timer(now, index),
                 Timer::Policy(index) => self.ask_policy(now, index, PolicyReason::Periodic),
                 Timer::Hop(index) => {
                     self.hops[index.0 as usize].timer = None;
                     self.on_hop_timer(now, index);
                 }
+                Timer::Held(index) => self.end_holds(now, index),
                 Timer::Overflow(key) => self.tell_held_back(now, key),
                 Timer::Clock(peer) => self.probe_clock(now, peer),
                 Timer::Report => {

@@ -1,6 +1,7 @@
 //! Handing frames out: hellos first, then control messages or packets, hop by hop.
 
 use crate::congestion::{Allowance, SentFrame};
+use crate::feeder::Lane;
 use crate::hop::{FEEDBACK_CHUNK_BYTES, HelloOutcome};
 use crate::ids::HopIndex;
 use crate::io::{HopKind, Transmit};
@@ -35,6 +36,9 @@ impl Node {
     #[must_use]
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
         self.advance(now);
+        if !self.relieved.is_empty() {
+            self.tell_relief(now);
+        }
         let (index, next) = loop {
             let Some(&index) = self.ready.front() else {
                 if self.kicked.is_empty() {
@@ -76,7 +80,7 @@ impl Node {
         if let Some(control) = &hop.control {
             return if control.has_frame() { Ok(Next::Control) } else { Err(None) };
         }
-        let waiting = hop.feeder.as_ref().is_some_and(|feeder| feeder.backlog().packets > 0);
+        let waiting = hop.feeder.as_ref().is_some_and(|feeder| feeder.is_ready());
         if let Some(pacing) = &mut hop.pacing {
             let allowance = if waiting { pacing.allowance(now) } else { Allowance::Blocked };
             return match allowance {
@@ -103,7 +107,10 @@ impl Node {
         let header = frame_header(hop, now, FrameKind::Data);
         let is_stream = hop.kind == HopKind::Stream;
         let feeder = hop.feeder.as_mut().expect("data hops have a feeder");
-        let popped = feeder.pop().expect("the backlog was looked at");
+        let popped = feeder.pop().expect("it was looked for one");
+        if popped.lane == Lane::Bulk && !hop.pressed.is_empty() {
+            self.relieved.push((index, popped.conference));
+        }
         let payload = core::mem::replace(&mut popped.packet.payload, Payload::Bytes(Bytes::new()));
         let body = popped.packet.header.packet().len() + payload.len();
         // A report goes before the packet where both fit one frame.
@@ -230,6 +237,7 @@ impl Node {
                 self.emit_event(crate::io::Event::HopClosed { peer, kind });
             }
             self.emit_event(crate::io::Event::HopOpened { peer, kind, rtt });
+            self.retry_flows(index);
         }
         self.mark_ready(index);
     }

@@ -8,6 +8,6 @@ mod table;
 
 pub(crate) use relay::Learnt;
 pub use relay::{RelayFlow, RelayState};
-pub use sink::{Delivery, SinkSession, SinkSessionStats};
+pub use sink::{SinkOutcome, SinkSession, SinkSessionStats};
 pub use source::{FirstHop, SourceSession, SourceSessionStats};
 pub use table::{ConferenceEntry, OverflowState, SessionEntry, SessionTable};

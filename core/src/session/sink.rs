@@ -5,12 +5,14 @@ use crate::clock::Estimate;
 use crate::content::spec::Content;
 use crate::content::{Arrival, Sink, SinkContext, SinkStats};
 use crate::flow::{Arrived, SymbolWindow};
-use crate::ids::Epoch;
-use crate::io::{MeasureWindow, SinkSpec};
+use crate::ids::{Epoch, FlowId, Incarnation, NodeId};
+use crate::io::{Delivery, MeasureWindow, SinkSpec};
 use crate::payload::Payload;
+use crate::reliable::{AckDue, Order, Receiver, ReliableConfig};
 use crate::rng::Seed;
 use crate::stats::Histogram;
 use crate::time::{Duration, Instant};
+use crate::wire::acknowledgement::Ranges;
 use crate::wire::packet::PacketHeader;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +36,10 @@ pub struct SinkSession {
     /// Delays of measured symbols, in nanoseconds.
     pub delays: Histogram,
     loss_runs: LossRuns,
+    /// What makes delivery reliable; `None`: best effort.
+    pub(crate) receiver: Option<Box<Receiver>>,
+    /// Puts the events of a reliable session's deliveries in order.
+    pub(crate) order: Option<Box<Order>>,
     /// (packets, bytes, sum of delays) at the last report.
     pub reported: (u64, u64, u64),
 }
@@ -78,11 +84,20 @@ pub struct SinkSessionStats {
     /// Largest bound of the error of a measured symbol's delay, in nanoseconds; 0 where clocks are not estimated.
     #[serde(default)]
     pub delay_error_ns_max: u64,
+    /// Acknowledgements sent.
+    #[serde(default)]
+    pub acks: u64,
+    /// Acknowledgements that no way back to the source was known for.
+    #[serde(default)]
+    pub wayless_acks: u64,
+    /// Symbols of a reliable session that were delivered out of order, because their source went beyond the window.
+    #[serde(default)]
+    pub unordered_packets: u64,
 }
 
 /// What became of a packet at its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
+pub enum SinkOutcome {
     /// Delivered, after this delay.
     Delivered(Duration),
     /// Its symbol had been delivered before.
@@ -105,6 +120,7 @@ impl SinkSession {
             measure_to: spec.measure.to,
             verify: true,
         };
+        let is_reliable = spec.delivery == Delivery::Reliable;
         Self {
             content: Some(Box::new(ContentSink {
                 sink: Sink::new(&spec.content, context),
@@ -114,6 +130,8 @@ impl SinkSession {
             })),
             measure: spec.measure,
             deliver_events: spec.deliver_events,
+            receiver: is_reliable.then(Box::default),
+            order: (is_reliable && spec.deliver_events).then(|| Box::new(Order::new(dedup_symbols_max))),
             ..Self::unannounced(dedup_symbols_max)
         }
     }
@@ -133,6 +151,8 @@ impl SinkSession {
             stats: SinkSessionStats::default(),
             delays: Histogram::default(),
             loss_runs: LossRuns::default(),
+            receiver: None,
+            order: None,
             reported: (0, 0, 0),
         }
     }
@@ -157,11 +177,11 @@ impl SinkSession {
 
     /// Takes a packet in, at `now` of this node's clock.
     #[inline]
-    pub fn on_packet(&mut self, now: Instant, packet: &PacketHeader, payload: &Payload) -> Delivery {
+    pub fn on_packet(&mut self, now: Instant, packet: &PacketHeader, payload: &Payload) -> SinkOutcome {
         let is_possible = packet.timestamp_ns <= TIMESTAMP_NS_MAX;
         if !is_possible || self.epoch != Some(packet.epoch) && !self.turn_epoch(now, packet.epoch) {
             self.stats.late_packets += 1;
-            return Delivery::Late;
+            return SinkOutcome::Late;
         }
         let created = Instant::from_nanos(packet.timestamp_ns);
         let measured = self.measure.contains(created);
@@ -172,11 +192,11 @@ impl SinkSession {
             Arrived::Duplicate => {
                 self.stats.duplicate_packets += 1;
                 self.stats.measured_duplicates += u64::from(measured);
-                return Delivery::Duplicate;
+                return SinkOutcome::Duplicate;
             }
             Arrived::TooOld => {
                 self.stats.late_packets += 1;
-                return Delivery::Late;
+                return SinkOutcome::Late;
             }
         }
         let len = payload.len() as u64;
@@ -208,7 +228,24 @@ impl SinkSession {
             let source_now = Instant::from_nanos(packet.timestamp_ns.saturating_add(delay.as_nanos()));
             content.sink.on_symbol(source_now, &arrival, payload);
         }
-        Delivery::Delivered(delay)
+        SinkOutcome::Delivered(delay)
+    }
+
+    /// Notes a packet for acknowledgements, and says when the next one is due.
+    #[inline]
+    pub(crate) fn on_reliable(
+        &mut self,
+        now: Instant,
+        packet: &PacketHeader,
+        outcome: SinkOutcome,
+        config: &ReliableConfig,
+    ) -> AckDue {
+        let Some(receiver) = &mut self.receiver else { return AckDue::Waiting };
+        if self.epoch != Some(packet.epoch) {
+            return AckDue::Waiting;
+        }
+        let is_new = matches!(outcome, SinkOutcome::Delivered(_));
+        receiver.on_packet(now, packet.flow, packet.number, is_new, config)
     }
 
     #[inline]
@@ -234,6 +271,12 @@ impl SinkSession {
         if self.epoch.is_some() {
             self.loss_runs.turn_epoch(&self.window);
             self.window = SymbolWindow::new(self.window.symbols_max());
+            if let Some(receiver) = &mut self.receiver {
+                receiver.turn_epoch();
+            }
+            if self.order.is_some() {
+                self.order = Some(Box::new(Order::new(self.window.symbols_max())));
+            }
             let source_now = self.source_now(now);
             if let Some(content) = &mut self.content {
                 content.turn_epoch(source_now);
@@ -241,6 +284,25 @@ impl SinkSession {
         }
         self.epoch = Some(epoch);
         true
+    }
+
+    /// Returns the acknowledgement of what has come so far, and the flow whose way back it takes; `None`: nothing came,
+    /// or nothing is promised.
+    pub(crate) fn acknowledge(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        incarnation: Incarnation,
+    ) -> Option<(Epoch, FlowId, Ranges)> {
+        let receiver = self.receiver.as_mut()?;
+        let (epoch, flow) = (self.epoch?, receiver.newest_flow()?);
+        Some((epoch, flow, receiver.acknowledge(now, &self.window, node, incarnation)))
+    }
+
+    /// Returns the epoch of the packets that come, once one came.
+    #[must_use]
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.epoch
     }
 
     /// Returns the measuring window, on the source's clock.

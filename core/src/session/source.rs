@@ -3,7 +3,8 @@
 use crate::content::{Source, SourceContext, SourceStats, Symbol};
 use crate::flow::FlowList;
 use crate::ids::{Epoch, HopIndex, Incarnation, NodeId, SessionKey};
-use crate::io::{DrawMode, HopKind, MeasureWindow, SessionSpec};
+use crate::io::{Delivery, DrawMode, HopKind, MeasureWindow, SessionSpec};
+use crate::reliable::{ReliableConfig, Sender, SenderStats};
 use crate::rng::{Seed, Stream};
 use crate::route::Route;
 use crate::time::{Duration, Instant};
@@ -45,6 +46,10 @@ pub struct SourceSession {
     pub policy_timer: Option<TimerId>,
     /// Whether it has offered everything.
     pub finished: bool,
+    /// Largest payload of one symbol, in bytes.
+    pub symbol_bytes: u32,
+    /// What makes delivery reliable; `None`: best effort, or the conference is over.
+    pub reliable: Option<Box<Sender>>,
     /// What was counted.
     pub stats: SourceSessionStats,
     /// (packets, bytes) at the last report.
@@ -81,12 +86,23 @@ pub struct SourceSessionStats {
     pub bytes: u64,
     /// Symbols that no route was there for.
     pub unrouted_symbols: u64,
+    /// What reliable delivery took; zeros for best effort.
+    #[serde(default)]
+    pub reliable: SenderStats,
 }
 
 impl SourceSession {
-    /// Returns the session as `spec` describes it, without flows.
+    /// Returns the session as `spec` describes it, without flows. `bounds`: those of reliable delivery, and the symbols
+    /// that nodes tell from duplicates.
     #[must_use]
-    pub fn new(spec: &SessionSpec, node: NodeId, seed: Seed) -> Self {
+    pub fn new(
+        now: Instant,
+        spec: &SessionSpec,
+        node: NodeId,
+        seed: Seed,
+        bounds: (ReliableConfig, usize),
+    ) -> Self {
+        let (config, span) = bounds;
         let SessionSpec { key, epoch, .. } = spec;
         let MeasureWindow { from, to } = spec.measure;
         let context = SourceContext {
@@ -116,6 +132,9 @@ impl SourceSession {
             timer: None,
             policy_timer: None,
             finished: false,
+            symbol_bytes: spec.symbol_bytes,
+            reliable: (spec.delivery == Delivery::Reliable)
+                .then(|| Box::new(Sender::new(now, config, span, &spec.destinations))),
             stats: SourceSessionStats::default(),
             reported: (0, 0),
             first_hops: Vec::new(),
@@ -124,12 +143,22 @@ impl SourceSession {
 
     /// Replaces the flows; what went over the old ones is kept by route.
     pub fn replace_flows(&mut self, flows: FlowList) {
-        self.drop_flows();
+        self.retire_flows();
+        if let Some(sender) = &mut self.reliable {
+            sender.install(&flows);
+        }
         self.flows = Some(flows);
     }
 
     /// Takes the flows away, as when nobody is left to send to; what went over them is kept by route.
     pub fn drop_flows(&mut self) {
+        self.retire_flows();
+        if let Some(sender) = &mut self.reliable {
+            sender.uninstall();
+        }
+    }
+
+    fn retire_flows(&mut self) {
         for flow in self.flows.iter().flat_map(FlowList::flows) {
             match self.retired.iter_mut().find(|(route, _)| *route == flow.route) {
                 Some((_, packets)) => *packets += flow.packets,
@@ -138,6 +167,30 @@ impl SourceSession {
             }
         }
         self.flows = None;
+    }
+
+    /// A destination of a reliable session has nothing of what was sent: a file begins again for it, of other content it
+    /// gets what comes from now on.
+    pub(crate) fn begin_again(&mut self, now: Instant, node: NodeId) {
+        let Some(sender) = &mut self.reliable else { return };
+        if sender.next_symbol() > 0 && self.content.rewind() {
+            sender.rewind(now, node);
+            self.pending = None;
+            self.finished = false;
+        }
+    }
+
+    /// Whether it has offered everything, and nobody waits for any of it.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.finished && self.reliable.as_ref().is_none_or(|sender| sender.is_settled())
+    }
+
+    /// Returns what was counted, with what reliable delivery took.
+    #[must_use]
+    pub fn counted(&self) -> SourceSessionStats {
+        let reliable = self.reliable.as_ref().map_or(self.stats.reliable, |sender| sender.stats);
+        SourceSessionStats { reliable, ..self.stats }
     }
 
     /// Returns what the content counted.

@@ -184,6 +184,11 @@ impl SessionTable {
         self.entries.iter_mut().flatten()
     }
 
+    /// Returns all sessions with their index, in order of it, to change them.
+    pub fn iter_all_mut(&mut self) -> impl Iterator<Item = (u32, &mut SessionEntry)> {
+        self.entries.iter_mut().enumerate().filter_map(|(i, entry)| Some((i as u32, entry.as_mut()?)))
+    }
+
     fn conference(&mut self, id: ConferenceId) -> u32 {
         if let Some(index) = self.find_conference(id) {
             return index;

@@ -20,11 +20,13 @@ pub enum Drop {
     Rejected,
     /// No room in the table of sessions.
     TableFull,
+    /// An acknowledgement that no way back to its source is known for, or that went in a circle.
+    NoWayBack,
 }
 
 impl Drop {
     /// All causes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::LiveOverflow,
         Self::Refused,
         Self::ConferenceEnded,
@@ -32,6 +34,7 @@ impl Drop {
         Self::TooLarge,
         Self::Rejected,
         Self::TableFull,
+        Self::NoWayBack,
     ];
 
     /// Returns the cause's name in results.
@@ -45,6 +48,7 @@ impl Drop {
             Self::TooLarge => "too_large",
             Self::Rejected => "rejected",
             Self::TableFull => "table_full",
+            Self::NoWayBack => "no_way_back",
         }
     }
 }
@@ -108,7 +112,7 @@ pub struct NodeStats {
     pub delivered_packets: u64,
     /// Packets whose symbol had been delivered.
     pub duplicate_packets: u64,
-    /// Packets taken up without delivery (coding).
+    /// Packets taken up without delivery: acknowledgements at their source.
     pub absorbed_packets: u64,
     /// Packets that ended here, by cause ([`Drop`]).
     pub dropped_packets: [u64; Drop::ALL.len()],
@@ -128,6 +132,12 @@ pub struct NodeStats {
     pub stale_installs: u64,
     /// Overflow notices sent.
     pub overflow_notices: u64,
+    /// Messages of pressure sent upstream.
+    #[serde(default)]
+    pub pressures_sent: u64,
+    /// Messages of pressure that came, and kept something back.
+    #[serde(default)]
+    pub pressures_received: u64,
 }
 
 impl NodeStats {
@@ -170,5 +180,7 @@ impl NodeStats {
         self.dropped_events += other.dropped_events;
         self.stale_installs += other.stale_installs;
         self.overflow_notices += other.overflow_notices;
+        self.pressures_sent += other.pressures_sent;
+        self.pressures_received += other.pressures_received;
     }
 }

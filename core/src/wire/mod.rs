@@ -16,6 +16,7 @@
 //! once and then reads fixed offsets; nothing on the packet path allocates. A field that is reserved is
 //! written as zero and ignored when read. The reasons for each field are in `docs/protocol.md`.
 
+pub mod acknowledgement;
 pub mod control;
 mod error;
 pub mod frame;

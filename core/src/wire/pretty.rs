@@ -164,6 +164,15 @@ fn write_message(f: &mut fmt::Formatter<'_>, message: &ControlMessage) -> fmt::R
         ControlBody::ClockReply { t1_ns, t2_ns, t3_ns } => {
             write!(f, "asked at {t1_ns} ns, came at {t2_ns} ns, answered at {t3_ns} ns")?;
         }
+        ControlBody::Pressure { conference, kind } => {
+            write!(f, "conference {conference} is to be kept back from {kind:?} hops")?;
+        }
+        ControlBody::Release { conference, kind } => {
+            write!(f, "conference {conference} may go on over {kind:?} hops")?;
+        }
+        ControlBody::Begin { key, epoch, symbol } => {
+            write!(f, "session {key} begins with symbol {symbol} of epoch {epoch}")?;
+        }
         ControlBody::Unknown { kind, bytes } => write!(f, "unknown message {kind} of {} bytes", bytes.len())?,
     }
     write!(f, ", id {} from {}", message.id, message.origin)?;

@@ -54,6 +54,8 @@ pub(super) struct Net {
     incarnations: BTreeMap<u32, u32>,
     configure: fn(&mut NodeConfig),
     in_flight: BTreeMap<(Instant, u64), Crossing>,
+    /// Every so many-th packet is lost; 0: none.
+    pub(super) lose_every: u64,
     sent: u64,
     pub(super) pipes: BTreeMap<(u32, u32), Pipe>,
     cuts: Stream,
@@ -117,6 +119,7 @@ impl Net {
             incarnations: BTreeMap::new(),
             configure,
             in_flight: BTreeMap::new(),
+            lose_every: 0,
             sent: 0,
             pipes: BTreeMap::new(),
             cuts: SEED.stream("cuts"),
@@ -202,6 +205,7 @@ impl Net {
                 destinations: to.iter().map(|node| id(*node)).collect(),
                 content,
                 symbol_bytes: SYMBOL_BYTES,
+                delivery: bellini_core::io::Delivery::BestEffort,
                 hop_kind: kind,
                 start: ms(100).max(self.now + DELAY.saturating_mul(2)),
                 stop: ms(1_100),
@@ -220,6 +224,7 @@ impl Net {
                 source: id(1),
                 content: constant(),
                 symbol_bytes: SYMBOL_BYTES,
+                delivery: bellini_core::io::Delivery::BestEffort,
                 start: ms(100),
                 stop: ms(1_100),
                 measure: MeasureWindow { from: ms(0), to: ms(10_000) },
@@ -319,6 +324,9 @@ impl Net {
 
     fn send(&mut self, crossing: Crossing) {
         self.sent += 1;
+        if crossing.is_packet && self.lose_every > 0 && self.sent.is_multiple_of(self.lose_every) {
+            return;
+        }
         self.in_flight.insert((self.now + DELAY, self.sent), crossing);
     }
 

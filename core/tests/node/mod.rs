@@ -7,6 +7,7 @@ mod harness;
 mod hostile;
 mod overflow;
 mod paced;
+mod reliable;
 mod restart;
 mod sessions;
 mod stopwatch;

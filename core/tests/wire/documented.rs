@@ -1,8 +1,9 @@
 //! `docs/protocol.md` shows the bytes that the code writes.
 
-use bellini_core::ids::{Epoch, FlowId, Incarnation, NodeId, SessionKey};
+use bellini_core::ids::{ConferenceId, Epoch, FlowId, Incarnation, NodeId, SessionKey};
 use bellini_core::io::HopKind;
 use bellini_core::route::Route;
+use bellini_core::wire::acknowledgement::{Acknowledgement, FlowCount, Ranges};
 use bellini_core::wire::control::InstallFlow;
 use bellini_core::wire::hello::{Echo, HELLO_BYTES};
 use bellini_core::wire::{
@@ -86,6 +87,17 @@ fn hellos_are_shown() {
 }
 
 #[test]
+fn acknowledgements_are_shown() {
+    let mut ack = Ranges::new(node(9), Incarnation(2), 16_384, 100);
+    ack.duplicates = 3;
+    ack.push_flow(FlowCount { flow: FlowId(1), received: 90, highest: 120, hold_us: 2_000 });
+    assert!(ack.push(100, 102, || 0b101_1100) && ack.push(135, 115, || 0) && ack.push(135, 155, || 0));
+    let mut bytes = Vec::new();
+    Acknowledgement::Ranges(ack).emit_into(&mut bytes);
+    is_shown("acknowledgement", &bytes);
+}
+
+#[test]
 fn control_messages_are_shown() {
     let overflow = ControlBody::Overflow {
         key: KEY,
@@ -105,6 +117,8 @@ fn control_messages_are_shown() {
             Vec::new(),
             ControlBody::ClockProbe { key: KEY, t1_ns: 1_000_000_000, path: vec![node(7), node(3)] },
         ),
+        (Vec::new(), ControlBody::Pressure { conference: ConferenceId(1), kind: HopKind::Datagram }),
+        (route("3>2d"), ControlBody::Begin { key: KEY, epoch: Epoch(1), symbol: 700 }),
         (
             route("7>2d"),
             ControlBody::ClockReply { t1_ns: 1_000_000_000, t2_ns: 1_050_000_000, t3_ns: 1_050_000_001 },

@@ -68,7 +68,7 @@ impl Row {
 }
 
 /// A plot.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plot {
     /// What it shows.
     pub title: String,
@@ -78,6 +78,8 @@ pub struct Plot {
     pub x: (String, String),
     /// Name and unit of the vertical axis.
     pub y: (String, String),
+    /// Lower and upper end of the vertical axis; `None`: from zero to above the greatest value.
+    pub y_range: Option<(f64, f64)>,
     /// What is drawn.
     pub curves: Vec<Curve>,
 }
@@ -98,7 +100,7 @@ pub struct Bars {
 }
 
 /// Points of a plot that belong together.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
     /// Its name in the legend.
     pub name: String,
@@ -106,15 +108,30 @@ pub struct Curve {
     pub shape: Shape,
     /// Its points.
     pub points: Vec<(f64, f64)>,
+    /// Position of the curve that this one is a reference for: it has that one's colour, and is dashed.
+    pub beside: Option<usize>,
 }
 
 /// How a curve is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
     /// A dot for each point.
     Dots,
     /// A line through the points.
+    #[default]
     Line,
+    /// A line through the points, and a dot for each.
+    DottedLine,
+}
+
+impl Curve {
+    /// Returns how the curve at `index` looks.
+    fn style(&self, index: usize) -> Style {
+        match self.beside {
+            Some(other) => Style { dash: &[7.0, 3.0], ..Style::nth(other) },
+            None => Style::nth(index),
+        }
+    }
 }
 
 impl Page {
@@ -249,20 +266,14 @@ impl Plot {
         slug(&self.title)
     }
 
-    /// Returns the plot as a PNG picture.
+    /// Returns the plot as pictures of its own: SVG and PNG.
     ///
     /// # Errors
     /// [`ReportError::Draw`]: a defect.
-    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
-        Rasteriser::new().png(&self.draw()?)
-    }
-
-    /// Returns the plot as a picture of its own.
-    ///
-    /// # Errors
-    /// [`ReportError::Draw`]: a defect.
-    pub fn svg(&self) -> Result<String, ReportError> {
-        Ok(self.draw()?.text)
+    pub fn pictures(&self) -> Result<(String, Vec<u8>), ReportError> {
+        let svg = self.draw()?;
+        let png = Rasteriser::new().png(&svg)?;
+        Ok((svg.text, png))
     }
 
     /// Returns what is drawn, tidy: one line a point, `curve,x,y`.
@@ -288,36 +299,36 @@ impl Plot {
             title: &self.title,
             description: &self.caption,
             x: Axis::from_zero(&self.x.0, &self.x.1, values(|point| point.0)),
-            y: Axis::from_zero(&self.y.0, &self.y.1, values(|point| point.1)),
+            y: match self.y_range {
+                Some(range) => Axis::new(&self.y.0, &self.y.1, range),
+                None => Axis::from_zero(&self.y.0, &self.y.1, values(|point| point.1)),
+            },
             marks: &[],
         };
-        let keys: Vec<_> = self
-            .curves
-            .iter()
-            .enumerate()
-            .map(|(index, curve)| {
-                let shape = match curve.shape {
-                    Shape::Dots => KeyShape::Box,
-                    Shape::Line => KeyShape::Line,
-                };
-                Key { name: curve.name.clone(), style: Style::nth(index), shape }
-            })
-            .collect();
+        let key = |(index, curve): (usize, &Curve)| Key {
+            name: curve.name.clone(),
+            style: curve.style(index),
+            shape: if curve.shape == Shape::Dots { KeyShape::Box } else { KeyShape::Line },
+        };
+        let keys: Vec<_> = self.curves.iter().enumerate().map(key).collect();
         chart(&frame, &keys, Size::default(), |canvas, scale| {
             for (index, curve) in self.curves.iter().enumerate() {
-                let color = Style::nth(index).color;
+                let style = curve.style(index);
                 let name = escape(&curve.name);
                 let points = curve.points.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
+                let places: Vec<_> = points.map(|point| scale.at(*point)).collect();
                 canvas.group(&format!("class=\"series\" data-i=\"{index}\" data-n=\"{name}\""), || {
-                    match curve.shape {
-                        Shape::Dots => {
-                            for point in points {
-                                canvas.disc(scale.at(*point), 3.0, color, color)?;
-                            }
-                            Ok(())
-                        }
-                        Shape::Line => canvas.line(points.map(|point| scale.at(*point)), color, 1.8),
+                    if curve.shape != Shape::Dots {
+                        canvas.group(&style.attributes(), || {
+                            canvas.line(places.iter().copied(), style.color, 1.8)
+                        })?;
                     }
+                    if curve.shape != Shape::Line {
+                        for place in &places {
+                            canvas.disc(*place, 3.0, style.color, style.color)?;
+                        }
+                    }
+                    Ok(())
                 })?;
             }
             Ok(())
@@ -360,14 +371,9 @@ mod tests {
             band: Some((1.0, 3.0)),
             ..Row::default()
         };
-        let curve = Curve { name: "a".to_owned(), shape: Shape::Line, points: vec![(1.0, 0.5)] };
-        let plot = Plot {
-            title: "Ratio, by p (%)".to_owned(),
-            caption: String::new(),
-            x: (String::new(), String::new()),
-            y: (String::new(), String::new()),
-            curves: vec![curve],
-        };
+        let curve =
+            Curve { name: "a".to_owned(), shape: Shape::Line, points: vec![(1.0, 0.5)], beside: None };
+        let plot = Plot { title: "Ratio, by p (%)".to_owned(), curves: vec![curve], ..Plot::default() };
         let page = Page { rows: vec![row], ..Page::default() };
         assert!(page.csv().ends_with("\"p 1 %, R 20 ms\",packets/s,2,2.5,,,1,3,holds\n"), "{}", page.csv());
         assert_eq!((plot.slug().as_str(), plot.csv().as_str()), ("ratio-by-p", "curve,x,y\na,1,0.5\n"));
@@ -395,16 +401,19 @@ mod tests {
                 caption: "Of times.".to_owned(),
                 x: ("time".to_owned(), "us".to_owned()),
                 y: ("packets".to_owned(), "%".to_owned()),
+                y_range: None,
                 curves: vec![
                     Curve {
                         name: "ours".to_owned(),
                         shape: Shape::Line,
                         points: vec![(0.1, 0.0), (0.3, 100.0)],
+                        beside: None,
                     },
                     Curve {
                         name: "dots".to_owned(),
                         shape: Shape::Dots,
                         points: vec![(0.2, 50.0), (f64::NAN, 1.0)],
+                        beside: Some(0),
                     },
                 ],
             }],

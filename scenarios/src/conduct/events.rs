@@ -120,6 +120,10 @@ impl Conductor<'_> {
                 Ok(())
             }
             Event::SessionFinished { .. } => Ok(()),
+            Event::SessionCompleted { key } => {
+                let text = format!("Every destination of session {key} has everything.");
+                self.record_session(bed, observer, kind::SESSION_COMPLETED, key, id, text)
+            }
         }
     }
 }

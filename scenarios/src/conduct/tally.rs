@@ -3,6 +3,7 @@
 use super::figures::SessionFigures;
 use bellini_core::content::{SinkStats, SourceStats};
 use bellini_core::ids::{NodeId, SessionKey};
+use bellini_core::reliable::SenderStats;
 use bellini_core::route::Route;
 use bellini_core::session::{SessionEntry, SinkSessionStats};
 use bellini_core::stats::Histogram;
@@ -43,6 +44,9 @@ pub struct SourceTally {
     pub bytes: u64,
     /// Symbols that no route was there for.
     pub unrouted: u64,
+    /// What reliable delivery took.
+    #[serde(default)]
+    pub reliable: SenderStats,
     /// Packets by route, in order of first use, with the share that the route had last.
     pub flows: Vec<(Route, f64, u64)>,
 }
@@ -70,6 +74,7 @@ impl SourceTally {
             packets: source.stats.packets,
             bytes: source.stats.bytes,
             unrouted: source.stats.unrouted_symbols,
+            reliable: source.counted().reliable,
             flows: Vec::new(),
         };
         for (route, packets) in &source.retired {
@@ -96,6 +101,7 @@ impl SourceTally {
         self.packets += later.packets;
         self.bytes += later.bytes;
         self.unrouted += later.unrouted;
+        self.reliable.add(&later.reliable);
         for (route, share, packets) in &later.flows {
             self.add_flow(route, *share, *packets);
         }
@@ -138,6 +144,9 @@ impl SinkTally {
         own.measured_duplicates += more.measured_duplicates;
         own.negative_delays += more.negative_delays;
         own.unclocked_packets += more.unclocked_packets;
+        own.acks += more.acks;
+        own.wayless_acks += more.wayless_acks;
+        own.unordered_packets += more.unordered_packets;
         own.delay_error_ns_max = own.delay_error_ns_max.max(more.delay_error_ns_max);
         self.delays.merge(&later.delays);
         self.loss_runs.merge(&later.loss_runs);

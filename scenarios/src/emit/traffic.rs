@@ -2,7 +2,7 @@
 
 use super::Object;
 use crate::data::traces;
-use crate::model::{Conference, Delivery, FlowDraw, Membership, Session, StaticFlow};
+use crate::model::{Conference, FlowDraw, Membership, Session, StaticFlow};
 use crate::units::{format_rate, format_time};
 use bellini_core::content::spec::{Content, FrameTrace, Period, Playout, PlayoutMode, SizeDistribution};
 use bellini_core::ids::NodeId;
@@ -40,12 +40,7 @@ fn session(session: &Session) -> Value {
     all.put("source", session.source.get());
     all.put("destinations", session.destinations.iter().map(|node| node.get()).collect::<Vec<_>>());
     all.put("transport", session.transport.word());
-    all.put(
-        "delivery",
-        match session.delivery {
-            Delivery::BestEffort => "best-effort",
-        },
-    );
+    all.put("delivery", session.delivery.word());
     all.put("content", content(&session.content));
     all.size("symbol_bytes", u64::from(session.symbol_bytes));
     all.time("start", session.start);

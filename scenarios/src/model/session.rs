@@ -123,6 +123,31 @@ impl Transport {
 pub enum Delivery {
     /// Symbols may be lost.
     BestEffort,
+    /// Every destination gets every symbol.
+    Reliable,
+}
+
+impl Delivery {
+    /// What scenarios can ask for.
+    pub const ALL: [Self; 2] = [Self::BestEffort, Self::Reliable];
+
+    /// Returns the word in scenarios and results.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BestEffort => "best-effort",
+            Self::Reliable => "reliable",
+        }
+    }
+
+    /// Returns what nodes are told.
+    #[must_use]
+    pub const fn of_session(self) -> bellini_core::io::Delivery {
+        match self {
+            Self::BestEffort => bellini_core::io::Delivery::BestEffort,
+            Self::Reliable => bellini_core::io::Delivery::Reliable,
+        }
+    }
 }
 
 /// How the routes of a session are chosen: the policy's name and its parameters.

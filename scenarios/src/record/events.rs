@@ -20,6 +20,8 @@ pub mod kind {
     pub const SESSION_STARTED: &str = "session_started";
     /// A session's source stopped.
     pub const SESSION_STOPPED: &str = "session_stopped";
+    /// Every destination of a reliable session has everything that its source offered.
+    pub const SESSION_COMPLETED: &str = "session_completed";
     /// A conference ended.
     pub const CONFERENCE_ENDED: &str = "conference_ended";
     /// A policy was asked, or its decision installed.

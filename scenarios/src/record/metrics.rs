@@ -216,6 +216,14 @@ pub const METRICS: &[Metric] = &[
         "the content is not adaptive",
     ),
     entry(
+        Scope::Session,
+        "repeated_packets",
+        Recorded::Summary,
+        "packets",
+        "Packets of the whole run whose symbol had been sent before: repeats of lost ones, and tries of flows that seemed dead",
+        "the session is best-effort",
+    ),
+    entry(
         Scope::Destination,
         "sent_packets",
         Recorded::Summary,

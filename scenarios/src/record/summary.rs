@@ -181,6 +181,9 @@ pub struct SessionSummary {
     pub coding: Option<String>,
     /// What it promises: `best-effort`, `reliable`.
     pub delivery: String,
+    /// Packets with symbols that had been sent before, of the whole run; `None` when nothing is repeated.
+    #[serde(default)]
+    pub repeated_packets: Option<u64>,
     /// Rate of the payload that the source offered in the measuring window.
     #[serde(serialize_with = "round::option")]
     pub offered_mbps: Option<f64>,

@@ -101,6 +101,7 @@ fn full() -> Summary {
             transport: "udp-unpaced".into(),
             coding: None,
             delivery: "best-effort".into(),
+            repeated_packets: Some(12),
             offered_mbps: Some(10.0),
             destinations: vec![destination],
             flows: vec![FlowSummary { route: "1>3>{2,4}".into(), share: 1.0 / 3.0, packets: 333 }],

@@ -16,6 +16,7 @@ use crate::parse::tree::{Json, Span, Tree};
 use crate::units::format_time;
 use bellini_core::content::spec::Content;
 use bellini_core::ids::{ConferenceId, NodeId};
+use bellini_core::reliable::DESTINATIONS_MAX;
 use bellini_core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,8 +83,10 @@ impl Common {
     pub(crate) fn check_rate(&self, tree: &Tree, source: NodeId, network: &Network<'_>, sink: &mut Sink) {
         let node = network.nodes.iter().find(|node| node.id == source);
         let limited = node.is_some_and(|node| !node.hop_rates.is_empty());
+        // What a reliable session has under way is bounded by its windows.
+        let is_bounded = limited || self.delivery == Delivery::Reliable;
         if let (Content::File { rate: None, .. }, Transport::UdpUnpaced, false) =
-            (&self.content, self.transport, limited)
+            (&self.content, self.transport, is_bounded)
         {
             let place = tree.get("content").map_or(tree.span, |tree| tree.span);
             sink.error("E0605", place, "a file over `udp-unpaced` needs a rate", "no rate anywhere")
@@ -113,18 +116,17 @@ fn transport(tree: &Tree, sink: &mut Sink) -> Option<Transport> {
 
 fn delivery(tree: &Tree, sink: &mut Sink) -> Option<Delivery> {
     let Some(written) = tree.get("delivery") else { return Some(Delivery::BestEffort) };
-    match written.text()? {
-        "best-effort" => return Some(Delivery::BestEffort),
-        "reliable" => {
-            sink.error("E0801", written.span, "delivery `reliable` is not in this version", "")
-                .help("this version has \"best-effort\": symbols may be lost");
+    let word = written.text()?;
+    let known = Delivery::ALL.into_iter().find(|delivery| delivery.word() == word);
+    if known.is_none() {
+        let words = Delivery::ALL.map(Delivery::word);
+        let error = sink.error("E0208", written.span, format!("`delivery` cannot be \"{word}\""), "");
+        if let Some(meant) = nearest(word, words) {
+            error.help(format!("did you mean \"{meant}\"?"));
         }
-        other => {
-            sink.error("E0208", written.span, format!("`delivery` cannot be \"{other}\""), "")
-                .help("one of: best-effort");
-        }
+        error.help(format!("one of: {}", words.join(", ")));
     }
-    None
+    known
 }
 
 /// Reads the conferences that are written out.
@@ -230,6 +232,14 @@ impl Reader<'_, '_> {
         let members: BTreeSet<NodeId> =
             destinations.iter().copied().chain(joining.map(|churn| churn.node)).collect();
         let name = text(tree, "name").map_or_else(|| format!("s{id}"), str::to_owned);
+        if draft.delivery == Some(Delivery::Reliable) && members.len() > DESTINATIONS_MAX {
+            let text = format!("a reliable session has {} destinations", members.len());
+            let place = tree.get("destinations").map_or(tree.span, |tree| tree.span);
+            self.sink
+                .error("E0606", place, text, format!("at most {DESTINATIONS_MAX}"))
+                .help("a reliable source keeps a word with a bit for each destination")
+                .help("split them over several sessions, or use \"best-effort\"");
+        }
         let flows = self.routes(tree, &draft, (source, &destinations, &members), &name);
         let common = draft.complete()?;
         common.check_rate(tree, source, self.network, self.sink);

@@ -61,7 +61,7 @@ pub(crate) static SESSION: Object = Object {
             "delivery",
             Kind::Text,
             "`best-effort`",
-            "What is promised; this version has `best-effort`: symbols may be lost.",
+            "What is promised: `best-effort`, symbols may be lost; `reliable`, every destination gets every symbol (transports.md).",
         ),
         optional("coding", Kind::Reserved("packets are not coded yet"), "none", "Reserved."),
         required("content", CONTENT, "{\"kind\": \"constant\", \"rate\": \"1 Mbit/s\"}", "What it carries."),
@@ -352,7 +352,7 @@ pub(crate) static POPULATION: Object = Object {
         required("routing", POLICY, "\"shortest-delay\"", "How routes are chosen; any policy but `static`."),
         optional("assignment", POLICY, "`equal`", "How packets are spread over the routes."),
         optional("transport", Kind::Text, "`udp-unpaced`", TRANSPORT_DOC),
-        optional("delivery", Kind::Text, "`best-effort`", "What is promised."),
+        optional("delivery", Kind::Text, "`best-effort`", "What is promised: `best-effort` or `reliable`."),
         optional(
             "draw",
             Kind::Words(&["random", "stride"]),

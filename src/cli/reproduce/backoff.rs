@@ -180,12 +180,12 @@ fn draw(run: &Backoff) -> Vec<Plot> {
     let Backoff { level, drops, queued, allowed, at_source: notices, .. } = run;
     let at = |t: f64| level.iter().find(|(until, _)| *until >= t).map_or(0.0, |(_, value)| *value);
     let dots = notices.iter().map(|t| (*t, at(*t))).collect();
-    let curve = |name: &str, shape, points| Curve { name: name.to_owned(), shape, points };
+    let curve = |name: &str, shape, points| Curve { name: name.to_owned(), shape, points, beside: None };
     let time = || ("scenario time".to_owned(), "s".to_owned());
     let highest = level.iter().map(|point| point.1).fold(0.0, f64::max);
     let shown = |points: &Points| points.iter().map(|(t, rate)| (*t, rate.min(2.5 * highest))).collect();
     vec![
-        Plot {
+        Plot { y_range: None,
             title: "The source's level follows the overflow of a relay three hops away".to_owned(),
             caption: "Rate of the source's level; a dot for each overflow notice that the source heard; and what the \
                       congestion control of the relay's hop allowed, cut off at two and a half times the highest level."
@@ -198,7 +198,7 @@ fn draw(run: &Backoff) -> Vec<Plot> {
                 curve("allowed to the relay's hop", Shape::Line, shown(allowed)),
             ],
         },
-        Plot {
+        Plot { y_range: None,
             title: "Drops end once the source has backed off".to_owned(),
             caption: "Packets that the relay's feeder dropped in each quarter of a second, and KiB that waited in it."
                 .to_owned(),

@@ -1,12 +1,22 @@
 //! `bellini reproduce`: experiments whose outcome is known from elsewhere (the paper, ns-2, a closed form, the kernel),
 //! done here and put beside the reference.
 
-mod kernel;
 mod ablations;
 mod backoff;
+mod bins;
+mod common;
+mod dumbbell;
+mod equation;
+mod kernel;
 mod paper;
 mod parallel;
+mod reference;
+mod simulate;
 mod simulated;
+mod split_loop;
+mod tcp_theory;
+mod tfrc_loss;
+mod tfrc_step;
 
 use super::args::ReproduceOptions;
 use super::exit::{self, Failure};
@@ -14,6 +24,7 @@ use crate::Registry;
 use bellini_reports::reproduce::{Page, Row};
 use clap::builder::PossibleValue;
 use serde_json::{Value, json};
+use simulate::simulate;
 use std::path::{Path, PathBuf};
 
 /// An experiment with a name on the command line.
@@ -25,8 +36,17 @@ struct Experiment {
 }
 
 /// All experiments, in the order of the help.
-const GROUPS: &[&[Experiment]] =
-    &[paper::EXPERIMENTS, kernel::EXPERIMENTS, backoff::EXPERIMENTS, ablations::EXPERIMENTS];
+const GROUPS: &[&[Experiment]] = &[
+    paper::EXPERIMENTS,
+    tfrc_loss::EXPERIMENTS,
+    tfrc_step::EXPERIMENTS,
+    dumbbell::EXPERIMENTS,
+    split_loop::EXPERIMENTS,
+    tcp_theory::EXPERIMENTS,
+    kernel::EXPERIMENTS,
+    backoff::EXPERIMENTS,
+    ablations::EXPERIMENTS,
+];
 
 /// What an experiment is done with.
 struct Setting<'a> {
@@ -72,11 +92,12 @@ pub(super) fn run(registry: &Registry, options: &ReproduceOptions) -> Result<u8,
         .ok_or_else(|| Failure::new(exit::USAGE, format!("no experiment is called {}", options.name)))?;
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(experiment.name));
     std::fs::create_dir_all(&out).map_err(|error| unwritable(&out, &error))?;
-    let mut findings = (experiment.run)(&Setting { registry, options, out: &out })?;
+    let setting = Setting { registry, options, out: &out };
+    let mut findings = (experiment.run)(&setting)?;
     if options.quick {
         findings.page.notes.insert(0, "A short version: its figures prove nothing.".to_owned());
     }
-    write(&out, experiment.name, &findings)?;
+    write(setting.out, experiment.name, &findings)?;
     let page = &findings.page;
     for row in &page.rows {
         exit::print(&line(row, &page.reference));
@@ -97,9 +118,8 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 /// Leaves everything that readers want in `out`; plots of an earlier reproduction are replaced.
 fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
     let defect = |error| Failure::new(exit::FAILED, error);
-    let put_bytes =
+    let put =
         |path: PathBuf, bytes: &[u8]| std::fs::write(&path, bytes).map_err(|error| unwritable(&path, &error));
-    let put = |path: PathBuf, text: &str| put_bytes(path, text.as_bytes());
     let page = &findings.page;
     let html = page.render().map_err(defect)?;
     let plots = out.join("plots");
@@ -110,20 +130,22 @@ fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
         std::fs::create_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
     for map in &page.maps {
-        put(plots.join(map.slug()).with_extension("svg"), &map.svg().map_err(defect)?)?;
-        put_bytes(plots.join(map.slug()).with_extension("png"), &map.png().map_err(defect)?)?;
+        put(plots.join(map.slug()).with_extension("svg"), map.svg().map_err(defect)?.as_bytes())?;
+        put(plots.join(map.slug()).with_extension("png"), &map.png().map_err(defect)?)?;
     }
     for plot in &page.plots {
-        put_bytes(plots.join(plot.slug()).with_extension("png"), &plot.png().map_err(defect)?)?;
-        put(plots.join(plot.slug()).with_extension("svg"), &plot.svg().map_err(defect)?)?;
-        put(plots.join(plot.slug()).with_extension("csv"), &plot.csv())?;
+        let place = plots.join(plot.slug());
+        let (svg, png) = plot.pictures().map_err(defect)?;
+        put(place.with_extension("svg"), svg.as_bytes())?;
+        put(place.with_extension("png"), &png)?;
+        put(place.with_extension("csv"), plot.csv().as_bytes())?;
     }
     for bars in &page.bars {
-        put(plots.join(bars.slug()).with_extension("svg"), &bars.svg().map_err(defect)?)?;
+        put(plots.join(bars.slug()).with_extension("svg"), bars.svg().map_err(defect)?.as_bytes())?;
     }
-    put(out.join("table.csv"), &page.csv())?;
-    put(out.join("reproduce.json"), &format!("{:#}\n", document(name, findings)))?;
-    put(out.join("report.html"), &html)
+    put(out.join("table.csv"), page.csv().as_bytes())?;
+    put(out.join("reproduce.json"), format!("{:#}\n", document(name, findings)).as_bytes())?;
+    put(out.join("report.html"), html.as_bytes())
 }
 
 /// Returns `reproduce.json`.

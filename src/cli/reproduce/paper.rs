@@ -181,12 +181,18 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
             name: format!("run {run}"),
             shape: Shape::Dots,
             points: points.to_vec(),
+            ..Curve::default()
         })
         .collect()
     };
     let mut curves = runs(&cpu);
     let line = vec![(0.0, fit.intercept.max(0.0)), (most, fit.intercept + fit.slope * most)];
-    curves.push(Curve { name: "least squares".to_owned(), shape: Shape::Line, points: line });
+    curves.push(Curve {
+        name: "least squares".to_owned(),
+        shape: Shape::Line,
+        points: line,
+        ..Curve::default()
+    });
     let page = Page {
         title: "Fig. 6: packet rate against processor and memory".to_owned(),
         reference: "paper".to_owned(),
@@ -204,6 +210,7 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
                 x: x.clone(),
                 y: ("processor".to_owned(), "% of a core".to_owned()),
                 curves,
+                ..Plot::default()
             },
             Plot {
                 title: "Processor time per packet against packet rate".to_owned(),
@@ -213,6 +220,7 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
                 x: x.clone(),
                 y: ("processor time per packet".to_owned(), "us".to_owned()),
                 curves: runs(&per_packet),
+                ..Plot::default()
             },
             Plot {
                 title: "Memory against packet rate".to_owned(),
@@ -220,6 +228,7 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
                 x,
                 y: ("peak memory".to_owned(), "MiB".to_owned()),
                 curves: runs(&memory),
+                ..Plot::default()
             },
         ],
         bars: Vec::new(),
@@ -302,6 +311,7 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
             name: format!("run {run}"),
             shape: Shape::Line,
             points: points.iter().filter(|(x, _)| *x <= shown).map(|(x, y)| (*x, y * 100.0)).collect(),
+            ..Curve::default()
         });
         runs.push(json!({
             "seed": run, "digest": sample.load.digest(), "packets_per_s": sample.packets_per_s, "timed_packets": count,
@@ -356,6 +366,7 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
         name: "the paper's mean".to_owned(),
         shape: Shape::Line,
         points: vec![(figure.paper_us, 0.0), (figure.paper_us, 100.0)],
+        ..Curve::default()
     });
     let page = Page {
         title: figure.title.to_owned(),
@@ -373,6 +384,7 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
             x: ("time".to_owned(), "us".to_owned()),
             y: ("packets at most so long".to_owned(), "%".to_owned()),
             curves,
+            ..Plot::default()
         }],
         bars: Vec::new(),
         inputs: inputs(bench, ghz),

@@ -1,6 +1,6 @@
 //! Whose turn it is: the four schedulers behind one enum.
 //!
-//! A scheduler learns which queues have packets (`filled`, `emptied`), chooses one (`select`), and learns what
+//! A scheduler learns which queues have packets that may go (`filled`, `emptied`), chooses one (`select`), and learns what
 //! was taken from it (`served`). Choosing again without anything in between gives the same queue.
 
 mod arrivals;
@@ -40,7 +40,7 @@ impl Schedule {
         }
     }
 
-    /// The queue at `index` got its first packet: it takes its turn behind all others.
+    /// The queue at `index` got its first packet that may go: it takes its turn behind all others.
     #[inline]
     pub(super) fn filled(&mut self, queues: &mut [Queue], index: u32) {
         match self {
@@ -51,7 +51,7 @@ impl Schedule {
         }
     }
 
-    /// The queue at `index` ran empty.
+    /// The queue at `index` ran out of packets that may go.
     #[inline]
     pub(super) fn emptied(&mut self, queues: &mut [Queue], index: u32) {
         match self {
@@ -108,7 +108,7 @@ impl Schedule {
         }
     }
 
-    /// All packets of the queue at `index`, which was not empty, are gone.
+    /// All packets of the queue at `index`, which was in line, are gone.
     pub(super) fn removed(&mut self, queues: &mut [Queue], index: u32) {
         match self {
             Self::Fifo(arrivals) => arrivals.forget(index),
@@ -123,7 +123,7 @@ impl Schedule {
             return;
         }
         match self {
-            Self::StrictPriority(levels) if !queue.is_empty() => {
+            Self::StrictPriority(levels) if queue.is_ready() => {
                 levels.emptied(queues, index);
                 queues[index as usize].priority = priority;
                 levels.filled(queues, index);

@@ -1,7 +1,7 @@
 //! Bodies of control messages.
 
 use super::{
-    CLOCK_PATH_MAX, ConferenceId, ControlBody, FlowId, Incarnation, InstallFlow, NodeId, SessionId,
+    CLOCK_PATH_MAX, ConferenceId, ControlBody, Epoch, FlowId, Incarnation, InstallFlow, NodeId, SessionId,
     SessionKey,
 };
 use crate::io::HopKind;
@@ -15,6 +15,9 @@ const INSTALL: u8 = 5;
 const SETUP: u8 = 6;
 const CLOCK_PROBE: u8 = 7;
 const CLOCK_REPLY: u8 = 8;
+const PRESSURE: u8 = 9;
+const RELEASE: u8 = 10;
+const BEGIN: u8 = 11;
 
 const OVERFLOW_BYTES: usize = 26;
 const SETUP_BYTES: usize = 9;
@@ -22,6 +25,8 @@ const INSTALL_HEADER_BYTES: usize = 18;
 const FLOW_HEADER_BYTES: usize = 10;
 const CLOCK_PROBE_HEADER_BYTES: usize = 17;
 const CLOCK_REPLY_BYTES: usize = 24;
+const PRESSURE_BYTES: usize = 5;
+const BEGIN_BYTES: usize = 18;
 
 impl ControlBody {
     /// Returns the number of the message's type.
@@ -36,6 +41,9 @@ impl ControlBody {
             Self::Setup { .. } => SETUP,
             Self::ClockProbe { .. } => CLOCK_PROBE,
             Self::ClockReply { .. } => CLOCK_REPLY,
+            Self::Pressure { .. } => PRESSURE,
+            Self::Release { .. } => RELEASE,
+            Self::Begin { .. } => BEGIN,
             Self::Unknown { kind, .. } => *kind,
         }
     }
@@ -54,6 +62,8 @@ impl ControlBody {
             Self::Setup { .. } => SETUP_BYTES,
             Self::ClockProbe { path, .. } => CLOCK_PROBE_HEADER_BYTES + 4 * path.len(),
             Self::ClockReply { .. } => CLOCK_REPLY_BYTES,
+            Self::Pressure { .. } | Self::Release { .. } => PRESSURE_BYTES,
+            Self::Begin { .. } => BEGIN_BYTES,
             Self::Unknown { bytes, .. } => bytes.len(),
         }
     }
@@ -85,6 +95,9 @@ impl ControlBody {
             CLOCK_REPLY => {
                 Self::ClockReply { t1_ns: reader.u64()?, t2_ns: reader.u64()?, t3_ns: reader.u64()? }
             }
+            PRESSURE => Self::Pressure { conference: ConferenceId(reader.u32()?), kind: reader.hop_kind()? },
+            RELEASE => Self::Release { conference: ConferenceId(reader.u32()?), kind: reader.hop_kind()? },
+            BEGIN => Self::Begin { key: reader.key()?, epoch: Epoch(reader.u16()?), symbol: reader.u64()? },
             _ => return Ok(Self::Unknown { kind, bytes: bytes.to_vec() }),
         };
         if !reader.rest.is_empty() {
@@ -123,12 +136,7 @@ impl ControlBody {
             }
             Self::Setup { key, kind } => {
                 emit_key(*key, out);
-                out.push(match kind {
-                    HopKind::Stream => 1,
-                    HopKind::Paced => 2,
-                    // Control hops carry no sessions.
-                    HopKind::Datagram | HopKind::Control => 0,
-                });
+                out.push(hop_kind_byte(*kind));
             }
             Self::ClockProbe { key, t1_ns, path } => {
                 emit_key(*key, out);
@@ -143,8 +151,26 @@ impl ControlBody {
                     out.extend_from_slice(&timestamp.to_be_bytes());
                 }
             }
+            Self::Pressure { conference, kind } | Self::Release { conference, kind } => {
+                out.extend_from_slice(&conference.0.to_be_bytes());
+                out.push(hop_kind_byte(*kind));
+            }
+            Self::Begin { key, epoch, symbol } => {
+                emit_key(*key, out);
+                out.extend_from_slice(&epoch.0.to_be_bytes());
+                out.extend_from_slice(&symbol.to_be_bytes());
+            }
             Self::Unknown { bytes, .. } => out.extend_from_slice(bytes),
         }
+    }
+}
+
+fn hop_kind_byte(kind: HopKind) -> u8 {
+    match kind {
+        HopKind::Stream => 1,
+        HopKind::Paced => 2,
+        // Control hops carry no sessions.
+        HopKind::Datagram | HopKind::Control => 0,
     }
 }
 

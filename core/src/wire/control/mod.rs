@@ -25,11 +25,13 @@
 //! 6 setup           conference u32, session u32, kind of hop u8 (0 datagram, 1 stream)
 //! 7 clock-probe     conference u32, session u32, t1 u64, nodes u8, then each node passed u32
 //! 8 clock-reply     t1 u64, t2 u64, t3 u64
+//! 9 pressure, 10 release   conference u32, kind of hop u8
+//! 11 begin          conference u32, session u32, epoch u16, symbol u64
 //! ```
 
 use super::routing::{RouteLimits, validate_pathlet};
 use super::{WireError, read, split_fixed};
-use crate::ids::{ConferenceId, FlowId, Incarnation, NodeId, SessionId, SessionKey};
+use crate::ids::{ConferenceId, Epoch, FlowId, Incarnation, NodeId, SessionId, SessionKey};
 use crate::io::HopKind;
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +126,29 @@ pub enum ControlBody {
         /// The kind of hop that carries its packets: datagram or stream. A control hop carries none, and is
         /// written as a datagram hop.
         kind: HopKind,
+    },
+    /// The sender's bulk lane of a conference is half full: the receiver keeps what it has for the sender back.
+    Pressure {
+        /// The conference.
+        conference: ConferenceId,
+        /// The kind of hop that its packets come on.
+        kind: HopKind,
+    },
+    /// The lane is down to a quarter: the receiver may go on.
+    Release {
+        /// The conference.
+        conference: ConferenceId,
+        /// The kind of hop that its packets come on.
+        kind: HopKind,
+    },
+    /// A reliable session begins with this symbol for a destination: nothing before it will come.
+    Begin {
+        /// The session.
+        key: SessionKey,
+        /// The source's epoch.
+        epoch: Epoch,
+        /// The first symbol that the destination is owed.
+        symbol: u64,
     },
     /// A destination asks the session's source for its time. Travels against the session's packets, by what nodes
     /// learnt from those, and notes whom it passes.

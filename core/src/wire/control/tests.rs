@@ -75,6 +75,19 @@ fn messages_are_as_documented() {
              0000000000000001 0000000000000002 0000000000000003",
         ),
         (
+            frame("", ControlBody::Pressure { conference: ConferenceId(1), kind: HopKind::Paced }),
+            "00000003 00000004 01  0000000000000010 00000005 09 0005 0000  00000001 02",
+        ),
+        (
+            frame("", ControlBody::Release { conference: ConferenceId(1), kind: HopKind::Datagram }),
+            "00000003 00000004 01  0000000000000010 00000005 0A 0005 0000  00000001 00",
+        ),
+        (
+            frame("0006 80000002", ControlBody::Begin { key: KEY, epoch: Epoch(1), symbol: 700 }),
+            "00000003 00000004 01  0000000000000010 00000005 0B 0012 0006  0006 80000002
+             00000001 00000002 0001 00000000000002BC",
+        ),
+        (
             frame("", ControlBody::Unknown { kind: 200, bytes: vec![1, 2] }),
             "00000003 00000004 01  0000000000000010 00000005 C8 0002 0000  0102",
         ),
@@ -112,7 +125,20 @@ fn bodies() -> impl Strategy<Value = ControlBody> {
         (key(), any::<u64>(), prop::collection::vec(id(), 0..=CLOCK_PATH_MAX))
             .prop_map(|(key, t1_ns, path)| ControlBody::ClockProbe { key, t1_ns, path }),
         any::<[u64; 3]>().prop_map(|[t1_ns, t2_ns, t3_ns]| ControlBody::ClockReply { t1_ns, t2_ns, t3_ns }),
-        (9..=u8::MAX, prop::collection::vec(any::<u8>(), 0..40))
+        (any::<u32>(), any::<bool>()).prop_map(|(id, is_on)| {
+            let (conference, kind) = (ConferenceId(id), HopKind::Stream);
+            if is_on {
+                ControlBody::Pressure { conference, kind }
+            } else {
+                ControlBody::Release { conference, kind }
+            }
+        }),
+        (key(), any::<u16>(), any::<u64>()).prop_map(|(key, epoch, symbol)| ControlBody::Begin {
+            key,
+            epoch: Epoch(epoch),
+            symbol
+        }),
+        (12..=u8::MAX, prop::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(kind, bytes)| ControlBody::Unknown { kind, bytes }),
     ]
 }

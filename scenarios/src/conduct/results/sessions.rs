@@ -48,9 +48,8 @@ pub(super) fn session_summary(
         content: content_word(&spec.content).to_owned(),
         transport: spec.transport.word().to_owned(),
         coding: None,
-        delivery: match spec.delivery {
-            Delivery::BestEffort => "best-effort".to_owned(),
-        },
+        delivery: spec.delivery.word().to_owned(),
+        repeated_packets: (spec.delivery == Delivery::Reliable).then_some(source.reliable.repeated_packets),
         offered_mbps: rate(source.content.measured_bytes, window),
         destinations,
         flows: source

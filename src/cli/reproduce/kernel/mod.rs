@@ -49,7 +49,7 @@ fn shown(of: Option<Interval>, decimals: usize) -> String {
 }
 
 fn curve(name: &str, shape: Shape, points: Vec<(f64, f64)>) -> Curve {
-    Curve { name: name.to_owned(), shape, points }
+    Curve { name: name.to_owned(), shape, points, beside: None }
 }
 
 fn input(name: &str, value: String, origin: &str) -> (String, String, String) {

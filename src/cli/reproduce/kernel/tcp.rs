@@ -132,6 +132,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
     }
     notes.extend(lab.notes(measured.len() as u64));
     let page = Page {
+        bars: Vec::new(),
         title: "Simulated TCP against the kernel's".to_owned(),
         lead: format!(
             "One connection that always has something to send, over one link of 20 Mbit/s: goodput over {seconds} s after \
@@ -268,6 +269,7 @@ fn scatter(places: &[Place], samples: &[Sample]) -> Plot {
         places.iter().filter_map(both).collect()
     };
     Plot {
+        y_range: None,
         title: "Goodput, place by place".to_owned(),
         caption: "Each dot is a place of the grid; on the line both agree.".to_owned(),
         x: ("the kernel's".to_owned(), "Mbit/s".to_owned()),

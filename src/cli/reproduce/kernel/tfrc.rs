@@ -94,6 +94,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
     }
     notes.extend(lab.notes(measured.len() as u64));
     let page = Page {
+        bars: Vec::new(),
         title: "TFRC beside TCP: simulated and the kernel's".to_owned(),
         lead: format!(
             "Four TFRC hops and four TCP connections share a bottleneck of 15 Mbit/s with a drop-tail queue of one \
@@ -173,6 +174,7 @@ fn plot(controller: usize, samples: &[Sample]) -> Plot {
     let simulated = |sample: &Sample| Some(sample.simulated.clone()).filter(Shares::has_tcp);
     let most = here().map(|sample| sample.seed).max().unwrap_or(1) as f64;
     Plot {
+        y_range: None,
         title: format!("Normalised throughput beside {name}"),
         caption: "Means over the four connections of a kind, run by run; 1 is the fair share.".to_owned(),
         x: ("run".to_owned(), String::new()),

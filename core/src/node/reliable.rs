@@ -1,0 +1,448 @@
+//! Reliable sessions: the node carries what the machines of [`crate::reliable`] want sent.
+
+use crate::content::SourcePoll;
+use crate::feeder::Lane;
+use crate::flow::FlowBranch;
+use crate::header::SYMBOL_BYTES_MAX;
+use crate::hop::Hop;
+use crate::ids::{ConferenceId, Epoch, FlowId, HopIndex, NodeId, SessionKey};
+use crate::io::{Event, HopKind, PolicyReason};
+use crate::node::Node;
+use crate::node::dispatch::{Copies, queued_bytes, write_header};
+use crate::node::receive::Packet;
+use crate::node::timers::Timer;
+use crate::payload::Payload;
+use crate::reliable::{AckTaken, Sender, Sending};
+use crate::session::SourceSession;
+use crate::stats::Drop;
+use crate::time::Instant;
+use crate::wire::acknowledgement::{ACK_BYTES_MAX, Acknowledgement, Ranges};
+use crate::wire::control::ControlBody;
+use crate::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
+use crate::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
+use crate::wire::routing::{DEPTH_MAX, PATHLET_HEADER_BYTES};
+
+/// Packets that one call sends for a session; the rest follows at once by a timer.
+const PACKETS_PER_CALL: usize = 1_024;
+/// Acknowledgements are written into pieces of memory of this size.
+const ACK_CHUNK_BYTES: usize = 16 << 10;
+
+/// What became of an attempt to send one packet.
+enum Step {
+    /// It was sent.
+    Sent,
+    /// There will be content at that time.
+    WaitUntil(Instant),
+    /// An acknowledgement, room in a feeder, a route or a timeout will let it go on.
+    Blocked,
+}
+
+impl Node {
+    /// Sends what a reliable session may send, and sets its timers.
+    pub(super) fn run_reliable(&mut self, now: Instant, index: u32, source: &mut SourceSession) {
+        let Some(mut sender) = source.reliable.take() else { return };
+        let mut wake = Some(now);
+        for _ in 0..PACKETS_PER_CALL {
+            match self.reliable_step(now, index, source, &mut sender) {
+                Step::Sent => {}
+                Step::WaitUntil(at) => {
+                    wake = Some(at);
+                    break;
+                }
+                Step::Blocked => {
+                    wake = None;
+                    break;
+                }
+            }
+        }
+        if wake == Some(now)
+            && let Some(id) = source.timer.take()
+        {
+            self.timers.cancel(id);
+        }
+        if let (Some(at), None) = (wake, source.timer) {
+            source.timer = Some(self.timers.set(at, Timer::Symbol(index)));
+        }
+        if sender.timer.is_none()
+            && let Some(at) = sender.deadline(now)
+        {
+            sender.timer = Some(self.timers.set(at, Timer::Reliable(index)));
+        }
+        if source.finished && sender.is_settled() && source.pending.is_none() && !sender.is_complete {
+            sender.is_complete = true;
+            let key = self.sessions.get(index).key;
+            self.emit_event(Event::SessionCompleted { key });
+        }
+        source.reliable = Some(sender);
+    }
+
+    fn reliable_step(
+        &mut self,
+        now: Instant,
+        index: u32,
+        source: &mut SourceSession,
+        sender: &mut Sender,
+    ) -> Step {
+        let Some(list) = &mut source.flows else { return Step::Blocked };
+        let conference = self.sessions.get(index).key.conference;
+        let lane = source.content.lane();
+        let hops = &mut self.hops;
+        let mut ready = |branches: &[FlowBranch]| {
+            branches_ready(hops, index, (conference, lane), source.symbol_bytes, branches)
+        };
+        if sender.has_repeats() || sender.has_suspects() {
+            let first = list.draw(&mut source.stream);
+            if let Some(sending) = sender.choose_repeat(list, first, &mut ready) {
+                self.send_repeat(now, index, source, sender, sending);
+                return Step::Sent;
+            }
+        }
+        if source.pending.is_none() {
+            if source.finished || !sender.may_take(source.symbol_bytes) {
+                return Step::Blocked;
+            }
+            match source.content.poll(now) {
+                SourcePoll::Symbol(symbol) => {
+                    source.pending = Some((symbol, list.draw(&mut source.stream)));
+                }
+                SourcePoll::WaitUntil(at) => return Step::WaitUntil(at),
+                SourcePoll::Finished => {
+                    self.finish_source(index, source);
+                    return Step::Blocked;
+                }
+            }
+        }
+        let Some((symbol, first)) = source.pending.take() else { return Step::Blocked };
+        if sender.all_have_next() {
+            sender.hold(now, &symbol);
+            sender.pass_over();
+            return Step::Sent;
+        }
+        let Some(sending) = sender.choose_new(list, first, &mut ready) else {
+            source.pending = Some((symbol, first));
+            return Step::Blocked;
+        };
+        sender.hold(now, &symbol);
+        self.send_symbol(now, index, source, sender, sending, symbol.payload, PacketFlags::NONE);
+        Step::Sent
+    }
+
+    fn send_repeat(
+        &mut self,
+        now: Instant,
+        index: u32,
+        source: &mut SourceSession,
+        sender: &mut Sender,
+        sending: Sending,
+    ) {
+        let Some(held) = sender.held(sending.symbol) else { return };
+        let payload = source.content.payload_again(sending.symbol, held.len);
+        sender.stats.repeated_packets += 1;
+        sender.stats.probes += u64::from(sending.is_probe);
+        self.send_symbol(now, index, source, sender, sending, payload, PacketFlags::REPEAT);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all of it goes into one packet")]
+    fn send_symbol(
+        &mut self,
+        now: Instant,
+        index: u32,
+        source: &mut SourceSession,
+        sender: &mut Sender,
+        sending: Sending,
+        payload: Payload,
+        flags: PacketFlags,
+    ) {
+        let Some(held) = sender.held(sending.symbol).copied() else { return };
+        let Some(list) = &mut source.flows else { return };
+        let lane = match source.content.lane() {
+            Lane::Live => PacketFlags::NONE,
+            Lane::Bulk => PacketFlags::BULK,
+        };
+        let header = PacketHeader {
+            key: self.sessions.get(index).key,
+            epoch: source.epoch,
+            flow: sender.flow_id(sending.flow),
+            number: source.next_packet,
+            symbol: sending.symbol,
+            timestamp_ns: held.timestamp.as_nanos(),
+            flags: flags.with(lane),
+            object: held.object,
+            index: held.index,
+            count: held.count,
+        };
+        source.next_packet += 1;
+        source.stats.packets += 1;
+        source.stats.bytes += u64::from(held.len);
+        if let Some(place) = sender.place(sending.flow) {
+            list.flow_mut(place).packets += 1;
+        }
+        sender.on_sent(now, header.number, &sending);
+        let mut fixed = [0; PACKET_FIXED_BYTES];
+        header.emit(&mut fixed);
+        let parts = Copies { fixed: &fixed, header: &header, coding: &[], previous: None };
+        self.push_branches(now, sender.branches(list, &sending), &parts, payload);
+    }
+
+    /// A session's deadline has come: what timed out is sent again.
+    pub(super) fn on_reliable_timer(&mut self, now: Instant, index: u32) {
+        let entry = self.sessions.get_mut(index);
+        let key = entry.key;
+        let Some(source) = &mut entry.source else { return };
+        let Some(sender) = &mut source.reliable else { return };
+        sender.timer = None;
+        for node in sender.on_timer(now) {
+            self.change_membership(now, key, node, PolicyReason::Left);
+        }
+        self.run_source(now, index);
+    }
+
+    /// A hop has opened: flows over it that seemed dead are tried at once.
+    pub(super) fn retry_flows(&mut self, hop: HopIndex) {
+        for (index, entry) in self.sessions.iter_all_mut() {
+            let Some(source) = &mut entry.source else { continue };
+            let (Some(sender), Some(list)) = (&mut source.reliable, &source.flows) else { continue };
+            if sender.has_suspects() {
+                sender.retry(list, hop);
+                self.kicked.push(index);
+            }
+        }
+    }
+
+    /// Acknowledgements go from node to node by the ways back, until one of them is the source.
+    pub(super) fn take_acknowledgement(&mut self, now: Instant, hop: HopIndex, packet: &Packet<'_>) {
+        let key = packet.header.key;
+        let Some(index) = self.sessions.find(key) else {
+            self.stats.drop_packets(Drop::NoWayBack, 1);
+            return;
+        };
+        let entry = self.sessions.get_mut(index);
+        if entry.is_over {
+            self.stats.drop_packets(Drop::ConferenceEnded, 1);
+            return;
+        }
+        let Some(source) = &mut entry.source else {
+            self.pass_acknowledgement(now, index, hop, packet);
+            return;
+        };
+        self.stats.absorbed_packets += 1;
+        let Some(sender) = &mut source.reliable else { return };
+        let parsed = match packet.body.share_payload() {
+            Payload::Bytes(bytes) => Acknowledgement::parse(&bytes).ok(),
+            Payload::Synthetic(_) => None,
+        };
+        match parsed {
+            Some(Acknowledgement::Ranges(ack)) if packet.header.epoch == source.epoch => {
+                let taken = sender.on_ack(now, &ack, source.next_packet);
+                if let AckTaken::Restarted(node) = taken {
+                    source.begin_again(now, node);
+                }
+                if taken != AckTaken::Refused {
+                    self.tell_begin(now, index, &ack);
+                    self.run_source(now, index);
+                }
+            }
+            _ => sender.stats.refused_acks += 1,
+        }
+    }
+
+    fn pass_acknowledgement(&mut self, now: Instant, index: u32, from: HopIndex, packet: &Packet<'_>) {
+        // The index of an acknowledgement counts the nodes that passed it on.
+        let header = PacketHeader { index: packet.header.index.saturating_add(1), ..packet.header };
+        let way = self.ack_way(index, header.flow, Some(from));
+        let Some(way) = way.filter(|_| header.index < DEPTH_MAX as u32) else {
+            self.stats.drop_packets(Drop::NoWayBack, 1);
+            return;
+        };
+        self.stats.forwarded_packets += 1;
+        self.send_ack(now, way, &header, packet.body.share_payload());
+    }
+
+    /// Returns the hop on which acknowledgements of a flow go on: the flow's own way back, or else that of another
+    /// flow; never back to where one came from.
+    fn ack_way(&mut self, index: u32, flow: FlowId, from: Option<HopIndex>) -> Option<HopIndex> {
+        let sender = from.map(|from| self.hops[from.0 as usize].peer);
+        let way = {
+            let relay = &self.sessions.get(index).relay;
+            let mut ways = relay.way_back(flow).into_iter().chain(relay.all_ways_back());
+            ways.find(|way| Some(self.hops[way.0 as usize].peer) != sender)?
+        };
+        // A session that was only announced is known by its control hop.
+        let Hop { peer: node, kind, .. } = &self.hops[way.0 as usize];
+        let (node, kind) = (*node, *kind);
+        let known = from.map(|from| self.hops[from.0 as usize].kind);
+        match (kind, known) {
+            (HopKind::Control, Some(kind)) => self.try_hop(node, kind),
+            (HopKind::Control, None) => None,
+            _ => Some(way),
+        }
+    }
+
+    fn send_ack(&mut self, now: Instant, way: HopIndex, header: &PacketHeader, payload: Payload) {
+        let pathlet = ack_pathlet(self.hops[way.0 as usize].peer);
+        let mut fixed = [0; PACKET_FIXED_BYTES];
+        header.emit(&mut fixed);
+        let bytes = queued_bytes(fixed.len() + pathlet.len() + payload.len());
+        let is_taken = self.put(now, way, header, bytes, |slot| {
+            write_header(slot, &fixed, &pathlet, &[]);
+            slot.payload = payload;
+            slot.previous = None;
+        });
+        if !is_taken {
+            self.stats.drop_packets(Drop::Refused, 1);
+        }
+        self.open_hop(now, way);
+        self.mark_ready(way);
+    }
+
+    /// The delay of an acknowledgement is over.
+    pub(super) fn on_ack_timer(&mut self, now: Instant, index: u32) {
+        let Some(sink) = &mut self.sessions.get_mut(index).sink else { return };
+        let Some(receiver) = &mut sink.receiver else { return };
+        receiver.timer = None;
+        if receiver.is_due() {
+            self.acknowledge(now, index);
+        }
+    }
+
+    pub(super) fn arm_ack_timer(&mut self, at: Instant, index: u32) {
+        let id = self.timers.set(at, Timer::Acknowledge(index));
+        if let Some(sink) = &mut self.sessions.get_mut(index).sink
+            && let Some(receiver) = &mut sink.receiver
+        {
+            receiver.timer = Some(id);
+        }
+    }
+
+    /// Sends an acknowledgement of everything that has come.
+    pub(super) fn acknowledge(&mut self, now: Instant, index: u32) {
+        let (id, incarnation) = (self.config.id, self.config.incarnation);
+        let entry = self.sessions.get_mut(index);
+        let key = entry.key;
+        let Some(sink) = &mut entry.sink else { return };
+        let Some((epoch, flow, ack)) = sink.acknowledge(now, id, incarnation) else { return };
+        let number = sink.stats.acks;
+        sink.stats.acks += 1;
+        let Some(way) = self.ack_way(index, flow, None) else {
+            if let Some(sink) = &mut self.sessions.get_mut(index).sink {
+                sink.stats.wayless_acks += 1;
+            }
+            return;
+        };
+        if self.ack_bytes.capacity() < ACK_BYTES_MAX {
+            self.ack_bytes.reserve(ACK_CHUNK_BYTES);
+        }
+        Acknowledgement::Ranges(ack).emit_into(&mut self.ack_bytes);
+        let payload = Payload::Bytes(self.ack_bytes.split().freeze());
+        let header = PacketHeader {
+            key,
+            epoch,
+            flow,
+            number,
+            symbol: 0,
+            timestamp_ns: now.as_nanos(),
+            flags: PacketFlags::ACKNOWLEDGEMENT,
+            object: 0,
+            index: 0,
+            count: 1,
+        };
+        self.stats.originated_packets += 1;
+        self.send_ack(now, way, &header, payload);
+    }
+
+    /// Tells a destination with which symbol the session begins for it, if it seems not to know.
+    fn tell_begin(&mut self, now: Instant, index: u32, ack: &Ranges) {
+        let entry = self.sessions.get_mut(index);
+        let key = entry.key;
+        let Some(source) = &mut entry.source else { return };
+        let epoch = source.epoch;
+        let (Some(sender), Some(list)) = (&mut source.reliable, &source.flows) else { return };
+        let Some((slot, symbol)) = sender.unknown_begin(now, ack) else { return };
+        let Some(branch) = sender.branches_to(list, slot).first() else { return };
+        let pathlet = branch.pathlet.clone();
+        // What cannot go is counted as dropped; the next acknowledgement asks again.
+        let _ = self.send_along(now, &pathlet, &ControlBody::Begin { key, epoch, symbol });
+    }
+
+    /// The source says with which symbol a session begins here.
+    pub(super) fn begin_sink(&mut self, key: SessionKey, epoch: Epoch, symbol: u64) {
+        let Some(index) = self.sessions.find(key) else { return };
+        let Some(sink) = &mut self.sessions.get_mut(index).sink else { return };
+        if sink.epoch().is_none_or(|known| known == epoch)
+            && let Some(order) = &mut sink.order
+        {
+            order.begin_at(symbol);
+            self.deliver_in_order(index, key);
+        }
+    }
+
+    /// Tells the application of what is next in order.
+    pub(super) fn deliver_in_order(&mut self, index: u32, key: SessionKey) {
+        loop {
+            let sink = self.sessions.get_mut(index).sink.as_mut();
+            let Some(order) = sink.and_then(|sink| sink.order.as_mut()) else { return };
+            let Some((symbol, timestamp, payload)) = order.pop() else { return };
+            self.emit_event(Event::Delivered { key, symbol, timestamp, payload });
+        }
+    }
+
+    /// Forgets what made a session reliable; what was counted stays.
+    pub(super) fn drop_reliable(&mut self, index: u32) {
+        self.drop_ack_timer(index);
+        let entry = self.sessions.get_mut(index);
+        if let Some(sink) = &mut entry.sink {
+            sink.receiver = None;
+        }
+        let Some(source) = &mut entry.source else { return };
+        source.stats = source.counted();
+        if let Some(sender) = source.reliable.take()
+            && let Some(id) = sender.timer
+        {
+            self.timers.cancel(id);
+        }
+        if let Some(id) =
+            self.sessions.get_mut(index).source.as_mut().and_then(|source| source.policy_timer.take())
+        {
+            self.timers.cancel(id);
+        }
+    }
+
+    pub(super) fn drop_ack_timer(&mut self, index: u32) {
+        let Some(sink) = &mut self.sessions.get_mut(index).sink else { return };
+        if let Some(id) = sink.receiver.as_mut().and_then(|receiver| receiver.timer.take()) {
+            self.timers.cancel(id);
+        }
+    }
+}
+
+/// Whether all feeders of `branches` take a symbol of `len` bytes without dropping; if not, the session waits at the
+/// first that does not.
+fn branches_ready(
+    hops: &mut [Hop],
+    session: u32,
+    queue: (ConferenceId, Lane),
+    len: u32,
+    branches: &[FlowBranch],
+) -> bool {
+    let fixed = FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + UDP_IP_BYTES + PACKET_FIXED_BYTES;
+    for branch in branches {
+        let bytes = fixed + branch.pathlet.len() + len.min(SYMBOL_BYTES_MAX) as usize;
+        let hop = &mut hops[branch.hop.0 as usize];
+        let Some(feeder) = &hop.feeder else { continue };
+        // What the next hop keeps back would only wait here: another flow may be free.
+        let is_held = queue.1 == Lane::Bulk && feeder.is_held(queue.0);
+        if is_held || feeder.lane_room(queue.0, queue.1) < bytes as u64 {
+            if !hop.waiting.contains(&session) {
+                hop.waiting.push(session);
+            }
+            return false;
+        }
+    }
+    !branches.is_empty()
+}
+
+/// Returns the Pathlet of an acknowledgement on its way to `node`.
+fn ack_pathlet(node: NodeId) -> [u8; PATHLET_HEADER_BYTES] {
+    let [n0, n1, n2, n3] = (node.get() | 1 << 31).to_be_bytes();
+    [0, PATHLET_HEADER_BYTES as u8, n0, n1, n2, n3]
+}
