@@ -151,9 +151,14 @@ fn whatever_happens_every_symbol_comes_once_or_is_still_to_come() {
             duplicates += found.duplicate_packets;
         }
         if !is_complete {
+            let figures: Vec<_> = session
+                .destinations
+                .iter()
+                .map(|d| (d.node, d.sent_packets, d.delivered_packets, d.in_flight_packets))
+                .collect();
             println!(
-                "scenario {seed} ({}, {}) is not complete: {:?}",
-                session.transport, session.content, session.destinations
+                "scenario {seed} ({}, {}) is not complete: {figures:?}",
+                session.transport, session.content
             );
         }
         complete += u64::from(is_complete);

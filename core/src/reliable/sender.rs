@@ -111,6 +111,9 @@ pub struct Sender {
     held: VecDeque<Held>,
     base: u64,
     held_bytes: u64,
+    /// What was held when content began again, from `kept_from` on: those symbols keep their descriptions.
+    kept: VecDeque<Held>,
+    kept_from: u64,
     flows: Vec<ReliableFlow>,
     /// The sender's flow for each place of the flow list.
     by_place: Vec<usize>,
@@ -143,6 +146,8 @@ impl Sender {
             held: VecDeque::new(),
             base: 0,
             held_bytes: 0,
+            kept: VecDeque::new(),
+            kept_from: 0,
             flows: Vec::new(),
             by_place: Vec::new(),
             next_flow: 0,
@@ -355,7 +360,14 @@ impl Sender {
     pub fn hold(&mut self, now: Instant, symbol: &Symbol) {
         let &Symbol { object, index, count, len, timestamp, .. } = symbol;
         debug_assert_eq!(symbol.id, self.next_symbol(), "symbols are taken in order");
-        self.held.push_back(Held { object, index, count, len, timestamp });
+        let mut held = Held { object, index, count, len, timestamp };
+        if self.kept_from == symbol.id
+            && let Some(kept) = self.kept.pop_front()
+        {
+            held = kept;
+            self.kept_from += 1;
+        }
+        self.held.push_back(held);
         self.held_bytes += u64::from(len);
         self.top = self.top.max(symbol.id + 1);
         for destination in self.destinations.iter_mut().flatten() {
@@ -381,8 +393,13 @@ impl Sender {
 
     /// Content begins anew with symbol 0, for the sake of `node`, which has nothing; the others keep what they have.
     pub fn rewind(&mut self, now: Instant, node: NodeId) {
-        (self.base, self.held_bytes, self.is_complete) = (0, 0, false);
+        if self.kept.is_empty() || self.kept_from == self.next_symbol() {
+            self.kept_from = self.base;
+            self.held.append(&mut self.kept);
+            core::mem::swap(&mut self.held, &mut self.kept);
+        }
         self.held.clear();
+        (self.base, self.held_bytes, self.is_complete) = (0, 0, false);
         for destination in self.destinations.iter_mut().flatten() {
             if destination.node == node {
                 let incarnation = destination.incarnation;
