@@ -251,6 +251,77 @@ fn tcp_delivers_everything_and_replays() {
     }
 }
 
+/// Aim: nodes have the priority that the lab has, where it may have one: they are started by threads that inherit it.
+#[test]
+fn nodes_have_the_labs_priority() {
+    let Some(bench) = Bench::open("priority of nodes") else { return };
+    let mut lab = bench.start(&["short.json", "--out", "run", "--no-report"]);
+    bench.wait_for_nodes(3, Duration::from_secs(20));
+    // The scheduling policy is the 41st field; the second is the program's name and may hold anything.
+    let policy = |pid: u32| -> u32 {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(')').unwrap().1.split_whitespace().nth(38).unwrap().parse().unwrap()
+    };
+    let own = policy(lab.id());
+    let nodes: Vec<u32> = bench.nodes().into_iter().map(policy).collect();
+    signal(&lab, "-INT");
+    lab.wait().unwrap();
+    assert!(
+        nodes.len() == 3 && nodes.iter().all(|node| *node == own),
+        "{own} of the lab, {nodes:?} of nodes"
+    );
+}
+
+/// Aim: TCP as cross traffic fills what a session leaves, goes on when a node of ours dies, and counts as nobody's
+/// packets: what links say of our own hops is what the session sent.
+#[test]
+fn others_tcp_shares_the_links_and_is_told_apart() {
+    let Some(bench) = Bench::open("TCP as cross traffic") else { return };
+    let scenario = serde_json::json!({
+        "bellini": 1, "name": "crossed",
+        "duration": "3 s", "settle": "500 ms", "drain": "300 ms",
+        "nodes": [{"id": 1}, {"id": 2}],
+        "links": [
+            {"from": 1, "to": 2, "delay": "5 ms", "rate": "6 Mbit/s", "queue": "20 KB"},
+            {"from": 2, "to": 1, "delay": "5 ms", "rate": "6 Mbit/s"}
+        ],
+        "cross_traffic": [
+            {"from": 1, "to": 2, "pattern": "tcp", "flows": 2, "controller": "cubic", "stop": "2500 ms"},
+            {"from": 1, "to": 2, "pattern": "tcp", "controller": "reno", "delayed_acks": false}
+        ],
+        "faults": [{"at": "1 s", "crash": 2}, {"at": "1500 ms", "restart": 2}],
+        "conferences": [{"id": 1, "sessions": [{
+            "id": 1, "source": 1, "destinations": [2],
+            "content": {"kind": "constant", "rate": "480 kbit/s"}, "routing": "direct"
+        }]}]
+    });
+    bench.scratch.write("crossed.json", scenario.to_string());
+    let Some(measured) = bench.measure("run", &["crossed.json", "--no-report"]) else { return };
+    let flows = measured["cross_flows"].as_array().unwrap();
+    let names: Vec<_> =
+        flows.iter().map(|flow| (&flow["flow"], flow["controller"].as_str().unwrap())).collect();
+    assert_eq!(names, [(&1.into(), "cubic"), (&2.into(), "cubic"), (&3.into(), "reno")]);
+    assert!(flows.iter().all(|flow| flow["retransmitted_segments"].is_u64()), "{flows:?}");
+    let goodputs: Vec<f64> = flows.iter().map(|flow| number(&flow["goodput_mbps"])).collect();
+    let all: f64 = goodputs.iter().sum();
+    // A link of 6 Mbit/s, less the session, headers and what a busy machine wastes; never more than the link has.
+    assert!((2.5..5.8).contains(&all) && goodputs.iter().all(|one| *one > 0.1), "{goodputs:?}");
+    let links = measured["links"].as_array().unwrap();
+    let (there, back) = (number(&links[0]["cross_bytes"]), number(&links[1]["cross_bytes"]));
+    let payload = all * 1e6 / 8.0 * 3.0;
+    assert!(
+        there > payload && there < 1.2 * payload + 100_000.0,
+        "{there} bytes of others for {payload} of payload"
+    );
+    assert!(back > 1_000.0 && back < 0.15 * there, "{back} bytes of acknowledgements");
+    // 50 symbols a second, less those of the outage, and what control hops say; the connections sent a thousand.
+    let own = number(&links[0]["sent_packets"]);
+    assert!((90.0..300.0).contains(&own), "{own} packets of ours");
+    assert!(!links[0]["transport"].as_str().unwrap().contains("tcp"));
+    let series = bench.scratch.read("run/series.csv");
+    assert!(series.contains(",cross,1>2#3,cross_goodput_mbps,"), "samples name the connection");
+}
+
 /// Aim: clocks that are 80 ms apart and drift change neither what is sent nor, within the stated bound, the delays.
 #[test]
 fn planted_clock_errors_are_estimated_within_their_bound() {

@@ -212,15 +212,3 @@ fn a_policy_that_this_binary_does_not_have() {
         &["avoid"],
     );
 }
-
-/// Aim: the simulator has no TCP. It says so before anything starts, while `check` finds the file in order.
-#[test]
-fn a_transport_without_a_model() {
-    let scratch = Scratch::new();
-    scratch.write("tcp.json", SMALL.replace("\"source\"", "\"transport\": \"tcp\", \"source\""));
-    scratch.run(&["check", "tcp.json"]).expect(0);
-    let pieces = ["`tcp`", "bellini lab", "nothing was started"];
-    scratch.run(&["sim", "tcp.json"]).expect(3).silent().says(&pieces);
-    scratch.run(&["sim", "tcp.json", "--seeds", "2"]).expect(3).silent().says(&pieces);
-    assert_eq!(scratch.list("."), ["tcp.json"]);
-}

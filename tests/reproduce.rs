@@ -12,7 +12,10 @@ fn a_figure_of_single_packets() {
         .says(&["Report: fig8/report.html"]);
     assert!(done.stdout.contains("(paper: 5.470) us"), "{}", done.stdout);
     assert_eq!(scratch.list("fig8"), ["plots", "report.html", "reproduce.json", "table.csv"]);
-    assert_eq!(scratch.list("fig8/plots"), ["times-of-single-packets.csv", "times-of-single-packets.svg"]);
+    assert_eq!(
+        scratch.list("fig8/plots"),
+        ["times-of-single-packets.csv", "times-of-single-packets.png", "times-of-single-packets.svg"]
+    );
     let document = scratch.json("fig8/reproduce.json");
     assert_eq!((&document["name"], &document["seeds"]), (&"fig8".into(), &serde_json::json!([1])));
     let mean = &document["rows"][0];
@@ -33,4 +36,15 @@ fn a_figure_of_single_packets() {
     for piece in ["<svg", "5.47", "95 % interval", "time (us)"] {
         assert!(page.contains(piece), "no {piece:?} on the page");
     }
+}
+
+/// Aim: a simulated experiment leaves its page, table and plots, and its bands hold.
+#[test]
+fn an_overflow_makes_a_source_back_off() {
+    let scratch = Scratch::new();
+    let done = scratch.run(&["reproduce", "overflow-backoff", "--seeds", "1", "--out", "o"]).expect(0);
+    assert!(done.stdout.contains("notices heard by node 6, destination"), "{}", done.stdout);
+    assert!(!done.stdout.contains("MISSES"), "{}", done.stdout);
+    assert_eq!(scratch.list("o"), ["plots", "report.html", "reproduce.json", "table.csv"]);
+    assert_eq!(scratch.list("o/plots").len(), 4, "two plots, each as SVG and CSV");
 }

@@ -1,5 +1,6 @@
 //! The periodic report of a node (every 30 s in the paper), and the counters that it is made of.
 
+use crate::congestion::ControlFigures;
 use crate::hop::HopStats;
 use crate::ids::{NodeId, SessionKey};
 use crate::io::HopKind;
@@ -32,6 +33,8 @@ pub struct HopReport {
     pub rtt: Option<Duration>,
     /// Bytes waiting in its feeder now.
     pub queued_bytes: u64,
+    /// What its congestion control knows of the path; `None` on hops without.
+    pub control: Option<ControlFigures>,
 }
 
 /// A session in a report.

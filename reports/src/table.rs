@@ -8,6 +8,8 @@ use std::fmt::Write;
 const DESTINATIONS_MAX: usize = 24;
 /// Most rows of the table of links.
 const LINKS_MAX: usize = 12;
+/// Most rows of the table of others' TCP.
+const CROSS_MAX: usize = 12;
 
 /// Returns the result table of a run: destinations, links, what to note; plain text, at most 100 columns wide.
 ///
@@ -41,6 +43,7 @@ pub fn table(summary: &Summary) -> String {
     }
     destinations(&mut text, summary);
     links(&mut text, summary);
+    cross(&mut text, summary);
     notes(&mut text, summary);
     text
 }
@@ -127,6 +130,25 @@ fn links(text: &mut String, summary: &Summary) {
     }
     if unused > 0 {
         line(text, format_args!("  {} carried nothing", plural(unused, "link")));
+    }
+}
+
+fn cross(text: &mut String, summary: &Summary) {
+    let name = |id| shorten(&plain(&summary.node_name(id)), 18);
+    let cells = summary.cross_flows.iter().take(CROSS_MAX).map(|flow| {
+        vec![
+            format!("{} > {} #{}", name(flow.from), name(flow.to), flow.flow),
+            flow.controller.clone(),
+            rate(flow.goodput_mbps),
+            flow.retransmitted_segments.map_or_else(|| "-".to_owned(), count),
+        ]
+    });
+    let (head, units) =
+        (["TCP of others", "control", "goodput", "sent again"], ["", "", "Mbit/s", "segments"]);
+    grid(text, &[&head, &units], cells.collect(), &[0, 1]);
+    let more = summary.cross_flows.len().saturating_sub(CROSS_MAX);
+    if more > 0 {
+        line(text, format_args!("  .. the first {CROSS_MAX}; {} more in summary.json", count(more as u64)));
     }
 }
 

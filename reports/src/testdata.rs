@@ -169,6 +169,10 @@ fn add_session(run: &mut Run, noise: &mut Noise, index: u32, shape: Shape, nodes
     }
     for sample in 1..=120 {
         push(run, f64::from(sample) * 0.5, Scope::Session, &id, "offered_mbps", rate);
+        if index == 0 {
+            let level = if (40..80).contains(&sample) { 1.2 } else { 2.85 };
+            push(run, f64::from(sample) * 0.5, Scope::Session, &id, "level_mbps", level);
+        }
     }
     run.summary.sessions.push(SessionSummary {
         conference,
@@ -199,6 +203,10 @@ fn add_link(run: &mut Run, noise: &mut Noise, from: u32, to: u32) {
         let busy = if cut { 0.0 } else { (load * (0.8 + 0.3 * noise.next())).min(1.0) };
         push(run, t, Scope::Link, &id, "utilisation", busy);
         push(run, t, Scope::Link, &id, "throughput_mbps", busy * 50.0);
+        if from == 1 {
+            push(run, t, Scope::Hop, &id, "hop_sent_mbps", busy * 49.0);
+            push(run, t, Scope::Hop, &id, "hop_allowed_mbps", 50.0 - 20.0 * noise.next());
+        }
         let queue = if busy > 0.9 { 200_000.0 * noise.next() } else { 0.0 };
         push(run, t, Scope::Feeder, &id, "queued_bytes", queue);
         let drops = if queue > 150_000.0 { (queue / 4000.0).floor() } else { 0.0 };

@@ -2,7 +2,7 @@
 
 use crate::testdata::{Shape, run};
 use crate::{Options, Png, ReportError, report, table};
-use bellini_scenarios::record::{DelayMs, Run, Status};
+use bellini_scenarios::record::{CrossFlowSummary, DelayMs, Run, Status};
 use std::path::PathBuf;
 
 const SMALL: Shape = Shape { sessions: 3, destinations: 2, positions: true };
@@ -63,6 +63,8 @@ fn a_run_makes_a_whole_report() {
         "delay-cdf",
         "delay-time",
         "frames",
+        "levels",
+        "hops",
         "links",
         "feeders",
         "drops-time",
@@ -195,11 +197,30 @@ fn the_table_fits_a_terminal() {
         max: 99_999.9,
     });
     summary.sessions[1].name = "a session with a long name indeed".into();
+    let flow = |flow| CrossFlowSummary {
+        from: 1,
+        to: 2,
+        flow,
+        controller: "cubic".into(),
+        goodput_mbps: Some(1.5),
+        retransmitted_segments: Some(1_234),
+    };
+    summary.cross_flows = (1..=14).map(flow).collect();
     let text = table(&summary);
     for line in text.lines() {
         assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
     }
-    for word in ["made-up in sim, seed 1", "Tokyo", "goodput", "on time", "oracle", "Digest"] {
+    for word in [
+        "made-up in sim, seed 1",
+        "Tokyo",
+        "goodput",
+        "on time",
+        "oracle",
+        "Digest",
+        "cubic",
+        "1,234",
+        "the first 12; 2 more",
+    ] {
         assert!(text.contains(word), "{word} in\n{text}");
     }
 }

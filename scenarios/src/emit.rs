@@ -34,6 +34,7 @@ pub fn to_value(scenario: &Scenario) -> Value {
         "view",
         match scenario.view {
             View::Oracle => "oracle",
+            View::Measured => "measured",
         },
     );
     let mut planner = Object::default();

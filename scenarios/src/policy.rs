@@ -4,6 +4,7 @@
 //! starts, periodically, when membership changes, after an overflow, and on reload. It runs outside the core (a
 //! node asks, the driver answers), so the same policy serves the simulator, the lab and live nodes.
 
+use bellini_core::congestion::ControlFigures;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::route::Route;
 use bellini_core::time::Duration;
@@ -12,7 +13,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
-/// The network as policies see it.
+/// The network as policies see it: by the scenario's own figures (view `oracle`), or as far as the running protocol
+/// measured it (view `measured`, see `docs/policies.md`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NetworkView {
     /// Nodes in order of their ids.
@@ -39,11 +41,12 @@ pub struct ViewLink {
     pub from: NodeId,
     /// Receiving end.
     pub to: NodeId,
-    /// One-way delay without queueing.
+    /// One-way delay without queueing; measured: half the round-trip time, or the scenario's figure while nobody has
+    /// measured it.
     pub delay: Duration,
-    /// Rate, when it is limited.
+    /// Rate, when it is limited; measured: what congestion control allows, `None` where nobody has measured it.
     pub rate: Option<BitRate>,
-    /// Mean loss probability.
+    /// Mean loss probability; measured: the rate of loss events.
     pub loss: f64,
     /// Price of traffic, if known.
     pub usd_per_gb: Option<f64>,
@@ -144,6 +147,13 @@ pub trait FlowAssignment: Send {
     /// # Errors
     /// When it finds none: the session then keeps the flows that it has.
     fn shares(&mut self, request: &Request<'_>, routes: &[RouteChoice]) -> Result<Vec<f64>, PolicyError>;
+
+    /// Returns how often the session's policies are to be asked at least, where that is more often than the
+    /// scenario's `planner.period`. Wrong parameters are reported by [`FlowAssignment::shares`], not here.
+    fn period(&self, parameters: &BTreeMap<String, Value>) -> Option<Duration> {
+        let _ = parameters;
+        None
+    }
 }
 
 /// What happens in conferences, told to an application as it happens (the paper's `IConference`, and the reports
@@ -244,6 +254,8 @@ pub struct HopReport {
     pub rtt: Option<Duration>,
     /// Bytes in its feeder now.
     pub queued_bytes: u64,
+    /// What its congestion control knows of the path; `None` on connections without.
+    pub control: Option<ControlFigures>,
 }
 
 /// What one node did for one session since its last report.

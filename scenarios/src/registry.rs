@@ -2,7 +2,7 @@
 
 use crate::model;
 use crate::policies::{
-    Direct, Equal, KShortest, MulticastTree, RateProportional, ShortestDelay, Static, StaticShares,
+    Adaptive, Direct, Equal, KShortest, MulticastTree, RateProportional, ShortestDelay, Static, StaticShares,
 };
 use crate::policy::{ConferenceHook, FlowAssignment, Routing};
 use std::collections::BTreeMap;
@@ -84,6 +84,7 @@ impl Registry {
             .routing("k-shortest", || Box::new(KShortest))
             .routing("multicast-tree", || Box::new(MulticastTree))
             .assignment(STATIC, || Box::new(StaticShares))
+            .assignment("adaptive", || Box::new(Adaptive::default()))
             .assignment("equal", || Box::new(Equal))
             .assignment("rate-proportional", || Box::new(RateProportional))
     }
@@ -257,7 +258,7 @@ mod tests {
         assert_eq!(registry.check(), Ok(()));
         let routing = ["direct", "k-shortest", "multicast-tree", "shortest-delay", "static"];
         assert_eq!(registry.routing_names(), routing);
-        assert_eq!(registry.assignment_names(), ["equal", "rate-proportional", "static"]);
+        assert_eq!(registry.assignment_names(), ["adaptive", "equal", "rate-proportional", "static"]);
         for name in routing {
             assert!(registry.routing_for(&spec(name)).is_ok(), "{name}");
         }

@@ -75,7 +75,7 @@ fn all_fit_one_machine_of_two_cores() {
 }
 
 #[test]
-fn only_those_of_the_lab_use_tcp() {
+fn only_those_of_their_folder_use_tcp() {
     for folder in ["", "kernel"] {
         for path in files(folder) {
             assert!(transports(&read(&path)).all(|transport| transport == Transport::UdpUnpaced), "{path:?}");

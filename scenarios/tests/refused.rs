@@ -247,6 +247,7 @@ fn e0207_shares_that_do_not_add_up() {
 
 #[test]
 fn e0208_unknown_word() {
+    refuse_with("\"view\": \"mesured\"", "E0208", &["did you mean \"measured\"?", "oracle"]);
     refuse("\"constant\"", "\"constnt\"", "E0208", &["did you mean \"constant\"?", "on-off"]);
     refuse("\"source\"", "\"transport\": \"udp-unpacd\", \"source\"", "E0208", &["udp-unpaced"]);
 }
@@ -632,7 +633,6 @@ fn e0704_node_on_both_sides() {
 #[test]
 fn e0801_not_in_this_version() {
     refuse("\"source\"", "\"coding\": {}, \"source\"", "E0801", &["packets are not coded yet"]);
-    refuse_with("\"view\": \"measured\"", "E0801", &["oracle"]);
 }
 
 #[test]

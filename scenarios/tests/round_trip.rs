@@ -56,7 +56,7 @@ const EVERYTHING: &str = r#"{
   "measure": {"from": "5 s"},
   "sample_interval": "250 ms",
   "report_interval": "10 s",
-  "view": "oracle",
+  "view": "measured",
   "planner": {"node": "a", "time": "3 ms", "period": "1 s"},
   "defaults": {
     "node": {"processing": "5 us"},

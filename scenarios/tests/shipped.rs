@@ -2,6 +2,7 @@
 //! benchmark overlays.
 
 use bellini_scenarios::data::{dataset, region};
+use bellini_scenarios::parse::{LoadOptions, load};
 use bellini_scenarios::registry::Registry;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -31,6 +32,23 @@ fn every_scenario_says_what_it_is() {
         assert_eq!(scenario["bellini"], 1, "{name}");
         assert!(scenario["description"].as_str().is_some_and(|text| text.len() > 300), "{name}");
     }
+}
+
+/// Aim: the scenarios of transports say what they show, and are right.
+#[test]
+fn scenarios_of_transports_load() {
+    let mut found = 0;
+    for entry in std::fs::read_dir(folder().join("transports")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        found += 1;
+        let loaded = load(&path, &LoadOptions::default()).unwrap_or_else(|found| panic!("{found}"));
+        assert!(loaded.warnings.is_empty(), "{path:?}");
+        assert!(loaded.scenario.description.len() > 100, "{path:?}");
+    }
+    assert!(found >= 6, "{found}");
 }
 
 #[test]

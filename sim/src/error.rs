@@ -3,7 +3,6 @@
 use bellini_core::config::ConfigError;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_scenarios::conduct::{ConductError, TestbedError};
-use bellini_scenarios::model::Transport;
 use bellini_scenarios::registry::RegistryError;
 use thiserror::Error;
 
@@ -26,18 +25,6 @@ pub enum SimError {
         session: SessionKey,
         /// What is wrong.
         error: RegistryError,
-    },
-    /// A session is carried by a transport that the simulator has no model of.
-    #[error(
-        "session {session} goes over `{}`, which this version does not simulate: the lab runs it over the kernel's \
-         TCP (bellini lab), the simulator's own model of TCP comes later; nothing was started.",
-        .transport.word()
-    )]
-    Transport {
-        /// The session.
-        session: SessionKey,
-        /// Its transport.
-        transport: Transport,
     },
     /// The packets of a node do not add up: a bug of Bellini, never of the scenario.
     #[error("at {at}, node {node}: {made} packets came in or were made, {ended} are accounted for")]

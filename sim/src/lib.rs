@@ -19,8 +19,9 @@ pub mod link;
 pub mod network;
 pub mod pool;
 mod simulation;
+mod streams;
+pub mod tcp;
 mod testbed;
-mod transports;
 pub mod world;
 
 pub use bellini_scenarios::conduct::{NoObserver, Observer, Outcome, Progress};

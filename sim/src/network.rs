@@ -6,6 +6,7 @@ use crate::link::{
     Admit, CrossSource, Degrade, DropCause, LinkModel, LinkSpec, LinkStreams, Polled, ReceiveQueue,
 };
 use crate::pool::Pool;
+use crate::tcp::SEGMENT_BYTES;
 use bellini_core::ids::NodeId;
 use bellini_core::io::{HopKind, Transmit};
 use bellini_core::payload::Payload;
@@ -51,6 +52,8 @@ pub enum Entity {
     Cross(u32),
     /// A duty of the conductor.
     Conductor(Duty),
+    /// A TCP connection, by its place.
+    Connection(u32),
 }
 
 /// One link of the scenario.
@@ -73,9 +76,18 @@ pub struct SimLink {
     pub pool: Pool,
     /// Kinds of hops that used it, as bits.
     pub kinds: u8,
+    /// Largest IP packet.
+    pub mtu: u32,
+    /// Wire bytes of TCP cross traffic that it, or the bottleneck before it, took.
+    pub cross_segment_bytes: u64,
+    /// Segments of TCP cross traffic that were dropped, but for those that the wire lost.
+    dropped_cross: u64,
     /// Time of its event in the agenda.
     pending: Option<Instant>,
 }
+
+/// Why queues drop packets.
+const QUEUE_CAUSES: [DropCause; 3] = [DropCause::Queue, DropCause::Red, DropCause::CoDel];
 
 /// A packet that came out of the network at a node.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +172,9 @@ impl Network {
                 sent: (0, 0),
                 pool: Pool::new(around),
                 kinds: 0,
+                mtu: link.mtu,
+                cross_segment_bytes: 0,
+                dropped_cross: 0,
                 pending: None,
             })
             .collect();
@@ -232,7 +247,16 @@ impl Network {
     #[inline]
     #[must_use]
     pub fn entity(&self, number: u32) -> Entity {
-        self.entities[number as usize]
+        // Connections come into being while time passes; their numbers follow all others.
+        self.entities
+            .get(number as usize)
+            .copied()
+            .unwrap_or(Entity::Connection(number.wrapping_sub(self.entities.len() as u32)))
+    }
+
+    /// Sets the one pending event of a TCP connection.
+    pub fn schedule_connection(&mut self, place: u32, at: Option<Instant>) {
+        self.reschedule(self.entities.len() as u32 + place, at, class::TIMER);
     }
 
     /// Sets the one pending event of a node's timers, or of a duty of the conductor.
@@ -252,7 +276,8 @@ impl Network {
             | Entity::Bottleneck(_)
             | Entity::Egress(_)
             | Entity::Receive(_)
-            | Entity::Cross(_) => {
+            | Entity::Cross(_)
+            | Entity::Connection(_) => {
                 unreachable!("the network schedules its own stages")
             }
         };
@@ -282,6 +307,27 @@ impl Network {
         self.take(now, link, packet, Payload::Bytes(Bytes::new()), kind, true);
     }
 
+    /// Takes a whole IP packet of others' TCP onto a link of a network of packets: it takes up queue and rate, meets
+    /// delay and loss, and comes out, but counts as cross traffic. It passes neither the cap nor the processor of a
+    /// node, which are our machines'. The ledger counts it.
+    #[inline]
+    pub fn send_cross_packet(&mut self, now: Instant, link: u32, packet: &[u8]) {
+        let state = &mut self.links[link as usize];
+        let bytes = packet.len() as u32 + state.pool.around();
+        self.ledger.taken += 1;
+        // The kind of hop is not looked at: it is none.
+        let slot = state.pool.insert(packet, Payload::Bytes(Bytes::new()), HopKind::Stream, true);
+        state.pool.mark_cross(slot);
+        self.enter_as_cross(now, link, slot, bytes);
+    }
+
+    /// Whether a frame on a link is a packet of cross traffic.
+    #[inline]
+    #[must_use]
+    pub fn is_cross(&self, link: u32, frame: u32) -> bool {
+        self.links[link as usize].pool.is_cross(frame)
+    }
+
     #[inline]
     fn take(
         &mut self,
@@ -308,6 +354,51 @@ impl Network {
         } else {
             self.enter_link(now, link, slot, bytes);
         }
+    }
+
+    /// Takes a segment of TCP, described by `bytes`, onto a link. Cross traffic comes from nobody of ours: no node's
+    /// shaper holds it, and it counts apart.
+    pub fn send_segment(
+        &mut self,
+        now: Instant,
+        link: u32,
+        bytes: &[u8; SEGMENT_BYTES],
+        wire_bytes: u32,
+        is_cross: bool,
+    ) {
+        let state = &mut self.links[link as usize];
+        state.hash.add(now, Happened::Sent, identity(bytes), 0);
+        let from = state.from;
+        let slot = state.pool.insert_segment(bytes, wire_bytes, is_cross);
+        if is_cross {
+            self.enter_as_cross(now, link, slot, wire_bytes);
+            return;
+        }
+        state.sent.0 += 1;
+        state.sent.1 += u64::from(wire_bytes);
+        state.kinds |= 1 << HopKind::Stream as u8;
+        if self.egress[from as usize].is_some() {
+            self.enter_egress(now, from, link, slot, wire_bytes);
+        } else {
+            self.enter_link(now, link, slot, wire_bytes);
+        }
+    }
+
+    /// Puts a segment or packet of cross traffic onto a link and counts what was taken.
+    fn enter_as_cross(&mut self, now: Instant, link: u32, frame: u32, wire_bytes: u32) {
+        let before = self.links[link as usize].dropped_cross;
+        self.enter_link(now, link, frame, wire_bytes);
+        let state = &mut self.links[link as usize];
+        // What the wire loses took up queue and rate, too, but is known at once.
+        if state.dropped_cross == before {
+            state.cross_segment_bytes += u64::from(wire_bytes);
+        }
+    }
+
+    /// Counts packets of sessions that were lost with a connection which led over a link.
+    pub fn drop_packets_of_connection(&mut self, link: u32, packets: u64, cause: DropCause) {
+        self.links[link as usize].dropped[cause.index()] += packets;
+        self.ledger.dropped += packets;
     }
 
     fn enter_egress(&mut self, now: Instant, node: u32, link: u32, frame: u32, bytes: u32) {
@@ -355,7 +446,11 @@ impl Network {
     fn drop_frame(&mut self, now: Instant, link: u32, frame: u32, cause: DropCause) {
         let link = &mut self.links[link as usize];
         link.hash.add(now, Happened::Dropped, identity(link.pool.header(frame)), cause as u8);
-        link.dropped[cause.index()] += 1;
+        if link.pool.is_cross(frame) {
+            link.dropped_cross += u64::from(cause != DropCause::Loss);
+        } else {
+            link.dropped[cause.index()] += 1;
+        }
         self.ledger.dropped += u64::from(link.pool.is_packet(frame));
         link.pool.remove(frame);
     }
@@ -431,7 +526,7 @@ impl Network {
                 }
                 self.schedule_cross(index);
             }
-            Entity::Node(_) | Entity::Conductor(_) => {}
+            Entity::Node(_) | Entity::Conductor(_) | Entity::Connection(_) => {}
         }
     }
 
@@ -441,6 +536,8 @@ impl Network {
         state.hash.add(now, Happened::Arrived, identity(state.pool.header(frame)), 0);
         let node = state.to;
         match &mut self.receive[node as usize] {
+            // Cross traffic goes to nobody of ours.
+            Some(_) if state.pool.is_cross(frame) => arrived.push(Arrival { node, link, frame }),
             None => arrived.push(Arrival { node, link, frame }),
             Some(queue) => {
                 let bytes = state.pool.wire_bytes(frame);
@@ -531,7 +628,7 @@ impl Network {
         let stats = self.link_stats(now, link);
         let queue_bytes = self.queue_bytes(now, link);
         let state = &self.links[link as usize];
-        let of_queue = [DropCause::Queue, DropCause::Red, DropCause::CoDel];
+        let of_queue = QUEUE_CAUSES;
         let dropped = |cause: DropCause| state.dropped[cause.index()];
         let is_other =
             |cause: &DropCause| *cause != DropCause::Loss && !of_queue.contains(cause) && dropped(*cause) > 0;
@@ -548,7 +645,7 @@ impl Network {
             busy: stats.busy,
             queue_bytes,
             queue_bytes_max: stats.queue_bytes_max,
-            cross_bytes: stats.cross.admitted_bytes,
+            cross_bytes: stats.cross.admitted_bytes + state.cross_segment_bytes,
             kinds: state.kinds,
         }
     }

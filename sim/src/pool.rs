@@ -7,6 +7,7 @@
 //! is kept of it. At a thousand sessions the frames do not fit the caches, and these two lines are what a packet-hop
 //! pays for memory (a shared pool of frames with everything in one struct took three times as long).
 
+use crate::tcp::SEGMENT_BYTES;
 use bellini_core::io::HopKind;
 use bellini_core::payload::{Payload, Synthetic};
 use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES};
@@ -20,6 +21,10 @@ const INLINE: usize = 112;
 const IS_PACKET: u8 = 1;
 /// The payload lies in the side ring.
 const IS_APART: u8 = 2;
+/// It is a segment of TCP: its payload length is the size of the IP packet.
+const IS_SEGMENT: u8 = 4;
+/// It is a segment or packet of cross traffic.
+const IS_CROSS: u8 = 8;
 
 /// A frame in its slot.
 #[derive(Clone, Debug)]
@@ -69,19 +74,23 @@ impl Pool {
         self.around
     }
 
+    /// Puts a segment of TCP, described by `bytes`, into the pool, whose IP packet has `wire_bytes` bytes; returns its
+    /// number.
+    pub fn insert_segment(&mut self, bytes: &[u8; SEGMENT_BYTES], wire_bytes: u32, is_cross: bool) -> u32 {
+        let at = self.take_slot();
+        let slot = &mut self.slots[at];
+        slot.header[..SEGMENT_BYTES].copy_from_slice(bytes);
+        slot.len = SEGMENT_BYTES as u16;
+        slot.payload_len = wire_bytes;
+        slot.kind = HopKind::Stream;
+        slot.flags = if is_cross { IS_SEGMENT | IS_CROSS } else { IS_SEGMENT };
+        at as u32
+    }
+
     /// Puts a frame into the pool; returns its number.
     #[inline]
     pub fn insert(&mut self, header: &[u8], payload: Payload, kind: HopKind, is_packet: bool) -> u32 {
-        if self.next == self.slots.len() {
-            self.next = 0;
-        }
-        if self.slots.is_empty() || self.is_live(self.next) {
-            self.grow();
-        }
-        let at = self.next;
-        self.next += 1;
-        self.count += 1;
-        self.live[at / 64] |= 1 << (at % 64);
+        let at = self.take_slot();
         let slot = &mut self.slots[at];
         slot.len = header.len() as u16;
         slot.payload_len = payload.len() as u32;
@@ -105,6 +114,22 @@ impl Pool {
         at as u32
     }
 
+    /// Takes the next free slot.
+    #[inline]
+    fn take_slot(&mut self) -> usize {
+        if self.next == self.slots.len() {
+            self.next = 0;
+        }
+        if self.slots.is_empty() || self.is_live(self.next) {
+            self.grow();
+        }
+        let at = self.next;
+        self.next += 1;
+        self.count += 1;
+        self.live[at / 64] |= 1 << (at % 64);
+        at
+    }
+
     /// Returns the header bytes of frame `number`, which must be in the pool.
     #[inline]
     #[must_use]
@@ -120,7 +145,24 @@ impl Pool {
     #[must_use]
     pub fn wire_bytes(&self, number: u32) -> u32 {
         let slot = &self.slots[number as usize];
+        if slot.flags & IS_SEGMENT != 0 {
+            return slot.payload_len;
+        }
         u32::from(slot.len) + slot.payload_len + self.around
+    }
+
+    /// Whether the frame is a segment of TCP.
+    #[inline]
+    #[must_use]
+    pub fn is_segment(&self, number: u32) -> bool {
+        self.slots[number as usize].flags & IS_SEGMENT != 0
+    }
+
+    /// Whether the frame is a segment or packet of cross traffic.
+    #[inline]
+    #[must_use]
+    pub fn is_cross(&self, number: u32) -> bool {
+        self.slots[number as usize].flags & IS_CROSS != 0
     }
 
     /// Whether the frame carries a packet of a session.
@@ -128,6 +170,12 @@ impl Pool {
     #[must_use]
     pub fn is_packet(&self, number: u32) -> bool {
         self.slots[number as usize].flags & IS_PACKET != 0
+    }
+
+    /// Notes that the frame is a packet of cross traffic.
+    #[inline]
+    pub fn mark_cross(&mut self, number: u32) {
+        self.slots[number as usize].flags |= IS_CROSS;
     }
 
     /// Returns the kind of hop that the frame travels on.

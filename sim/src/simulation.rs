@@ -2,7 +2,6 @@
 
 use crate::error::SimError;
 use crate::network::Entity;
-use crate::transports::check_transports;
 use crate::world::World;
 use bellini_core::rng::Seed;
 use bellini_core::time::Instant;
@@ -29,7 +28,6 @@ impl<'a> Simulation<'a> {
     /// # Errors
     /// When a policy's name is not in `registry`, or a node's configuration cannot work.
     pub fn new(scenario: &'a Scenario, seed: u64, registry: &Registry) -> Result<Self, SimError> {
-        check_transports(scenario)?;
         let mut world = World::new(scenario, Seed(seed))?;
         let mut conductor = Conductor::new(scenario, seed, registry)?;
         conductor.begin(&mut world);

@@ -54,7 +54,7 @@ impl Testbed for World<'_> {
     }
 
     fn cross_flows(&mut self) -> Vec<CrossFlowFigures> {
-        Vec::new()
+        self.tcp.as_ref().map(|tcp| tcp.cross_figures()).unwrap_or_default()
     }
 
     fn source_counts(&self, node: u32, key: SessionKey) -> Option<SourceCounts> {
@@ -98,7 +98,11 @@ impl Testbed for World<'_> {
                 symbols.insert((packet.key, node, packet.epoch, packet.symbol, packet.timestamp_ns));
             }
         };
-        self.network.for_each_packet(&mut |header| note(&header[FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES..]));
+        let mut note_frame = |header: &[u8]| note(&header[FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES..]);
+        self.network.for_each_packet(&mut note_frame);
+        if let Some(tcp) = &self.tcp {
+            tcp.for_each_packet(&mut note_frame);
+        }
         for process in self.nodes.iter().filter_map(|node| node.process.as_ref()) {
             for feeder in process.hops().iter().filter_map(|hop| hop.feeder.as_ref()) {
                 feeder.for_each_queued(&mut |packet| note(packet.header.packet()));

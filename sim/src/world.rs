@@ -4,6 +4,9 @@ use crate::clock::NodeClock;
 use crate::digest::{Happened, RunningHash, combine, identity};
 use crate::error::SimError;
 use crate::network::{Arrival, Entity, Network};
+use crate::streams::needs_tcp;
+use crate::tcp::Options;
+use crate::tcp::host::Connections;
 use bellini_core::Node;
 use bellini_core::config::{NodeConfig, PacingConfig};
 use bellini_core::drive::{Drained, Host, Sent, drain};
@@ -43,7 +46,7 @@ pub struct SimNode {
     /// The link for each of the process's hops.
     hop_links: Vec<u32>,
     /// Links out, by next hop.
-    links: BTreeMap<NodeId, u32>,
+    pub(crate) links: BTreeMap<NodeId, u32>,
     /// Deadline in the agenda.
     deadline: Option<Instant>,
 }
@@ -81,6 +84,12 @@ pub struct World<'a> {
     ids: Vec<NodeId>,
     /// For each link, what the receiving end calls it, by kind of hop.
     link_hops: Vec<[u32; HopKind::COUNT]>,
+    /// TCP connections, where the scenario has some.
+    pub(crate) tcp: Option<Box<Connections>>,
+    /// Nodes that something was brought to.
+    pub(crate) unsettled: Vec<u32>,
+    /// The frame that is being handed over.
+    pub(crate) frame: Vec<u8>,
 }
 
 impl<'a> World<'a> {
@@ -115,7 +124,15 @@ impl<'a> World<'a> {
             arrived: Vec::new(),
             ids: scenario.nodes.iter().map(|node| node.id).collect(),
             link_hops: vec![[NONE; HopKind::COUNT]; scenario.links.len()],
+            tcp: None,
+            unsettled: Vec::new(),
+            frame: Vec::new(),
         };
+        if needs_tcp(scenario) {
+            let mut tcp = Connections::new(Options::of_stream_hops(), scenario.nodes.len());
+            tcp.add_cross(scenario, &mut world.network, zero);
+            world.tcp = Some(Box::new(tcp));
+        }
         for spec in &scenario.nodes {
             let links = scenario.links.iter().enumerate().filter(|(_, link)| link.from == spec.id);
             world.nodes.push(SimNode {
@@ -181,6 +198,9 @@ impl<'a> World<'a> {
         node.deadline = None;
         self.network.schedule(Entity::Node(index), None);
         self.network.crash(self.now, index);
+        if let Some(tcp) = &mut self.tcp {
+            tcp.crash(&mut self.network, index);
+        }
         Some(process)
     }
 
@@ -234,6 +254,7 @@ impl<'a> World<'a> {
                 self.settle(index);
             }
             Entity::Conductor(_) => {}
+            Entity::Connection(place) => self.step_connection(place),
             _ => {
                 let mut arrived = core::mem::take(&mut self.arrived);
                 self.network.poll(at, entity, &mut arrived);
@@ -249,6 +270,10 @@ impl<'a> World<'a> {
     /// Hands a frame to the node that it came to.
     #[inline]
     fn receive(&mut self, Arrival { node: index, link, frame }: Arrival) {
+        if self.network.links[link as usize].pool.is_segment(frame) {
+            self.receive_segment(index, link, frame);
+            return;
+        }
         let node = &mut self.nodes[index as usize];
         let Some(process) = &mut node.process else {
             self.network.drop_at_dead_node(self.now, link, frame);
@@ -276,11 +301,20 @@ impl<'a> World<'a> {
     /// Drains a node and sets its deadline.
     #[inline]
     pub fn settle(&mut self, index: u32) {
+        self.settle_node(index);
+        if self.tcp.is_some() {
+            self.settle_streams(index);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn settle_node(&mut self, index: u32) {
         let node = &mut self.nodes[index as usize];
         let Some(process) = &mut node.process else { return };
         let local = node.clock.local(self.now);
         let mut host = SimHost {
             network: &mut self.network,
+            tcp: self.tcp.as_deref_mut(),
             events: &mut self.events,
             links: &node.links,
             hop_links: &mut node.hop_links,
@@ -329,7 +363,8 @@ impl<'a> World<'a> {
             received += stats.received_packets;
         }
         let ledger = self.network.ledger;
-        let accounted = ledger.delivered + ledger.dropped + self.network.packets_inside();
+        let accounted =
+            ledger.delivered + ledger.dropped + self.network.packets_inside() + self.packets_in_streams();
         if ledger.taken != accounted || sent != ledger.taken || received != ledger.delivered {
             return Err(SimError::NetworkLedger { at, taken: sent.max(ledger.taken), accounted });
         }
@@ -365,6 +400,7 @@ impl<'a> World<'a> {
 /// What the simulator does with a node's outputs.
 struct SimHost<'a> {
     network: &'a mut Network,
+    tcp: Option<&'a mut Connections>,
     events: &'a mut VecDeque<(u32, Event)>,
     links: &'a BTreeMap<NodeId, u32>,
     hop_links: &'a mut Vec<u32>,
@@ -376,6 +412,12 @@ struct SimHost<'a> {
 impl Host for SimHost<'_> {
     #[inline]
     fn transmit(&mut self, _: Instant, frame: Transmit<'_>) -> Sent {
+        if frame.kind == HopKind::Stream {
+            if let Some(tcp) = &mut self.tcp {
+                tcp.push(self.network, self.index, frame);
+            }
+            return Sent::Taken;
+        }
         let hop = frame.hop.0 as usize;
         if hop >= self.hop_links.len() {
             self.hop_links.resize(hop + 1, NONE);
@@ -390,7 +432,6 @@ impl Host for SimHost<'_> {
             }
         }
         let link = self.hop_links[hop];
-        debug_assert!(frame.kind != HopKind::Stream, "the simulator has no byte streams yet");
         self.network.send(self.now, link, frame);
         Sent::Taken
     }

@@ -4,8 +4,7 @@ use crate::watch::{link_of, run};
 use bellini_scenarios::model::{Scenario, Transport};
 use bellini_scenarios::parse::{LoadOptions, load};
 use bellini_scenarios::record::{DestinationSummary, LinkSummary, Summary};
-use bellini_scenarios::registry::Registry;
-use bellini_sim::{SimError, Simulation};
+
 use std::path::{Path, PathBuf};
 
 fn folder(name: &str) -> PathBuf {
@@ -106,17 +105,22 @@ fn jitter_and_relay_run() {
     assert!(queueing_ms(&summary, 0) > 0.5, "bursts wait");
 }
 
-/// Aim: those over TCP are refused before anything starts, and nothing but their transport stands in the way.
+/// Aim: those over TCP deliver everything that they judge, whatever the links drop; a file fills the bottleneck, and
+/// others on its hops do not starve.
 #[test]
-fn those_over_tcp_are_for_the_lab() {
-    let paths = std::fs::read_dir(folder("tcp")).expect("it is shipped");
-    for path in paths.map(|entry| entry.expect("readable").path()) {
-        let mut scenario = scenario(&path, 5);
-        let refused = Simulation::new(&scenario, 1, &Registry::builtin()).err();
-        assert!(matches!(refused, Some(SimError::Transport { .. })), "{path:?}: {refused:?}");
-        for session in scenario.conferences.iter_mut().flat_map(|conference| &mut conference.sessions) {
-            session.transport = Transport::UdpUnpaced;
+fn those_over_tcp_lose_nothing() {
+    for name in ["bottleneck.json", "loss.json"] {
+        let scenario = scenario(&folder("tcp").join(name), 5);
+        let summary = run(&scenario, 1);
+        let sessions = scenario.conferences.iter().flat_map(|conference| &conference.sessions);
+        for (i, _) in sessions.enumerate().filter(|(_, session)| session.transport == Transport::Tcp) {
+            let to = first(&summary, i);
+            assert_eq!(to.lost_packets, 0, "{name}: {to:?}");
+            assert!(to.delivered_packets > 300, "{name}: {to:?}");
         }
-        assert!(Simulation::new(&scenario, 1, &Registry::builtin()).is_ok(), "{path:?}");
     }
+    let summary = simulate("tcp/file.json", 8);
+    let used = link_of(&summary, 2, 3).utilisation.expect("it has a rate");
+    assert!(used > 0.9, "{used}");
+    assert_eq!(first(&summary, 1).lost_packets, 0, "video");
 }

@@ -5,7 +5,10 @@
 mod common;
 mod watch;
 
+mod ablations;
+mod adaptive;
 mod clocks;
+mod cross;
 mod delay;
 mod faults;
 mod fidelity;
@@ -18,4 +21,5 @@ mod reliable;
 mod reliable_swarm;
 mod repeat;
 mod schedulers;
+mod streams;
 mod swarm;

@@ -13,7 +13,7 @@ use bellini_core::units::BitRate;
 use bellini_scenarios::model::{
     Bottleneck, Churn, Conference, CrossLoad, CrossPattern, CrossTraffic, Fault, FaultKind, FlowDraw, Jitter,
     JitterModel, Link, LinkSelector, Loss, Measure, Membership, Node, Queue, QueueDiscipline, Rate,
-    RateTrace, Scenario, Session, Shaper,
+    RateTrace, Scenario, Session, Shaper, TcpController, Transport,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -331,6 +331,51 @@ fn random_scenarios_add_up() {
     for cause in ["queue", "loss", "down", "cut", "mtu", "crash", "overflow", "conference_ended"] {
         assert!(causes.contains(cause), "no packet was dropped by {cause}: {causes:?}");
     }
+}
+
+/// Aim: the same with sessions over TCP and TCP as cross traffic: connections that are made, broken, replaced and lost
+/// leave every packet accounted for, and what is delivered is delivered once.
+#[test]
+fn random_scenarios_over_tcp_add_up() {
+    let (mut sent, mut delivered) = (0, 0);
+    let mut causes = BTreeSet::new();
+    for seed in 1..=SCENARIOS {
+        let scenario = over_tcp(random_scenario(seed), seed);
+        let summary = run(&scenario, seed);
+        for session in &summary.sessions {
+            for found in &session.destinations {
+                let ended = found.delivered_packets + found.lost_packets + found.in_flight_packets;
+                assert_eq!(found.sent_packets, ended, "seed {seed}, session {}: {found:?}", session.id());
+                sent += found.sent_packets;
+                delivered += found.delivered_packets;
+            }
+        }
+        causes.extend(summary.links.iter().flat_map(|link| link.dropped_other.keys().cloned()));
+        if seed % 20 == 0 {
+            assert_eq!(summary.without_engine(), run(&scenario, seed).without_engine());
+        }
+    }
+    println!("over TCP: sent {sent}, delivered {delivered}, causes {causes:?}");
+    assert!(delivered > 50_000 && delivered < sent);
+    for cause in ["connection", "crash", "cut", "down"] {
+        assert!(causes.contains(cause), "no packet was dropped by {cause}: {causes:?}");
+    }
+}
+
+/// Puts every second session on TCP, and cross traffic too.
+fn over_tcp(mut scenario: Scenario, seed: u64) -> Scenario {
+    let sessions = scenario.conferences.iter_mut().flat_map(|conference| &mut conference.sessions);
+    for (i, session) in sessions.enumerate() {
+        if (i as u64 + seed) % 2 == 0 {
+            session.transport = Transport::Tcp;
+        }
+    }
+    for cross in &mut scenario.cross_traffic {
+        let controller = if seed % 3 == 0 { TcpController::Reno } else { TcpController::Cubic };
+        cross.pattern =
+            CrossPattern::Tcp { flows: 1 + (seed % 4) as u32, controller, delayed_acks: seed % 2 == 0 };
+    }
+    scenario
 }
 
 #[test]

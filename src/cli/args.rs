@@ -82,7 +82,7 @@ pub(super) enum Verb {
     #[command(after_help = "Examples:\n  bellini reproduce fig6\n  \
         bellini reproduce fig8 --seconds 10 --out runs/fig8-quiet\n  \
         bellini reproduce tfrc-loss --seeds 5\n\n\
-        Writes report.html, reproduce.json, table.csv, and each plot as SVG and CSV. Use a release build; for what runs \
+        Writes report.html, reproduce.json, table.csv, and each plot as SVG, PNG and CSV. Use a release build; for what runs \
         on real processes (fig6 to fig8) an otherwise idle machine, too. Exit code 4: a value is outside its band.")]
     Reproduce(ReproduceOptions),
     /// Print the JSON Schema of scenario files.

@@ -28,7 +28,7 @@ impl Player for Simulator<'_> {
 
 fn failure(error: SimError) -> Failure {
     let code = match error {
-        SimError::Policy { .. } | SimError::Config { .. } | SimError::Transport { .. } => exit::SCENARIO,
+        SimError::Policy { .. } | SimError::Config { .. } => exit::SCENARIO,
         // The observer fails when its files cannot be written.
         SimError::Observer(_) => exit::ENVIRONMENT,
         _ => exit::FAILED,

@@ -19,5 +19,5 @@ mod video;
 
 pub use digest::FileDigest;
 pub use sink::{Arrival, Sink, SinkContext, SinkStats};
-pub use source::{Source, SourceContext, SourcePoll, SourceStats, Symbol};
+pub use source::{Grant, Source, SourceContext, SourcePoll, SourceStats, Symbol};
 pub use spec::Content;

@@ -66,6 +66,15 @@ pub struct SourceContext {
     pub measure_to: Instant,
 }
 
+/// What the first hops of a session let it send, where their transports know.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Grant {
+    /// Payload rate in bits per second that no first hop would hold back; `None` while none has met its limit.
+    pub bits_per_s: Option<f64>,
+    /// Bytes of the session's conference that wait in the fullest of these hops' feeders.
+    pub backlog_bytes: u64,
+}
+
 /// Counts of what a source made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceStats {
@@ -109,7 +118,8 @@ pub struct Source {
 enum Kind {
     Constant(Pacer),
     Video(Video),
-    Adaptive(Adaptive),
+    /// In a box: it is twice as large as the others.
+    Adaptive(Box<Adaptive>),
     Messages(Messages),
     File(FileSource),
     OnOff(OnOff),
@@ -150,7 +160,7 @@ impl Source {
             }
             Content::Video { trace, rate, .. } => Kind::Video(Video::new(trace, *rate, start)),
             Content::Adaptive { trace, ladder, initial, up_after, .. } => {
-                Kind::Adaptive(Adaptive::new(trace, ladder, *initial, *up_after, start))
+                Kind::Adaptive(Box::new(Adaptive::new(trace, ladder, *initial, *up_after, start)))
             }
             Content::Messages { mean_interval, size, .. } => {
                 Kind::Messages(Messages::new(*mean_interval, *size, &context))
@@ -236,6 +246,28 @@ impl Source {
         if let Kind::Adaptive(adaptive) = &mut self.kind {
             adaptive.on_overflow(now);
         }
+    }
+
+    /// Whether an object is due for which the source wants to know its [`Grant`]: a frame of adaptive content.
+    #[inline]
+    #[must_use]
+    pub fn wants_grant(&self, now: Instant) -> bool {
+        let Kind::Adaptive(adaptive) = &self.kind else { return false };
+        self.open.bytes_left == 0 && matches!(adaptive.due(), Due::At(at) if at <= now)
+    }
+
+    /// Tells the source what its session's first hops grant, before the poll that takes the object. Without it
+    /// adaptive content goes by overflow notices alone; other kinds do nothing.
+    pub fn on_grant(&mut self, now: Instant, grant: Grant) {
+        if let Kind::Adaptive(adaptive) = &mut self.kind {
+            adaptive.on_grant(now, grant);
+        }
+    }
+
+    /// Returns the largest payload of one symbol in bytes.
+    #[must_use]
+    pub fn symbol_bytes(&self) -> u32 {
+        self.context.symbol_bytes
     }
 
     /// Returns the counts so far.

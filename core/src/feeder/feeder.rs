@@ -20,6 +20,8 @@ pub struct Feeder<P> {
     links: Links,
     slots: Slots<P>,
     stats: FeederStats,
+    /// Conferences of which packets wait.
+    busy: u32,
     /// Queues with packets that may go.
     ready: u32,
 }
@@ -53,6 +55,7 @@ impl<P: Default> Feeder<P> {
             links: Links::new(config.packets_max),
             slots: Slots::new(),
             stats: FeederStats::default(),
+            busy: 0,
             ready: 0,
         }
     }
@@ -106,6 +109,7 @@ impl<P: Default> Feeder<P> {
         }
 
         if was_empty {
+            self.busy += 1;
             self.table.fills(index);
         }
         if !was_ready && (lane == Lane::Live || !held) {
@@ -144,6 +148,7 @@ impl<P: Default> Feeder<P> {
             self.step_out(index);
         }
         if is_empty {
+            self.busy -= 1;
             self.table.emptied(index);
         }
         self.stats.popped_packets += 1;
@@ -165,6 +170,7 @@ impl<P: Default> Feeder<P> {
             for lane in Lane::ALL {
                 queue.lane_mut(lane).clear(&mut self.links);
             }
+            self.busy -= 1;
             if was_ready {
                 self.schedule.removed(&mut self.table.queues, index);
                 self.ready -= 1;
@@ -229,6 +235,12 @@ impl<P: Default> Feeder<P> {
     #[must_use]
     pub const fn backlog(&self) -> Backlog {
         self.stats.backlog()
+    }
+
+    /// Returns how many conferences have packets waiting.
+    #[must_use]
+    pub const fn busy_conferences(&self) -> u32 {
+        self.busy
     }
 
     /// Returns what waits of one conference.
@@ -301,6 +313,7 @@ impl<P: Default> Feeder<P> {
         self.schedule.dropped();
         if is_idle {
             self.step_out(victim);
+            self.busy -= 1;
             self.table.emptied(victim);
         }
         self.stats.dropped_live_packets += 1;

@@ -89,6 +89,13 @@ impl Handshake {
         self.rtt
     }
 
+    /// Whether the peer has not answered at least two hellos.
+    #[must_use]
+    pub fn is_repeating(&self) -> bool {
+        let twice = REPEAT_FIRST.as_nanos() * 4;
+        self.peer.is_none() && self.repeat_at.is_some() && self.repeat.as_nanos() >= twice
+    }
+
     /// Begins the exchange unless it has begun.
     pub fn open(&mut self, now: Instant) {
         if self.peer.is_none() && !self.wanted {
@@ -248,6 +255,7 @@ mod tests {
             now = a.deadline().unwrap();
             assert!(a.poll(now, node(1), Incarnation(1), 1_500).is_some());
             sent.push(now.as_nanos() / 1_000_000);
+            assert_eq!(a.is_repeating(), sent.len() >= 2, "after {} hellos", sent.len());
         }
         assert_eq!(sent, [0, 500, 1_500, 3_500, 7_500]);
     }

@@ -4,8 +4,11 @@ use crate::congestion::{
     Allowance, BbrSender, CongestionConfig, CongestionControl, ControlFigures, Controller, FEEDBACK_BYTES,
     Feedback, FrameArrival, Receiver, SentFrame, TfrcSender,
 };
+use crate::hop::HelloOutcome;
 use crate::time::{Duration, Instant};
-use crate::wire::frame::{CHUNK_FEEDBACK, CHUNK_HEADER_BYTES, emit_chunk_header};
+use crate::wire::frame::{
+    CHUNK_FEEDBACK, CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, FrameHeader, emit_chunk_header,
+};
 
 /// Bytes of a report as a chunk of a frame.
 pub const FEEDBACK_CHUNK_BYTES: usize = CHUNK_HEADER_BYTES + FEEDBACK_BYTES;
@@ -50,6 +53,22 @@ impl Pacing {
     #[inline]
     pub fn on_frame(&mut self, now: Instant, frame: FrameArrival) {
         self.receiver.on_frame(now, frame);
+    }
+
+    /// A hello of the peer came. It has a number like every frame: it must not look like a loss.
+    pub fn on_hello(&mut self, now: Instant, frame: &FrameHeader, outcome: HelloOutcome) {
+        if matches!(outcome, HelloOutcome::Opened | HelloOutcome::Restarted) {
+            self.receiver.starts_at(frame.number.saturating_add(1));
+        } else {
+            let arrival = FrameArrival {
+                number: frame.number,
+                bytes: FRAME_HEADER_BYTES as u32,
+                timestamp_us: frame.timestamp_us,
+                rtt_us: frame.rtt_us,
+                carries_packet: false,
+            };
+            self.receiver.on_frame(now, arrival);
+        }
     }
 
     /// The peer reported.

@@ -34,18 +34,25 @@ impl Node {
         for _ in 0..SYMBOLS_PER_CALL {
             let (symbol, flow) = match source.pending.take() {
                 Some((symbol, flow)) => (symbol, Some(flow)),
-                None => match source.content.poll(now) {
-                    SourcePoll::Symbol(symbol) => (symbol, None),
-                    SourcePoll::WaitUntil(at) => {
-                        wake = Some(at);
-                        break;
+                None => {
+                    if source.content.wants_grant(now)
+                        && let Some(grant) = self.grant(now, index, &mut source)
+                    {
+                        source.content.on_grant(now, grant);
                     }
-                    SourcePoll::Finished => {
-                        wake = None;
-                        self.finish_source(index, &mut source);
-                        break;
+                    match source.content.poll(now) {
+                        SourcePoll::Symbol(symbol) => (symbol, None),
+                        SourcePoll::WaitUntil(at) => {
+                            wake = Some(at);
+                            break;
+                        }
+                        SourcePoll::Finished => {
+                            wake = None;
+                            self.finish_source(index, &mut source);
+                            break;
+                        }
                     }
-                },
+                }
             };
             let is_greedy = source.content.is_greedy();
             let lap = self.start_lap(Step::Routing);

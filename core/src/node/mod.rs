@@ -15,6 +15,7 @@ mod conference;
 mod control;
 mod dispatch;
 mod emit;
+mod grant;
 mod hops;
 mod overflow;
 mod pressure;

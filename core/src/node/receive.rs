@@ -128,7 +128,7 @@ impl Node {
                 Ok(())
             }
             FrameKind::Hello | FrameKind::HelloAck | FrameKind::HelloDone => {
-                self.take_hello(now, index, frame.kind, rest)
+                self.take_hello(now, index, &frame, rest)
             }
             FrameKind::Control => {
                 if frame.connection != hop.handshake.connection() {
@@ -178,7 +178,7 @@ impl Node {
         &mut self,
         now: Instant,
         index: HopIndex,
-        kind: FrameKind,
+        frame: &FrameHeader,
         body: &[u8],
     ) -> Result<(), FrameFault> {
         let hello = Hello::parse(body)?;
@@ -189,12 +189,15 @@ impl Node {
         if hello.common_version(frame::VERSION, frame::VERSION).is_none() {
             return Err(WireError::UnknownVersion(hello.version_min).into());
         }
-        let outcome = hop.handshake.on_hello(now, kind, &hello);
+        let outcome = hop.handshake.on_hello(now, frame.kind, &hello);
         if outcome == HelloOutcome::Stale {
             return Err(FrameFault::StaleIncarnation(hello.incarnation));
         }
         hop.stats.received_frames += 1;
         self.on_hello_outcome(now, index, outcome);
+        if let Some(pacing) = &mut self.hop_mut(index).pacing {
+            pacing.on_hello(now, frame, outcome);
+        }
         Ok(())
     }
 

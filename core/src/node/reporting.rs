@@ -22,6 +22,7 @@ impl Node {
                     counted,
                     rtt: hop.handshake.rtt(),
                     queued_bytes: hop.feeder.as_ref().map_or(0, |feeder| feeder.backlog().bytes),
+                    control: hop.control_figures(),
                 }
             })
             .collect();

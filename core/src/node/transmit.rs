@@ -7,7 +7,7 @@ use crate::ids::HopIndex;
 use crate::io::{HopKind, Transmit};
 use crate::node::Node;
 use crate::payload::Payload;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::control;
 use crate::wire::frame::{
     CHUNK_HEADER_BYTES, CHUNK_PACKET, FRAME_HEADER_BYTES, FrameFlags, FrameHeader, FrameKind, SEAL_BYTES,
@@ -16,6 +16,9 @@ use crate::wire::frame::{
 use crate::wire::hello::HELLO_BYTES;
 use crate::wire::stream::{STREAM_PREFIX_BYTES, stream_prefix};
 use bytes::Bytes;
+
+/// A report waits so long for a packet that can carry it.
+const REPORT_WAIT_MAX: Duration = Duration::from_millis(1);
 
 /// What a hop has to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +85,8 @@ impl Node {
             let allowance = if waiting { pacing.allowance(now) } else { Allowance::Blocked };
             return match allowance {
                 Allowance::Now => Ok(Next::Packet),
+                // A packet will carry the report in a moment.
+                Allowance::At(at) if at - now <= REPORT_WAIT_MAX => Err(Some(at)),
                 _ if pacing.has_feedback() => Ok(Next::Feedback),
                 Allowance::At(at) => Err(Some(at)),
                 Allowance::Blocked => Err(None),

@@ -9,5 +9,5 @@ mod table;
 pub(crate) use relay::Learnt;
 pub use relay::{RelayFlow, RelayState};
 pub use sink::{SinkOutcome, SinkSession, SinkSessionStats};
-pub use source::{SourceSession, SourceSessionStats};
+pub use source::{FirstHop, SourceSession, SourceSessionStats};
 pub use table::{ConferenceEntry, OverflowState, SessionEntry, SessionTable};

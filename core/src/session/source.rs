@@ -2,7 +2,7 @@
 
 use crate::content::{Source, SourceContext, SourceStats, Symbol};
 use crate::flow::FlowList;
-use crate::ids::{Epoch, Incarnation, NodeId, SessionKey};
+use crate::ids::{Epoch, HopIndex, Incarnation, NodeId, SessionKey};
 use crate::io::{Delivery, DrawMode, HopKind, MeasureWindow, SessionSpec};
 use crate::reliable::{ReliableConfig, Sender, SenderStats};
 use crate::rng::{Seed, Stream};
@@ -54,6 +54,27 @@ pub struct SourceSession {
     pub stats: SourceSessionStats,
     /// (packets, bytes) at the last report.
     pub reported: (u64, u64),
+    /// What its first hops carried, where that counts for its content.
+    pub first_hops: Vec<FirstHop>,
+}
+
+/// What a source knows of the use of one of its first hops.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FirstHop {
+    /// The hop.
+    pub hop: HopIndex,
+    /// When it was last looked at.
+    pub at: Instant,
+    /// Frame bytes that the hop had sent then.
+    pub sent_bytes: u64,
+    /// Mean rate of what the hop sends, in bytes of frames a second.
+    pub rate: f64,
+    /// Payload bytes that the session had emitted then.
+    pub own_bytes: u64,
+    /// Bytes of the session's conference that waited for the hop then.
+    pub backlog_bytes: u64,
+    /// Mean rate of what the session itself has on the hop, likewise.
+    pub own_rate: f64,
 }
 
 /// What a source counted of a session, besides its content.
@@ -116,6 +137,7 @@ impl SourceSession {
                 .then(|| Box::new(Sender::new(now, config, span, &spec.destinations))),
             stats: SourceSessionStats::default(),
             reported: (0, 0),
+            first_hops: Vec::new(),
         }
     }
 

@@ -180,13 +180,30 @@ impl Net {
         kind: HopKind,
         epoch: u16,
     ) {
+        self.start_content(key, source, to, kind, epoch, constant());
+    }
+
+    /// Starts a session that offers a file as fast as its hops take it, from 100 ms on, without flows.
+    pub(super) fn start_file(&mut self, key: SessionKey, source: u32, to: &[u32], kind: HopKind, bytes: u64) {
+        self.start_content(key, source, to, kind, 0, Content::File { bytes, rate: None });
+    }
+
+    fn start_content(
+        &mut self,
+        key: SessionKey,
+        source: u32,
+        to: &[u32],
+        kind: HopKind,
+        epoch: u16,
+        content: Content,
+    ) {
         self.command(
             source,
             Command::StartSession(Box::new(SessionSpec {
                 key,
                 epoch: Epoch(epoch),
                 destinations: to.iter().map(|node| id(*node)).collect(),
-                content: constant(),
+                content,
                 symbol_bytes: SYMBOL_BYTES,
                 delivery: bellini_core::io::Delivery::BestEffort,
                 hop_kind: kind,

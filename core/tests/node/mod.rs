@@ -6,6 +6,7 @@ mod control;
 mod harness;
 mod hostile;
 mod overflow;
+mod paced;
 mod reliable;
 mod restart;
 mod sessions;

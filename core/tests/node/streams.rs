@@ -1,8 +1,13 @@
 //! Stream hops over byte pipes with limited room.
 
 use super::harness::*;
-use bellini_core::ids::SessionKey;
-use bellini_core::io::{HopKind, Input};
+use bellini_core::content::Content;
+use bellini_core::content::spec::{FrameTrace, Playout, PlayoutMode, TraceFrame};
+use bellini_core::ids::{Epoch, SessionKey};
+use bellini_core::io::{Command, DrawMode, Event, HopKind, Input, MeasureWindow, SessionSpec};
+use bellini_core::time::Duration;
+use bellini_core::units::BitRate;
+use std::sync::Arc;
 
 /// Bytes of the largest frame here with its prefix: more than one frame never stands beyond the room.
 const FRAME_BYTES: usize = 1_400;
@@ -63,4 +68,63 @@ fn a_closed_stream_opens_anew() {
     net.run_until(ms(5_000));
     let after = net.delivered(2).len();
     assert!(before >= 30 && (90..=100).contains(&after), "{before} before, {after} in the end");
+}
+
+/// Video of 50 frames a second in groups of ten, at 1 Mbit/s or 250 kbit/s.
+fn adaptive() -> Content {
+    let frame = |i| TraceFrame { bytes: 100, key: i % 10 == 0 };
+    let (frame_interval, frames) = (Duration::from_millis(20), (0..50).map(frame).collect());
+    let trace = Arc::new(FrameTrace { name: "even".into(), frame_interval, frames });
+    let ladder = [250_000, 1_000_000].into_iter().filter_map(BitRate::from_bps).collect();
+    let playout = Playout { delay: Duration::from_millis(200), mode: PlayoutMode::Live };
+    Content::Adaptive { trace, ladder, initial: 1, up_after: Duration::from_secs(2), playout }
+}
+
+/// Aim: a stream hop tells no rate; that packets pile up before it is enough. The level falls while nothing was
+/// dropped yet, and rises after a quiet time. On a datagram hop that is held back in the same way (the control) it
+/// stays, because nothing overflows.
+#[test]
+fn an_adaptive_source_backs_off_from_a_stream_that_stalls() {
+    for (kind, falls) in [(HopKind::Stream, true), (HopKind::Datagram, false)] {
+        let mut net = Net::new(2);
+        net.command(
+            1,
+            Command::StartSession(Box::new(SessionSpec {
+                delivery: bellini_core::io::Delivery::BestEffort,
+                key: KEY,
+                epoch: Epoch(0),
+                destinations: vec![id(2)],
+                content: adaptive(),
+                symbol_bytes: SYMBOL_BYTES,
+                hop_kind: kind,
+                start: ms(100),
+                stop: ms(9_000),
+                measure: MeasureWindow { from: ms(0), to: ms(10_000) },
+                draw: DrawMode::Stride,
+                policy_period: None,
+            })),
+        );
+        net.install(KEY, 1, 1, &["2d"]);
+        net.run_until(ms(1_000));
+        let stall = |net: &mut Net, is_stalled| match kind {
+            HopKind::Stream => net.pipes.get_mut(&(1, 2)).expect("it is open").is_stalled = is_stalled,
+            _ => {
+                let (now, hop) = (net.now, hop(net, 1, 2, kind));
+                let input = if is_stalled { Input::Blocked { hop } } else { Input::Room { hop, bytes: 1 } };
+                net.node_mut(1).handle_input(now, input).expect("the hop is there");
+            }
+        };
+        let level = |net: &Net| {
+            let source = net.node(1).session(KEY).and_then(|entry| entry.source.as_ref());
+            source.expect("it is the source").content_stats().level
+        };
+        assert_eq!(level(&net), Some(1));
+        stall(&mut net, true);
+        net.run_until(ms(1_700));
+        assert_eq!(level(&net), Some(usize::from(!falls)), "{kind:?}");
+        assert!(net.events.iter().all(|(_, _, event)| !matches!(event, Event::Overflow { .. })), "{kind:?}");
+        stall(&mut net, false);
+        net.run_until(ms(6_000));
+        assert_eq!(level(&net), Some(1), "{kind:?}: the way is free again");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod testbed;
 
+use super::cross::CrossTcp;
 use super::error::LabError;
 use super::netns::Namespace;
 use super::network::Network;
@@ -39,6 +40,8 @@ pub(super) struct LabBed<'a> {
     nodes: Vec<LabNode>,
     /// The network, and the clock that shows zero at the start of the run; `None` before it.
     running: Option<(Network, Clock)>,
+    /// TCP of others; `None` before the run.
+    cross: Option<CrossTcp>,
     /// Nodes were told to end: that they do is no failure.
     is_ending: bool,
     links_up: Vec<bool>,
@@ -103,6 +106,7 @@ impl<'a> LabBed<'a> {
             workshop,
             nodes: plan.nodes.iter().map(|_| LabNode::default()).collect(),
             running: None,
+            cross: None,
             is_ending: false,
             links_up: vec![true; plan.link_count],
             links: vec![LinkFigures::default(); plan.link_count],
@@ -122,9 +126,15 @@ impl<'a> LabBed<'a> {
         Ok(bed)
     }
 
-    /// Begins the run: `network` joins the nodes, and true time is what `clock` shows.
-    pub(super) fn begin(&mut self, network: Network, clock: Clock) {
+    /// Begins the run: `network` joins the nodes, true time is what `clock` shows, and `cross` has begun.
+    pub(super) fn begin(&mut self, network: Network, clock: Clock, cross: CrossTcp) {
         self.running = Some((network, clock));
+        self.cross = Some(cross);
+    }
+
+    /// Returns what went wrong with the TCP of others, one sentence a connection.
+    pub(super) fn cross_problems(&self) -> Vec<String> {
+        self.cross.as_ref().map_or_else(Vec::new, CrossTcp::problems)
     }
 
     /// Ends all processes, with time to end their logs, and gives the network back.
@@ -141,6 +151,7 @@ impl<'a> LabBed<'a> {
             waiting -= usize::from(matches!(heard.what, Saying::Ended));
         }
         self.kill_all();
+        self.cross = None;
         self.running.take().map(|(network, _)| network)
     }
 

@@ -1,6 +1,7 @@
 //! A run in the lab from its beginning to its end.
 
 use super::bed::{LabBed, Said};
+use super::cross::{CrossTcp, check_congestion};
 use super::error::LabError;
 use super::limits::{LabHealth, LabLimits};
 use super::network::{self, Ground};
@@ -8,13 +9,11 @@ use super::pace::Clock;
 use super::plan::{LabOptions, Plan};
 use super::priority::{Raised, Wakeful};
 use super::workshop::Workshop;
-use crate::net::{TcpSetupError, try_congestion};
-use bellini_core::time::Duration;
+use bellini_core::time::{Duration, Instant};
 use bellini_scenarios::conduct::{ConductError, Conductor, Duty, Observer, Outcome, Progress, Testbed};
 use bellini_scenarios::model::Scenario;
 use bellini_scenarios::record::{Engine, Mode, Status};
 use bellini_scenarios::registry::Registry;
-use std::io::ErrorKind;
 
 /// Longest time without a look at the observer.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -45,6 +44,7 @@ impl<'a> Lab<'a> {
         if let Some(name) = &options.tcp_congestion {
             check_congestion(name)?;
         }
+        CrossTcp::check(scenario)?;
         Ok(Self { scenario, seed, conductor, options, limits: LabLimits::default() })
     }
 
@@ -56,19 +56,22 @@ impl<'a> Lab<'a> {
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome, LabError> {
         let environment = |error: &dyn std::fmt::Display| LabError::Environment(error.to_string());
         let workshop = Workshop::open(&std::env::temp_dir()).map_err(|error| environment(&error))?;
+        // Before anything is started: processes and threads inherit it, and nodes are started by the threads that hold
+        // their namespaces.
+        let raised = Raised::raise();
+        let wakeful = Wakeful::ask();
         let (namespaces, ground) = Ground::lay(self.scenario, self.options.kernel_shaper)?;
+        let mut cross = CrossTcp::prepare(self.scenario, &namespaces)?;
         let now_ns = Clock::starting_now().origin_ns();
         let plan =
             Plan::new(self.scenario, self.seed, &self.options, network::address, now_ns, workshop.path());
         if let Some(logs) = &self.options.record {
             std::fs::create_dir_all(logs).map_err(|error| environment(&error))?;
         }
-        // Before anything is started: processes and threads inherit it.
-        let raised = Raised::raise();
-        let wakeful = Wakeful::ask();
         let mut bed = LabBed::start(&plan, &namespaces, &workshop)?;
         let (network, clock) = ground.join(self.scenario, self.seed)?;
-        bed.begin(network, clock);
+        cross.begin(clock, Instant::ZERO + self.scenario.settle)?;
+        bed.begin(network, clock, cross);
         if raised.is_none() {
             bed.note("Nodes and network ran with ordinary priority: this user may not have a higher one.");
         }
@@ -120,6 +123,7 @@ impl<'a> Lab<'a> {
         // Of the whole run, as everything that it is judged by; summaries speak of the measuring window.
         let nodes = 0..self.scenario.nodes.len() as u32;
         let socket_drops = nodes.map(|node| bed.node(node).host_dropped_packets).sum();
+        let broken = bed.cross_problems();
         let network = bed.end();
         let summary = &mut outcome.summary;
         let mut health = match network {
@@ -135,15 +139,8 @@ impl<'a> Lab<'a> {
         });
         summary.lab = Some(self.limits.record(&health));
         summary.notes.extend(bed.warnings().iter().cloned());
+        summary.notes.extend(broken);
         Ok(outcome)
-    }
-}
-
-/// Whether the kernel knows a congestion control. Whether it allows it is decided in the nodes' own namespaces.
-fn check_congestion(name: &str) -> Result<(), LabError> {
-    match try_congestion(name) {
-        Err(TcpSetupError::Congestion { cause, .. }) if cause.kind() != ErrorKind::NotFound => Ok(()),
-        tried => tried.map_err(|error| LabError::Environment(error.to_string())),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nobody conducts it. Each node's console is a Unix socket, so that whoever likes (`bellini calibrate`, a person)
 //! can treat the network as one that was found, not made.
 
+use super::cross::CrossTcp;
 use super::error::LabError;
 use super::netns::Namespace;
 use super::network::{self, Ground, Network};
@@ -27,6 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub struct IdleLab {
     // In this order they are dropped: processes end before their network, and files go last.
     nodes: Vec<IdleNode>,
+    cross: Option<CrossTcp>,
     network: Option<Network>,
     namespaces: Vec<Namespace>,
     workshop: Workshop,
@@ -50,11 +52,13 @@ impl IdleLab {
     pub fn start(scenario: &Scenario, seed: u64, options: &LabOptions) -> Result<Self, LabError> {
         let environment = |error: &dyn std::fmt::Display| LabError::Environment(error.to_string());
         network::check(scenario, options.kernel_shaper)?;
+        CrossTcp::check(scenario)?;
         let workshop = Workshop::open(&std::env::temp_dir()).map_err(|error| environment(&error))?;
         let (namespaces, ground) = Ground::lay(scenario, options.kernel_shaper)?;
         let now_ns = Clock::starting_now().origin_ns();
         let plan = Plan::new(scenario, seed, options, network::address, now_ns, workshop.path());
-        let mut lab = Self { nodes: Vec::new(), network: None, namespaces, workshop };
+        let mut cross = CrossTcp::prepare(scenario, &namespaces)?;
+        let mut lab = Self { nodes: Vec::new(), cross: None, network: None, namespaces, workshop };
         for node in 0..plan.nodes.len() {
             let id = plan.nodes[node].id;
             let console = lab.directory().join(format!("{id}.sock"));
@@ -75,7 +79,10 @@ impl IdleLab {
             }
             std::thread::sleep(LOOK_EVERY);
         }
-        lab.network = Some(ground.join(scenario, seed)?.0);
+        let (network, clock) = ground.join(scenario, seed)?;
+        lab.network = Some(network);
+        cross.begin(clock, bellini_core::time::Instant::ZERO + scenario.settle)?;
+        lab.cross = Some(cross);
         Ok(lab)
     }
 

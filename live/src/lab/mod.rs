@@ -6,9 +6,11 @@
 //! - [`wan`] is what the network between them can be told and says, whatever it is made of: [`emulator`] runs the
 //!   simulator's own links on the wall clock ([`pace`] lets the time pass), [`shaper`] uses the kernel's queues and
 //!   shares nothing with the simulator.
+//! - Cross traffic by patterns is the link model's; TCP as cross traffic is the kernel's own, between the namespaces.
 //! - [`LabLimits`] say when the machine was too slow for a run to be believed; [`clean`] removes what killed labs left.
 
 mod bed;
+mod cross;
 mod director;
 pub mod emulator;
 mod error;

@@ -17,6 +17,8 @@ use std::process::Command;
 pub(super) const DATA_PORT: u16 = 4_700;
 /// UDP port of control hops, in every namespace.
 pub(super) const CONTROL_PORT: u16 = 4_701;
+/// TCP port of the sinks of cross traffic, in every namespace.
+pub(super) const CROSS_PORT: u16 = 4_702;
 
 /// Clocks of nodes show this much at the start of a run: a planted offset must not lead before their beginning.
 const CLOCK_BASE_NS: i64 = 86_400_000_000_000;

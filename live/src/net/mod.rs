@@ -17,4 +17,5 @@ pub mod udp;
 
 pub use dial::{DialError, accept, connect, listen};
 pub use tcp::{Arrived, TcpCounters, TcpOptions, TcpPipe, TcpSetupError, Written, try_congestion};
+pub(crate) use tcp::{retransmitted_segments, set_congestion};
 pub use udp::{Buffers, Flushed, Granted, PeerSlot, Received, UdpCounters, UdpOptions, UdpPort};

@@ -288,6 +288,25 @@ pub(super) fn dropped(fd: BorrowedFd<'_>) -> io::Result<u32> {
     if done == 0 { Ok(fields[MEMINFO_DROPS]) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Returns what the kernel says of a TCP connection (tcp(7), `TCP_INFO`).
+pub(super) fn tcp_info(fd: BorrowedFd<'_>) -> io::Result<libc::tcp_info> {
+    // SAFETY: all-zero bytes are a value of this C struct of numbers; fields that an older kernel does not know stay
+    // zero.
+    let mut info = unsafe { std::mem::zeroed::<libc::tcp_info>() };
+    let mut len = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to the struct.
+    let done = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut len,
+        )
+    };
+    if done == 0 { Ok(info) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Receives from a stream into the spare capacity behind the buffer's bytes; returns how many bytes came.
 pub(super) fn receive_stream(socket: &socket2::Socket, buffer: &mut BytesMut) -> io::Result<usize> {
     let got = socket.recv(buffer.spare_capacity_mut())?;

@@ -100,6 +100,14 @@ pub fn try_congestion(name: &str) -> Result<(), TcpSetupError> {
     set_congestion(&Socket::new(Domain::IPV4, Type::STREAM, None)?, name)
 }
 
+/// Returns the segments that a connection has sent again since its beginning.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub(crate) fn retransmitted_segments(socket: &Socket) -> io::Result<u64> {
+    raw::tcp_info(socket.as_fd()).map(|info| u64::from(info.tcpi_total_retrans))
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct TcpPipe {
@@ -266,7 +274,11 @@ impl AsRawFd for TcpPipe {
     }
 }
 
-fn set_congestion(socket: &Socket, name: &str) -> Result<(), TcpSetupError> {
+/// Has a socket use the congestion control `name`.
+///
+/// # Errors
+/// When the kernel has none of that name or does not allow it: with what it has.
+pub(crate) fn set_congestion(socket: &Socket, name: &str) -> Result<(), TcpSetupError> {
     socket.set_tcp_congestion(name.as_bytes()).map_err(|cause| {
         let available = std::fs::read_to_string(CONGESTIONS)
             .map_or_else(|_| String::from("unknown"), |names| names.trim().replace(' ', ", "));

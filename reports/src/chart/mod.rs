@@ -54,7 +54,8 @@ impl Style {
         Style { color: RGBColor(130, 130, 130), dash: &[4.0, 2.0] }
     }
 
-    fn attributes(self) -> String {
+    /// Returns the attributes of a group whose lines have the dash pattern.
+    pub(crate) fn attributes(self) -> String {
         if self.dash.is_empty() {
             return String::new();
         }

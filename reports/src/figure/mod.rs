@@ -3,6 +3,8 @@
 mod delay;
 mod drops;
 mod feeders;
+mod hops;
+mod levels;
 mod links;
 mod playback;
 mod throughput;
@@ -125,6 +127,8 @@ pub(crate) fn all(material: &Material<'_>) -> Result<Vec<Figure>, ReportError> {
         delay::in_time,
         playback::figure,
         playback::messages,
+        levels::figure,
+        hops::figure,
         links::figure,
         feeders::figure,
         drops::in_time,

@@ -1,13 +1,16 @@
 //! Pages that put reference values, such as the paper's, beside ours.
 
 mod fit;
+mod map;
 
 pub use fit::Fit;
+pub use map::{Ratio, RatioMap};
 
-use crate::chart::{Axis, Frame, Key, KeyShape, Size, Style, chart};
+use crate::chart::{Axis, Frame, Key, KeyShape, Size, Stack, Style, across, chart};
 use crate::draw::{Svg, escape};
 use crate::error::ReportError;
 use crate::format::number;
+use crate::png::Rasteriser;
 use minijinja::{Environment, context};
 
 const TEMPLATE: &str = include_str!("../../assets/reproduce.html");
@@ -26,6 +29,10 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// The plots.
     pub plots: Vec<Plot>,
+    /// Maps of ratios; they stand before the plots.
+    pub maps: Vec<RatioMap>,
+    /// Bars, shown after the plots.
+    pub bars: Vec<Bars>,
     /// Inputs: name, value, and whether it was measured, assumed, or taken from the reference.
     pub inputs: Vec<(String, String, String)>,
     /// What a reader should know before comparing.
@@ -61,7 +68,7 @@ impl Row {
 }
 
 /// A plot.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plot {
     /// What it shows.
     pub title: String,
@@ -71,12 +78,29 @@ pub struct Plot {
     pub x: (String, String),
     /// Name and unit of the vertical axis.
     pub y: (String, String),
+    /// Lower and upper end of the vertical axis; `None`: from zero to above the greatest value.
+    pub y_range: Option<(f64, f64)>,
     /// What is drawn.
     pub curves: Vec<Curve>,
 }
 
-/// Points of a plot that belong together.
+/// A bar for each of several things, which may have parts.
 #[derive(Clone, Debug, PartialEq)]
+pub struct Bars {
+    /// What they show.
+    pub title: String,
+    /// A sentence or two below them, which also stands for them where they cannot be seen.
+    pub caption: String,
+    /// Name and unit of the horizontal axis.
+    pub x: (String, String),
+    /// Names of the things, from above.
+    pub things: Vec<String>,
+    /// The parts: a name, and a length for each thing.
+    pub parts: Vec<(String, Vec<f64>)>,
+}
+
+/// Points of a plot that belong together.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
     /// Its name in the legend.
     pub name: String,
@@ -84,15 +108,30 @@ pub struct Curve {
     pub shape: Shape,
     /// Its points.
     pub points: Vec<(f64, f64)>,
+    /// Position of the curve that this one is a reference for: it has that one's colour, and is dashed.
+    pub beside: Option<usize>,
 }
 
 /// How a curve is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
     /// A dot for each point.
     Dots,
     /// A line through the points.
+    #[default]
     Line,
+    /// A line through the points, and a dot for each.
+    DottedLine,
+}
+
+impl Curve {
+    /// Returns how the curve at `index` looks.
+    fn style(&self, index: usize) -> Style {
+        match self.beside {
+            Some(other) => Style { dash: &[7.0, 3.0], ..Style::nth(other) },
+            None => Style::nth(index),
+        }
+    }
 }
 
 impl Page {
@@ -108,10 +147,22 @@ impl Page {
         let mut environment = Environment::new();
         environment.add_template("reproduce.html", TEMPLATE).map_err(failed)?;
         let mut plots = Vec::new();
+        for map in &self.maps {
+            let svg = map.svg()?;
+            plots.push(
+                context! { heading => map.title.as_str(), caption => map.caption.as_str(), svg => svg },
+            );
+        }
         for plot in &self.plots {
             let svg = plot.draw()?.text;
             plots.push(
                 context! { heading => plot.title.as_str(), caption => plot.caption.as_str(), svg => svg },
+            );
+        }
+        for bars in &self.bars {
+            let svg = bars.draw()?.text;
+            plots.push(
+                context! { heading => bars.title.as_str(), caption => bars.caption.as_str(), svg => svg },
             );
         }
         let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
@@ -175,21 +226,54 @@ impl Page {
     }
 }
 
-impl Plot {
-    /// Returns the name of the plot's files: its title in small letters, digits and hyphens.
+impl Bars {
+    /// Returns the name of the picture's files, as [`Plot::slug`] does.
     #[must_use]
     pub fn slug(&self) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
-        let words: String = self.title.chars().map(plain).collect();
-        words.split_whitespace().collect::<Vec<_>>().join("-")
+        slug(&self.title)
     }
 
-    /// Returns the plot as a picture of its own.
+    /// Returns the bars as a picture of their own.
     ///
     /// # Errors
     /// [`ReportError::Draw`]: a defect.
     pub fn svg(&self) -> Result<String, ReportError> {
         Ok(self.draw()?.text)
+    }
+
+    fn draw(&self) -> Result<Svg, ReportError> {
+        let stack = |(index, (name, lengths)): (usize, &(String, Vec<f64>))| Stack {
+            name: name.clone(),
+            style: Style::nth(index),
+            values: lengths.iter().map(|length| (0.0, *length)).collect(),
+        };
+        let stacks: Vec<_> = self.parts.iter().enumerate().map(stack).collect();
+        across((&self.title, &self.caption), (&self.x.0, &self.x.1), &self.things, &stacks)
+    }
+}
+
+/// Returns the name of a picture's files: its title in small letters, digits and hyphens.
+fn slug(title: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { ' ' };
+    let words: String = title.chars().map(plain).collect();
+    words.split_whitespace().collect::<Vec<_>>().join("-")
+}
+
+impl Plot {
+    /// Returns the name of the plot's files: its title in small letters, digits and hyphens.
+    #[must_use]
+    pub fn slug(&self) -> String {
+        slug(&self.title)
+    }
+
+    /// Returns the plot as pictures of its own: SVG and PNG.
+    ///
+    /// # Errors
+    /// [`ReportError::Draw`]: a defect.
+    pub fn pictures(&self) -> Result<(String, Vec<u8>), ReportError> {
+        let svg = self.draw()?;
+        let png = Rasteriser::new().png(&svg)?;
+        Ok((svg.text, png))
     }
 
     /// Returns what is drawn, tidy: one line a point, `curve,x,y`.
@@ -215,36 +299,36 @@ impl Plot {
             title: &self.title,
             description: &self.caption,
             x: Axis::from_zero(&self.x.0, &self.x.1, values(|point| point.0)),
-            y: Axis::from_zero(&self.y.0, &self.y.1, values(|point| point.1)),
+            y: match self.y_range {
+                Some(range) => Axis::new(&self.y.0, &self.y.1, range),
+                None => Axis::from_zero(&self.y.0, &self.y.1, values(|point| point.1)),
+            },
             marks: &[],
         };
-        let keys: Vec<_> = self
-            .curves
-            .iter()
-            .enumerate()
-            .map(|(index, curve)| {
-                let shape = match curve.shape {
-                    Shape::Dots => KeyShape::Box,
-                    Shape::Line => KeyShape::Line,
-                };
-                Key { name: curve.name.clone(), style: Style::nth(index), shape }
-            })
-            .collect();
+        let key = |(index, curve): (usize, &Curve)| Key {
+            name: curve.name.clone(),
+            style: curve.style(index),
+            shape: if curve.shape == Shape::Dots { KeyShape::Box } else { KeyShape::Line },
+        };
+        let keys: Vec<_> = self.curves.iter().enumerate().map(key).collect();
         chart(&frame, &keys, Size::default(), |canvas, scale| {
             for (index, curve) in self.curves.iter().enumerate() {
-                let color = Style::nth(index).color;
+                let style = curve.style(index);
                 let name = escape(&curve.name);
                 let points = curve.points.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
+                let places: Vec<_> = points.map(|point| scale.at(*point)).collect();
                 canvas.group(&format!("class=\"series\" data-i=\"{index}\" data-n=\"{name}\""), || {
-                    match curve.shape {
-                        Shape::Dots => {
-                            for point in points {
-                                canvas.disc(scale.at(*point), 3.0, color, color)?;
-                            }
-                            Ok(())
-                        }
-                        Shape::Line => canvas.line(points.map(|point| scale.at(*point)), color, 1.8),
+                    if curve.shape != Shape::Dots {
+                        canvas.group(&style.attributes(), || {
+                            canvas.line(places.iter().copied(), style.color, 1.8)
+                        })?;
                     }
+                    if curve.shape != Shape::Line {
+                        for place in &places {
+                            canvas.disc(*place, 3.0, style.color, style.color)?;
+                        }
+                    }
+                    Ok(())
                 })?;
             }
             Ok(())
@@ -287,14 +371,9 @@ mod tests {
             band: Some((1.0, 3.0)),
             ..Row::default()
         };
-        let curve = Curve { name: "a".to_owned(), shape: Shape::Line, points: vec![(1.0, 0.5)] };
-        let plot = Plot {
-            title: "Ratio, by p (%)".to_owned(),
-            caption: String::new(),
-            x: (String::new(), String::new()),
-            y: (String::new(), String::new()),
-            curves: vec![curve],
-        };
+        let curve =
+            Curve { name: "a".to_owned(), shape: Shape::Line, points: vec![(1.0, 0.5)], beside: None };
+        let plot = Plot { title: "Ratio, by p (%)".to_owned(), curves: vec![curve], ..Plot::default() };
         let page = Page { rows: vec![row], ..Page::default() };
         assert!(page.csv().ends_with("\"p 1 %, R 20 ms\",packets/s,2,2.5,,,1,3,holds\n"), "{}", page.csv());
         assert_eq!((plot.slug().as_str(), plot.csv().as_str()), ("ratio-by-p", "curve,x,y\na,1,0.5\n"));
@@ -316,23 +395,34 @@ mod tests {
                 band: Some((0.3, 2.0)),
                 remark: "single packets".to_owned(),
             }],
+            maps: Vec::new(),
             plots: vec![Plot {
                 title: "Distribution".to_owned(),
                 caption: "Of times.".to_owned(),
                 x: ("time".to_owned(), "us".to_owned()),
                 y: ("packets".to_owned(), "%".to_owned()),
+                y_range: None,
                 curves: vec![
                     Curve {
                         name: "ours".to_owned(),
                         shape: Shape::Line,
                         points: vec![(0.1, 0.0), (0.3, 100.0)],
+                        beside: None,
                     },
                     Curve {
                         name: "dots".to_owned(),
                         shape: Shape::Dots,
                         points: vec![(0.2, 50.0), (f64::NAN, 1.0)],
+                        beside: Some(0),
                     },
                 ],
+            }],
+            bars: vec![Bars {
+                title: "Bars".to_owned(),
+                caption: "Of waits.".to_owned(),
+                x: ("wait".to_owned(), "ms".to_owned()),
+                things: vec!["shared queue".to_owned(), "own queue".to_owned()],
+                parts: vec![("median".to_owned(), vec![20.0, 3.0]), ("to 95 %".to_owned(), vec![9.0, 0.0])],
             }],
             inputs: vec![("clock".to_owned(), "2.4 GHz".to_owned(), "assumed".to_owned())],
             notes: vec!["Read this.".to_owned()],
@@ -344,6 +434,8 @@ mod tests {
             "1.89",
             "0.24 to 0.26",
             "time (us)",
+            "shared queue",
+            "wait (ms)",
             "assumed",
             "Read this.",
             "<svg",

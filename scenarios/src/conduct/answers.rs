@@ -6,6 +6,7 @@ use super::observer::Observer;
 use super::testbed::Testbed;
 use super::view::oracle_view;
 use crate::graph::Graph;
+use crate::model::View;
 use crate::policy::NetworkView;
 use crate::record::kind;
 use bellini_core::ids::NodeId;
@@ -19,6 +20,9 @@ impl Conductor<'_> {
     /// Returns the network as policies see it now.
     fn current_view(&mut self, bed: &dyn Testbed) -> Arc<NetworkView> {
         let scenario = self.roster.scenario;
+        if scenario.view == View::Measured {
+            return self.measured.now(scenario, bed);
+        }
         Arc::clone(self.view.get_or_insert_with(|| Arc::new(oracle_view(scenario, bed))))
     }
 

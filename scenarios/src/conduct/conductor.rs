@@ -1,6 +1,7 @@
 //! The conductor itself: what it holds, when it has to act, and the timeline.
 
 use super::error::ConductError;
+use super::measured::MeasuredView;
 use super::observer::{Observer, Progress};
 use super::planner::Planner;
 use super::recorder::Recorder;
@@ -29,6 +30,8 @@ pub struct Conductor<'a> {
     pub(super) planner: Planner,
     /// The network as policies see it, until something breaks or is mended.
     pub(super) view: Option<Arc<NetworkView>>,
+    /// The same, where the scenario wants what was measured.
+    pub(super) measured: MeasuredView,
     pub(super) hooks: Vec<Box<dyn ConferenceHook>>,
     timeline: Vec<(Instant, Happening)>,
     next_happening: usize,
@@ -66,6 +69,7 @@ impl<'a> Conductor<'a> {
             seed,
             planner: Planner::new(scenario, registry)?,
             view: None,
+            measured: MeasuredView::default(),
             hooks: registry.conference_hooks(),
             timeline: timeline(&roster),
             next_happening: 0,
@@ -129,7 +133,7 @@ impl<'a> Conductor<'a> {
             Duty::Timeline => self.work_off_timeline(bed, observer),
             Duty::Recorder => {
                 bed.look()?;
-                let result = self.recorder.sample(&self.roster, bed, observer);
+                let result = self.recorder.sample(&self.roster, &self.planner, bed, observer);
                 self.correct_clocks(bed);
                 result.map_err(ConductError::Observer)
             }

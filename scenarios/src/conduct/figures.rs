@@ -2,6 +2,8 @@
 
 use super::tally::{SinkTally, SourceTally};
 use bellini_core::Node;
+use bellini_core::congestion::ControlFigures;
+use bellini_core::hop::{Hop, HopStats};
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::HopKind;
 use bellini_core::session::{SessionEntry, SinkSessionStats};
@@ -61,6 +63,9 @@ pub struct NodeFigures {
     pub host_dropped_packets: u64,
     /// Its feeders now; empty while the process is down.
     pub feeders: Vec<FeederFigures>,
+    /// Its hops now; likewise.
+    #[serde(default)]
+    pub hops: Vec<HopFigures>,
     /// Processor time of its processes in seconds; `None` where nodes have none of their own.
     pub cpu_s: Option<f64>,
     /// Largest resident memory of its processes in MiB; likewise.
@@ -83,7 +88,45 @@ impl NodeFigures {
                     + counted.refused_bulk_packets,
             })
         });
-        Self { stats: *node.stats(), feeders: feeders.collect(), ..Self::default() }
+        let hops = node.hops().iter().map(HopFigures::of).collect();
+        Self { stats: *node.stats(), feeders: feeders.collect(), hops, ..Self::default() }
+    }
+}
+
+/// One hop of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HopFigures {
+    /// The next hop.
+    pub peer: NodeId,
+    /// The kind of hop.
+    pub kind: HopKind,
+    /// Whether the peer is known.
+    pub is_open: bool,
+    /// Whether hellos went unanswered since it was last open, or ever.
+    pub is_unanswered: bool,
+    /// Round-trip time of the last hello exchange.
+    pub rtt: Option<Duration>,
+    /// What its congestion control knows; `None` on hops without.
+    pub control: Option<ControlFigures>,
+    /// What it counted since its process started.
+    pub stats: HopStats,
+}
+
+impl HopFigures {
+    /// Reads a hop.
+    #[must_use]
+    pub fn of(hop: &Hop) -> Self {
+        let is_open = hop.handshake.peer().is_some();
+        Self {
+            peer: hop.peer,
+            kind: hop.kind,
+            is_open,
+            is_unanswered: hop.handshake.is_repeating(),
+            rtt: hop.handshake.rtt(),
+            control: hop.control_figures(),
+            stats: hop.stats,
+        }
     }
 }
 
@@ -111,6 +154,9 @@ pub struct SourceCounts {
     pub measured_symbols: u64,
     /// Symbols that no route was there for.
     pub unrouted_symbols: u64,
+    /// Level of the ladder now; `None` for content without one.
+    #[serde(default)]
+    pub level: Option<usize>,
 }
 
 impl SourceCounts {
@@ -123,6 +169,7 @@ impl SourceCounts {
             bytes: content.bytes,
             measured_symbols: content.measured_symbols,
             unrouted_symbols: source.stats.unrouted_symbols,
+            level: content.level,
         })
     }
 }

@@ -43,7 +43,7 @@ impl Conductor<'_> {
                 FlowDraw::Random => DrawMode::Random,
                 FlowDraw::Stride => DrawMode::Stride,
             },
-            policy_period: Some(roster.scenario.planner.period),
+            policy_period: Some(self.planner.period(session.key(), roster.scenario.planner.period)),
         };
         // Refused only when the conference has ended at that node, or its table is full: the session then has no
         // packets, which the summary shows.

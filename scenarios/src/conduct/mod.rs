@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod faults;
 mod figures;
+mod measured;
 mod membership;
 mod observer;
 mod planner;

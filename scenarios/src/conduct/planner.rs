@@ -8,7 +8,7 @@ use crate::resolve::mean_rate;
 use bellini_core::ids::{Incarnation, NodeId, SessionKey};
 use bellini_core::io::{Install, PolicyReason};
 use bellini_core::route::Route;
-use bellini_core::time::Instant;
+use bellini_core::time::{Duration, Instant};
 use bellini_core::units::BitRate;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -34,6 +34,10 @@ struct SessionPolicies {
     parameters: BTreeMap<String, serde_json::Value>,
     assignment_parameters: BTreeMap<String, serde_json::Value>,
     version: u32,
+    /// Shares as decided last; they add up to 1.
+    shares: Vec<f64>,
+    /// Whether any decision gave other shares than the one before.
+    has_changed: bool,
 }
 
 impl Planner {
@@ -52,11 +56,28 @@ impl Planner {
                     parameters: session.routing.parameters.clone(),
                     assignment_parameters: session.assignment.parameters.clone(),
                     version: 0,
+                    shares: Vec::new(),
+                    has_changed: false,
                 };
                 sessions.insert(key, policies);
             }
         }
         Ok(Self { sessions, waiting: VecDeque::new() })
+    }
+
+    /// Returns how often a session's policies are to be asked, where its flow assignment wants to be asked more often
+    /// than `period`.
+    pub(super) fn period(&self, key: SessionKey, period: Duration) -> Duration {
+        let wanted = self.sessions.get(&key).and_then(|policies| {
+            policies.assignment.period(&policies.assignment_parameters).filter(|period| !period.is_zero())
+        });
+        wanted.map_or(period, |wanted| wanted.min(period))
+    }
+
+    /// Returns the shares that were decided last for a session whose shares have ever changed; else nothing.
+    pub(super) fn changing_shares(&self, key: SessionKey) -> &[f64] {
+        let policies = self.sessions.get(&key).filter(|policies| policies.has_changed);
+        policies.map_or(&[], |policies| &policies.shares)
     }
 
     /// Takes a question in; the answer is due at `at` (questions take equally long, so they stay in order).
@@ -101,6 +122,13 @@ impl Planner {
             )));
         }
         policies.version += 1;
+        let sum: f64 = shares.iter().sum();
+        // Shares that cannot be drawn from are refused by the source.
+        if sum.is_finite() && sum > 0.0 {
+            let parts: Vec<f64> = shares.iter().map(|share| share / sum).collect();
+            policies.has_changed |= !policies.shares.is_empty() && policies.shares != parts;
+            policies.shares = parts;
+        }
         let flows: Vec<(Route, f64)> = routes.into_iter().map(|choice| choice.route).zip(shares).collect();
         Ok(Install { key: question.key, planner: Incarnation(1), version: policies.version, flows })
     }

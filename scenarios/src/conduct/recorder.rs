@@ -4,11 +4,13 @@
 
 use super::figures::FeederFigures;
 use super::observer::Observer;
+use super::planner::Planner;
 use super::roster::Roster;
 use super::testbed::Testbed;
 use super::view::mean_rate;
 use crate::model::{CrossFlow, Scenario};
 use crate::record::Scope;
+use bellini_core::content::Content;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::HopKind;
 use bellini_core::time::{Duration, Instant};
@@ -28,6 +30,7 @@ pub(super) struct Recorder {
     delivered: BTreeMap<(SessionKey, NodeId), Delivered>,
     links: Vec<LinkBefore>,
     feeders: BTreeMap<(u32, NodeId), u64>,
+    hops: BTreeMap<(u32, NodeId), u64>,
     nodes: Vec<(u64, u64)>,
     /// TCP connections of the cross traffic: their ids, and what they had delivered.
     cross: Vec<(String, u64)>,
@@ -82,6 +85,7 @@ impl Recorder {
     pub(super) fn sample(
         &mut self,
         roster: &Roster<'_>,
+        planner: &Planner,
         bed: &mut dyn Testbed,
         observer: &mut dyn Observer,
     ) -> Result<(), String> {
@@ -108,6 +112,7 @@ impl Recorder {
             seconds: span.as_secs_f64().max(self.interval.as_secs_f64() / 2.0),
             observer,
             roster,
+            planner,
             bed,
         };
         self.sample_sessions(&mut sample)?;
@@ -120,14 +125,21 @@ impl Recorder {
         let (roster, seconds) = (sample.roster, sample.seconds);
         for session in &roster.sessions {
             let (key, tally) = (session.key(), &session.tally);
-            let now = sample.bed.source_counts(session.source, key).map_or(0, |counts| counts.bytes);
-            let offered = tally.source.content.bytes + now;
+            let now = sample.bed.source_counts(session.source, key);
+            let level = now.and_then(|counts| level_mbps(&session.spec.content, counts.level?));
+            let offered = tally.source.content.bytes + now.map_or(0, |counts| counts.bytes);
             let before = self.offered.insert(key, offered).unwrap_or(0);
             if offered == before && !tally.is_known {
                 continue;
             }
             let rate = mbps(offered.saturating_sub(before), seconds);
             sample.put(Scope::Session, &key.to_string(), "offered_mbps", rate)?;
+            if let Some(level) = level {
+                sample.put(Scope::Session, &key.to_string(), "level_mbps", level)?;
+            }
+            for (flow, share) in sample.planner.changing_shares(key).iter().enumerate() {
+                sample.put(Scope::Flow, &format!("{key}#{flow}"), "share", *share)?;
+            }
             let mut nodes: Vec<NodeId> = tally.all_members().chain(tally.sinks.keys()).copied().collect();
             nodes.sort_unstable();
             nodes.dedup();
@@ -191,6 +203,23 @@ impl Recorder {
                 let fresh = feeder.dropped_packets.saturating_sub(before) as f64;
                 sample.put(Scope::Feeder, &id, "dropped_packets", fresh)?;
             }
+            for hop in &figures.hops {
+                let Some(control) = hop.control else { continue };
+                let sent = hop.stats.sent_bytes;
+                let before = self.hops.insert((i as u32, hop.peer), sent).unwrap_or(0);
+                let id = format!("{}>{}", node.id, hop.peer);
+                let mut put = |metric, value| sample.put(Scope::Hop, &id, metric, value);
+                // A controller may say that it knows no bound.
+                if control.allowed_bytes_per_s.is_finite() {
+                    put("hop_allowed_mbps", control.allowed_bytes_per_s * 8e-6)?;
+                }
+                // A restarted node counts from zero again.
+                put("hop_sent_mbps", mbps(sent.saturating_sub(before), seconds))?;
+                if let Some(rtt) = control.rtt {
+                    put("hop_rtt_ms", rtt.as_millis_f64())?;
+                }
+                put("hop_loss_event_rate", control.loss_event_rate)?;
+            }
             let now = (figures.stats.forwarded_packets, figures.stats.delivered_packets);
             let before = core::mem::replace(&mut self.nodes[i], now);
             let id = node.id.to_string();
@@ -227,6 +256,7 @@ struct Sample<'a, 'r> {
     /// The time that it is of.
     seconds: f64,
     roster: &'a Roster<'r>,
+    planner: &'a Planner,
     bed: &'a mut dyn Testbed,
     observer: &'a mut dyn Observer,
 }
@@ -265,6 +295,12 @@ fn data_feeders(all: &[FeederFigures]) -> Vec<FeederFigures> {
         }
     }
     feeders
+}
+
+/// Returns the rate of a level of adaptive content.
+fn level_mbps(content: &Content, level: usize) -> Option<f64> {
+    let Content::Adaptive { ladder, .. } = content else { return None };
+    ladder.get(level).map(|rate| rate.as_bps() as f64 * 1e-6)
 }
 
 fn mbps(bytes: u64, seconds: f64) -> f64 {

@@ -22,6 +22,7 @@ pub(super) fn node_report(node: NodeId, at: Duration, report: &Report) -> NodeRe
             mbps_sent: hop.counted.sent_bytes as f64 * 8e-6 / seconds,
             rtt: hop.rtt,
             queued_bytes: hop.queued_bytes,
+            control: hop.control,
         })
         .collect();
     hops.sort_by_key(|hop| hop.to);

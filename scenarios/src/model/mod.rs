@@ -103,6 +103,8 @@ pub struct Measure {
 pub enum View {
     /// The scenario's own figures; for upper bounds.
     Oracle,
+    /// What the running protocol measured.
+    Measured,
 }
 
 /// Where and how fast policies decide.

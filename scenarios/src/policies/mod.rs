@@ -1,8 +1,9 @@
 //! The built-in policies, one file each, written against the public traits only.
 //!
 //! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`]. Flow assignment:
-//! [`StaticShares`], [`Equal`], [`RateProportional`]. `docs/policies.md` describes them and how to write your own.
+//! [`StaticShares`], [`Equal`], [`RateProportional`], [`Adaptive`]. `docs/policies.md` describes them and how to write your own.
 
+mod adaptive;
 mod direct;
 mod equal;
 mod k_shortest;
@@ -13,6 +14,7 @@ mod shortest_delay;
 mod static_routes;
 mod static_shares;
 
+pub use adaptive::Adaptive;
 pub use direct::Direct;
 pub use equal::Equal;
 pub use k_shortest::KShortest;

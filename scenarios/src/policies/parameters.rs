@@ -1,6 +1,8 @@
 //! Strict reading of a policy's parameters.
 
 use crate::policy::{PolicyError, Request};
+use crate::units::parse_time;
+use bellini_core::time::Duration;
 
 /// The parameters of a request, of which every one must be known to the policy.
 #[derive(Debug)]
@@ -35,6 +37,31 @@ impl<'r, 'a> Parameters<'r, 'a> {
             None => {
                 Err(parameter(name, format!("expected a whole number from {min} to {max}, found {value}")))
             }
+        }
+    }
+
+    /// Returns the number of that name, or `None` when it is not given.
+    ///
+    /// # Errors
+    /// When it is no number or lies outside `min..=max`.
+    pub fn number(&self, name: &str, min: f64, max: f64) -> Result<Option<f64>, PolicyError> {
+        let Some(value) = self.request.parameters.get(name) else { return Ok(None) };
+        match value.as_f64().filter(|number| (min..=max).contains(number)) {
+            Some(number) => Ok(Some(number)),
+            None => Err(parameter(name, format!("expected a number from {min} to {max}, found {value}"))),
+        }
+    }
+
+    /// Returns the time of that name (`"1 s"`), or `None` when it is not given.
+    ///
+    /// # Errors
+    /// When it is no time with its unit, or is zero.
+    pub fn time(&self, name: &str) -> Result<Option<Duration>, PolicyError> {
+        let Some(value) = self.request.parameters.get(name) else { return Ok(None) };
+        let time = value.as_str().and_then(|text| parse_time(text).ok());
+        match time.filter(|time| !time.is_zero()) {
+            Some(time) => Ok(Some(time)),
+            None => Err(parameter(name, format!("expected a time above zero like \"1 s\", found {value}"))),
         }
     }
 }

@@ -179,3 +179,89 @@ fn answers_do_not_depend_on_earlier_ones() {
         assert_eq!(routes(policy, &view, &[2, 3, 5], json!({})).unwrap(), first);
     }
 }
+
+/// Asks `adaptive` and normalises.
+fn adapted(
+    policy: &mut Adaptive,
+    view: &NetworkView,
+    choices: &[RouteChoice],
+    parameters: Value,
+) -> Vec<f64> {
+    let shares = ask(view, &[9], parameters, |request| policy.shares(request, choices)).unwrap();
+    let sum: f64 = shares.iter().sum();
+    shares.iter().map(|share| share / sum).collect()
+}
+
+fn near(found: &[f64], wanted: &[f64]) {
+    let same = found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-6);
+    assert!(same && found.len() == wanted.len(), "{found:?} instead of {wanted:?}");
+}
+
+/// Aim: shares go by the narrowest measured link less its loss, and move by `gain` of what changed.
+#[test]
+fn adaptive_follows_measured_rates_with_its_gain() {
+    let links = [(1, 2, 1), (2, 9, 1), (1, 3, 1), (3, 9, 1)];
+    let flow = |ids: &[u32]| RouteChoice::from(path(ids));
+    let routes = [flow(&[2, 9]), flow(&[3, 9])];
+    let mut first = rated(view(&links), &[(1, 2, 20), (2, 9, 40), (1, 3, 10), (3, 9, 90)]);
+    first.links.iter_mut().find(|link| link.to == node(3)).unwrap().loss = 0.5;
+    let mut policy = Adaptive::default();
+    let ask = |policy: &mut Adaptive, view: &NetworkView| {
+        adapted(policy, view, &routes, json!({"gain": 0.5, "period": "2 s"}))
+    };
+    near(&ask(&mut policy, &first), &[0.8, 0.2]);
+    near(&ask(&mut policy, &first), &[0.8, 0.2]);
+    // The second route grows from 5 to 45 Mbit/s: the estimate goes to 25, then 35.
+    let second = rated(view(&links), &[(1, 2, 20), (2, 9, 40), (1, 3, 45), (3, 9, 90)]);
+    near(&ask(&mut policy, &second), &[20.0 / 45.0, 25.0 / 45.0]);
+    near(&ask(&mut policy, &second), &[20.0 / 55.0, 35.0 / 55.0]);
+}
+
+/// Aim: a route that carries next to nothing keeps the floor; one over a missing link gets nothing, and comes back at
+/// its measured rate; a route without any measurement counts as the best.
+#[test]
+fn adaptive_keeps_probing_what_is_there() {
+    let links = [(1, 2, 1), (2, 9, 1), (1, 3, 1), (3, 9, 1), (1, 9, 1)];
+    let flow = |ids: &[u32]| RouteChoice::from(path(ids));
+    let routes = [flow(&[2, 9]), flow(&[3, 9])];
+    let mut whole = rated(view(&links), &[(1, 2, 100), (1, 3, 100)]);
+    let mut policy = Adaptive::default();
+    near(&adapted(&mut policy, &whole, &routes, json!({})), &[0.5, 0.5]);
+    whole.links.iter_mut().find(|link| link.to == node(3)).unwrap().rate = BitRate::from_bps(1);
+    let mut share = 0.5;
+    for _ in 0..60 {
+        share = adapted(&mut policy, &whole, &routes, json!({"floor": 0.1}))[1];
+    }
+    near(&[share], &[0.1 / 1.1]);
+    let gone = view(&links[..2]);
+    near(&adapted(&mut policy, &rated(gone, &[(1, 2, 100)]), &routes, json!({})), &[1.0, 0.0]);
+    let back = rated(view(&links), &[(1, 2, 100), (1, 3, 50)]);
+    near(&adapted(&mut policy, &back, &routes, json!({})), &[2.0 / 3.0, 1.0 / 3.0]);
+    let unknown = [flow(&[2, 9]), flow(&[9])];
+    near(&adapted(&mut policy, &back, &unknown, json!({})), &[0.5, 0.5]);
+    near(&adapted(&mut Adaptive::default(), &view(&links), &unknown, json!({})), &[0.5, 0.5]);
+    let none = ask(&view(&links[..1]), &[9], json!({}), |request| policy.shares(request, &routes));
+    assert!(none.is_err(), "{none:?}");
+}
+
+#[test]
+fn adaptive_has_strict_parameters_and_a_period() {
+    let view = rated(view(&[(1, 9, 1)]), &[(1, 9, 1)]);
+    for bad in [
+        json!({"floor": 0.6}),
+        json!({"gain": 0}),
+        json!({"period": "0 s"}),
+        json!({"period": 1}),
+        json!({"x": 1}),
+    ] {
+        let routes = [RouteChoice::from(path(&[9]))];
+        let error = ask(&view, &[9], bad.clone(), |request| Adaptive::default().shares(request, &routes));
+        assert!(matches!(error, Err(PolicyError::Parameter { .. })), "{bad}: {error:?}");
+    }
+    let period = |parameters: Value| {
+        let parameters: BTreeMap<String, Value> = serde_json::from_value(parameters).unwrap();
+        Adaptive::default().period(&parameters).map(|period| period.as_secs_f64())
+    };
+    assert_eq!((period(json!({})), period(json!({"period": "250 ms"}))), (Some(1.0), Some(0.25)));
+    assert_eq!(Equal.period(&BTreeMap::new()), None);
+}

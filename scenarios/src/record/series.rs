@@ -22,6 +22,8 @@ pub enum Scope {
     Link,
     /// The feeder of `from` for its next hop `to`: `from>to`.
     Feeder,
+    /// The hop of `from` to `to`: `from>to`.
+    Hop,
     /// A node: its id.
     Node,
     /// A TCP connection of the cross traffic: `from>to#number`.
@@ -39,6 +41,7 @@ impl Scope {
             Scope::Flow => "flow",
             Scope::Link => "link",
             Scope::Feeder => "feeder",
+            Scope::Hop => "hop",
             Scope::Node => "node",
             Scope::Cross => "cross",
         }

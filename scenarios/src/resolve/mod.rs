@@ -51,7 +51,7 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
     let mut links = links::links(root, &names, &bottlenecks, sink);
     topology::fill(root, &nodes, &names, &bottlenecks, &mut links, sink);
     nodes::hop_rates(root, &mut nodes, &names, &|node| links.neighbours(node), sink);
-    let view = view(root, sink);
+    let view = view(root);
     let planner = planner(root, &names, sink);
     // A run without its duration cannot be judged any further in time; any will do to look at the rest.
     let given = time(root, "duration").filter(|duration| !duration.is_zero());
@@ -110,20 +110,12 @@ fn check_format(root: &Tree, sink: &mut Sink) {
     }
 }
 
-fn view(root: &Tree, sink: &mut Sink) -> View {
-    let Some(written) = root.get("view") else { return View::Oracle };
-    match written.text() {
-        Some("oracle") | None => {}
-        Some("measured") => {
-            sink.error("E0801", written.span, "view `measured` is not in this version", "")
-                .help("this version has \"oracle\": policies see the scenario's own figures");
-        }
-        Some(other) => {
-            sink.error("E0208", written.span, format!("`view` cannot be \"{other}\""), "")
-                .help("one of: oracle");
-        }
+fn view(root: &Tree) -> View {
+    match root.get("view").and_then(Tree::text) {
+        Some("measured") => View::Measured,
+        // Other words were refused already.
+        _ => View::Oracle,
     }
-    View::Oracle
 }
 
 fn planner(root: &Tree, names: &Names, sink: &mut Sink) -> Planner {

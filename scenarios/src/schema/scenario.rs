@@ -41,9 +41,9 @@ pub(crate) static SCENARIO: Object = Object {
         optional("report_interval", SPAN, "`30 s`", "Distance of the reports to conference hooks."),
         optional(
             "view",
-            Kind::Text,
+            Kind::Words(&["oracle", "measured"]),
             "`oracle`",
-            "What policies see; `oracle` gives them the scenario's own figures.",
+            "What policies see: the scenario's own figures, or what the running protocol measured.",
         ),
         optional("planner", Kind::Object(&PLANNER), "as below", "Where and how fast policies decide."),
         optional(

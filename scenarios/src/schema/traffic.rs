@@ -13,7 +13,7 @@ const WEIGHT: Kind = Kind::Integer(1, 1_000_000);
 const PRIORITY: Kind = Kind::Integer(0, 255);
 pub(crate) const POLICY: Kind = Kind::Choice(&[Kind::Text, Kind::Open("policy")]);
 const TRANSPORT_DOC: &str = "How hops carry it: `udp`, UDP under congestion control (`congestion` of nodes says which); `udp-unpaced`, UDP without; or `tcp`, length-prefixed frames over TCP (the \
-    kernel's in the lab and live; not simulated in this version).";
+    kernel's in the lab and live, a model of it in the simulator).";
 
 pub(crate) static CONFERENCE: Object = Object {
     name: "conference",

@@ -24,11 +24,13 @@ pub enum DropCause {
     Processor,
     /// The node that held it crashed.
     Crash,
+    /// The connection that carried it was lost.
+    Connection,
 }
 
 impl DropCause {
     /// Every cause, in the order of their index.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Queue,
         Self::Red,
         Self::CoDel,
@@ -38,6 +40,7 @@ impl DropCause {
         Self::Down,
         Self::Processor,
         Self::Crash,
+        Self::Connection,
     ];
 
     /// Returns its index into [`DropCause::ALL`].
@@ -59,6 +62,7 @@ impl DropCause {
             Self::Down => "down",
             Self::Processor => "processor",
             Self::Crash => "crash",
+            Self::Connection => "connection",
         }
     }
 }

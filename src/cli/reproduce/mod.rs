@@ -1,8 +1,22 @@
 //! `bellini reproduce`: experiments whose outcome is known from elsewhere (the paper, ns-2, a closed form, the kernel),
 //! done here and put beside the reference.
 
+mod ablations;
+mod backoff;
+mod bins;
+mod common;
+mod dumbbell;
+mod equation;
+mod kernel;
 mod paper;
 mod parallel;
+mod reference;
+mod simulate;
+mod simulated;
+mod split_loop;
+mod tcp_theory;
+mod tfrc_loss;
+mod tfrc_step;
 
 use super::args::ReproduceOptions;
 use super::exit::{self, Failure};
@@ -10,6 +24,7 @@ use crate::Registry;
 use bellini_reports::reproduce::{Page, Row};
 use clap::builder::PossibleValue;
 use serde_json::{Value, json};
+use simulate::simulate;
 use std::path::{Path, PathBuf};
 
 /// An experiment with a name on the command line.
@@ -21,7 +36,17 @@ struct Experiment {
 }
 
 /// All experiments, in the order of the help.
-const GROUPS: &[&[Experiment]] = &[paper::EXPERIMENTS];
+const GROUPS: &[&[Experiment]] = &[
+    paper::EXPERIMENTS,
+    tfrc_loss::EXPERIMENTS,
+    tfrc_step::EXPERIMENTS,
+    dumbbell::EXPERIMENTS,
+    split_loop::EXPERIMENTS,
+    tcp_theory::EXPERIMENTS,
+    kernel::EXPERIMENTS,
+    backoff::EXPERIMENTS,
+    ablations::EXPERIMENTS,
+];
 
 /// What an experiment is done with.
 struct Setting<'a> {
@@ -67,11 +92,12 @@ pub(super) fn run(registry: &Registry, options: &ReproduceOptions) -> Result<u8,
         .ok_or_else(|| Failure::new(exit::USAGE, format!("no experiment is called {}", options.name)))?;
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(experiment.name));
     std::fs::create_dir_all(&out).map_err(|error| unwritable(&out, &error))?;
-    let mut findings = (experiment.run)(&Setting { registry, options, out: &out })?;
+    let setting = Setting { registry, options, out: &out };
+    let mut findings = (experiment.run)(&setting)?;
     if options.quick {
         findings.page.notes.insert(0, "A short version: its figures prove nothing.".to_owned());
     }
-    write(&out, experiment.name, &findings)?;
+    write(setting.out, experiment.name, &findings)?;
     let page = &findings.page;
     for row in &page.rows {
         exit::print(&line(row, &page.reference));
@@ -93,23 +119,33 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
     let defect = |error| Failure::new(exit::FAILED, error);
     let put =
-        |path: PathBuf, text: &str| std::fs::write(&path, text).map_err(|error| unwritable(&path, &error));
+        |path: PathBuf, bytes: &[u8]| std::fs::write(&path, bytes).map_err(|error| unwritable(&path, &error));
     let page = &findings.page;
     let html = page.render().map_err(defect)?;
     let plots = out.join("plots");
     if plots.is_dir() {
         std::fs::remove_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
-    if !page.plots.is_empty() {
+    if !page.plots.is_empty() || !page.maps.is_empty() || !page.bars.is_empty() {
         std::fs::create_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
-    for plot in &page.plots {
-        put(plots.join(plot.slug()).with_extension("svg"), &plot.svg().map_err(defect)?)?;
-        put(plots.join(plot.slug()).with_extension("csv"), &plot.csv())?;
+    for map in &page.maps {
+        put(plots.join(map.slug()).with_extension("svg"), map.svg().map_err(defect)?.as_bytes())?;
+        put(plots.join(map.slug()).with_extension("png"), &map.png().map_err(defect)?)?;
     }
-    put(out.join("table.csv"), &page.csv())?;
-    put(out.join("reproduce.json"), &format!("{:#}\n", document(name, findings)))?;
-    put(out.join("report.html"), &html)
+    for plot in &page.plots {
+        let place = plots.join(plot.slug());
+        let (svg, png) = plot.pictures().map_err(defect)?;
+        put(place.with_extension("svg"), svg.as_bytes())?;
+        put(place.with_extension("png"), &png)?;
+        put(place.with_extension("csv"), plot.csv().as_bytes())?;
+    }
+    for bars in &page.bars {
+        put(plots.join(bars.slug()).with_extension("svg"), bars.svg().map_err(defect)?.as_bytes())?;
+    }
+    put(out.join("table.csv"), page.csv().as_bytes())?;
+    put(out.join("reproduce.json"), format!("{:#}\n", document(name, findings)).as_bytes())?;
+    put(out.join("report.html"), html.as_bytes())
 }
 
 /// Returns `reproduce.json`.

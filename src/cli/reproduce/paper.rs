@@ -181,12 +181,18 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
             name: format!("run {run}"),
             shape: Shape::Dots,
             points: points.to_vec(),
+            ..Curve::default()
         })
         .collect()
     };
     let mut curves = runs(&cpu);
     let line = vec![(0.0, fit.intercept.max(0.0)), (most, fit.intercept + fit.slope * most)];
-    curves.push(Curve { name: "least squares".to_owned(), shape: Shape::Line, points: line });
+    curves.push(Curve {
+        name: "least squares".to_owned(),
+        shape: Shape::Line,
+        points: line,
+        ..Curve::default()
+    });
     let page = Page {
         title: "Fig. 6: packet rate against processor and memory".to_owned(),
         reference: "paper".to_owned(),
@@ -196,6 +202,7 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
             bench.runs, bench.seconds
         ),
         rows,
+        maps: Vec::new(),
         plots: vec![
             Plot {
                 title: "Processor use against packet rate".to_owned(),
@@ -203,6 +210,7 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
                 x: x.clone(),
                 y: ("processor".to_owned(), "% of a core".to_owned()),
                 curves,
+                ..Plot::default()
             },
             Plot {
                 title: "Processor time per packet against packet rate".to_owned(),
@@ -212,6 +220,7 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
                 x: x.clone(),
                 y: ("processor time per packet".to_owned(), "us".to_owned()),
                 curves: runs(&per_packet),
+                ..Plot::default()
             },
             Plot {
                 title: "Memory against packet rate".to_owned(),
@@ -219,8 +228,10 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
                 x,
                 y: ("peak memory".to_owned(), "MiB".to_owned()),
                 curves: runs(&memory),
+                ..Plot::default()
             },
         ],
+        bars: Vec::new(),
         inputs: inputs(bench, None),
         notes: notes(
             "The paper plots averages over 5 minutes of video messages in seven EC2 regions; here the load is steady, its packets are of equal size, and the network is the loopback interface: what is compared is the shape of the line, not a wide-area network.",
@@ -300,6 +311,7 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
             name: format!("run {run}"),
             shape: Shape::Line,
             points: points.iter().filter(|(x, _)| *x <= shown).map(|(x, y)| (*x, y * 100.0)).collect(),
+            ..Curve::default()
         });
         runs.push(json!({
             "seed": run, "digest": sample.load.digest(), "packets_per_s": sample.packets_per_s, "timed_packets": count,
@@ -354,6 +366,7 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
         name: "the paper's mean".to_owned(),
         shape: Shape::Line,
         points: vec![(figure.paper_us, 0.0), (figure.paper_us, 100.0)],
+        ..Curve::default()
     });
     let page = Page {
         title: figure.title.to_owned(),
@@ -364,13 +377,16 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
             figure.what, bench.runs, bench.seconds
         ),
         rows,
+        maps: Vec::new(),
         plots: vec![Plot {
             title: "Times of single packets".to_owned(),
             caption: "Cumulative distribution up to 99.9 % of the packets, the cost of reading the clock taken off.".to_owned(),
             x: ("time".to_owned(), "us".to_owned()),
             y: ("packets at most so long".to_owned(), "%".to_owned()),
             curves,
+            ..Plot::default()
         }],
+        bars: Vec::new(),
         inputs: inputs(bench, ghz),
         notes: notes("Our step takes more in than the paper's words ask for: the packet is in its feeder when the clock is read again. The clock is read three times around each timed packet; gaps between timed packets vary, so that they do not keep step with batches."),
     };

@@ -1,6 +1,6 @@
 //! What the conductor asks of a testbed, done with processes.
 
-use super::{Answer, LabBed, Order};
+use super::{Answer, CrossTcp, LabBed, Order};
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::{Command as CoreCommand, CommandError};
 use bellini_core::session::SinkSessionStats;
@@ -64,7 +64,7 @@ impl Testbed for LabBed<'_> {
     }
 
     fn cross_flows(&mut self) -> Vec<CrossFlowFigures> {
-        Vec::new()
+        self.cross.as_ref().map_or_else(Vec::new, CrossTcp::figures)
     }
 
     fn source_counts(&self, node: u32, key: SessionKey) -> Option<SourceCounts> {

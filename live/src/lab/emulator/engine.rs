@@ -1,6 +1,6 @@
 //! The loop of the emulator.
 
-use super::packet::{self, Destination};
+use super::packet::{self, Destination, Traffic};
 use super::{EmulatorReport, EmulatorSettings};
 use crate::lab::pace::{Waiter, thread_time};
 use crate::lab::tun::Tun;
@@ -146,7 +146,8 @@ impl Engine {
     /// Hands a packet to the node that it came to.
     #[inline]
     fn deliver(&mut self, at: Instant, Arrival { node, link, frame }: Arrival) {
-        if self.is_down[node as usize] {
+        // Others do not suffer when a node of ours dies.
+        if self.is_down[node as usize] && !self.network.is_cross(link, frame) {
             self.network.drop_at_dead_node(at, link, frame);
             return;
         }
@@ -180,7 +181,7 @@ impl Engine {
     #[inline]
     fn take(&mut self, now: Instant, node: usize, len: usize) {
         let bytes = &self.buffer[..len];
-        let (destination, kind) = packet::read(bytes, self.settings.control_port);
+        let (destination, traffic) = packet::read(bytes, self.settings.control_port);
         let link = match destination {
             Destination::Node(to) if (to as usize) < self.tuns.len() => {
                 self.links[node * self.tuns.len() + to as usize]
@@ -189,14 +190,17 @@ impl Engine {
             Destination::Node(_) | Destination::Nowhere => NONE,
         };
         let ledger = &self.network.ledger;
-        if self.is_down[node] {
+        if self.is_down[node] && traffic != Traffic::Cross {
             self.report.silenced_packets += 1;
         } else if link == NONE {
             self.report.unlinked_packets += 1;
         } else if ledger.taken - ledger.delivered - ledger.dropped >= self.settings.packets_max {
             self.report.overfull_packets += 1;
         } else {
-            self.network.send_packet(now, link, bytes, kind);
+            match traffic {
+                Traffic::Hop(kind) => self.network.send_packet(now, link, bytes, kind),
+                Traffic::Cross => self.network.send_cross_packet(now, link, bytes),
+            }
         }
     }
 

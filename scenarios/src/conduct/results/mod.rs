@@ -96,7 +96,10 @@ impl Conductor<'_> {
             digest,
             duration_s: ran.as_secs_f64(),
             measure_s: [scenario.measure.from.as_secs_f64(), scenario.measure.to.as_secs_f64()],
-            view: View::Oracle,
+            view: match scenario.view {
+                crate::model::View::Oracle => View::Oracle,
+                crate::model::View::Measured => View::Measured,
+            },
             notes: self.notes(&last),
             engine: Some(engine),
             lab: None,

@@ -170,7 +170,7 @@ fn nothing_is_lost_from_the_books_and_runs_repeat() {
         causes.extend(log.into_iter().filter_map(|(_, _, cause)| cause));
     }
     // Every cause that a link knows has been met.
-    let node = [DropCause::Processor, DropCause::Crash];
+    let node = [DropCause::Processor, DropCause::Crash, DropCause::Connection];
     assert!(DropCause::ALL.iter().all(|cause| node.contains(cause) != causes.contains(cause)), "{causes:?}");
 }
 

@@ -194,6 +194,7 @@ fn node(ingress: Option<Shaper>, processing: Duration, receive_queue_packets: u3
         clock_drift_ppb: 0,
         feeder: FeederConfig::default(),
         hop_rates: Vec::new(),
+        congestion: Default::default(),
     }
 }
 
