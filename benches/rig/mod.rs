@@ -23,6 +23,7 @@ use bellini_core::units::BitRate;
 
 mod wire;
 
+#[allow(unused_imports, reason = "each target that includes this uses a part of it")]
 pub(crate) use wire::Wire;
 
 /// Payload bytes of a symbol, as in the `overlay` scenarios.
