@@ -2,6 +2,7 @@
 
 use bellini_reports::Interval;
 use bellini_reports::reproduce::{Curve, Row, Shape};
+use serde_json::{Value, json};
 
 /// Bytes of a packet on the wire, IP and UDP included, as in ns-2's runs.
 pub(super) const PACKET_BYTES: u32 = 1_000;
@@ -9,9 +10,10 @@ pub(super) const PACKET_BYTES: u32 = 1_000;
 /// 24 of the frame, 3 of the chunk, 49 of the packet and 6 of the last Pathlet.
 pub(super) const SYMBOL_BYTES: u32 = PACKET_BYTES - 28 - 24 - 3 - 49 - 6;
 
-/// Returns packets a second as a rate of payload in a scenario's words.
-pub(super) fn content_rate(packets_per_s: f64) -> String {
-    format!("{} bit/s", (packets_per_s * f64::from(SYMBOL_BYTES) * 8.0).ceil() as u64)
+/// Returns content that always has something to send and is pulled by its hop: a source that offered more than fits
+/// would have its feeder send notices of overflow.
+pub(super) fn greedy() -> Value {
+    json!({ "kind": "file", "bytes": "8 GB" })
 }
 
 /// Returns packets a second of a rate on the wire.

@@ -1,6 +1,6 @@
 //! `tfrc-dumbbell`: n TFRC and n simulated TCP connections through one bottleneck, against ns-2.
 
-use super::common::{PACKET_BYTES, SYMBOL_BYTES, axis, content_rate, curve, input, row, wire_pps};
+use super::common::{PACKET_BYTES, SYMBOL_BYTES, axis, curve, greedy, input, row, wire_pps};
 use super::reference::{self, Record};
 use super::simulate::Run;
 use super::{Experiment, Findings, Setting, bins, parallel};
@@ -79,7 +79,7 @@ impl Case {
                 sessions.push(json!({
                     "id": flow + 1, "source": a, "destinations": [b], "routing": "direct", "transport": "udp",
                     "symbol_bytes": format!("{SYMBOL_BYTES} B"), "start": start,
-                    "content": { "kind": "constant", "rate": content_rate((4.0 * self.share()).min(wire_pps(MBPS) * 1.2)) }
+                    "content": greedy()
                 }));
             } else {
                 cross.push(json!({
@@ -212,6 +212,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             "ns-2's TFRC sends with 10 % dither; here round trips and starts differ by seed, and nothing else is random.".to_owned(),
             "With n = 1 a few losses in minutes decide: it is reported and not judged.".to_owned(),
         ],
+        ..Page::default()
     };
     Ok(Findings { page, seeds, detail: json!({ "cases": detail }) })
 }

@@ -1,6 +1,6 @@
 //! `split-loop`: one long TFRC path, cut into equal hops, against the equation.
 
-use super::common::{PACKET_BYTES, SYMBOL_BYTES, axis, content_rate, curve, input, row};
+use super::common::{PACKET_BYTES, SYMBOL_BYTES, axis, curve, greedy, input, row};
 use super::{Experiment, Findings, Setting, bins, equation, parallel};
 use crate::cli::exit::Failure;
 use bellini_reports::reproduce::{Curve, Page, Plot, Row, Shape};
@@ -18,8 +18,6 @@ const RTT_MS: f64 = 240.0;
 const LOSS: f64 = 0.002;
 /// Most links.
 const LINKS: u32 = 4;
-/// The source offers so many times the expected rate.
-const GREED: f64 = 3.0;
 /// Time of a packet and a report on a line of 100 Mbit/s, in seconds.
 const LINE_S: f64 = (PACKET_BYTES as f64 + 82.0) * 8.0 / 100e6;
 
@@ -62,13 +60,13 @@ impl Path {
         json!({
             "bellini": 1, "name": "split-loop", "duration": format!("{to} s"), "sample_interval": "1 s",
             "measure": { "from": format!("{from} s"), "to": format!("{to} s") },
-            "nodes": (1..=hops + 1).map(|id| json!({ "id": id, "feeder": { "live": "4 MiB" } })).collect::<Vec<_>>(),
+            "nodes": (1..=hops + 1).map(|id| json!({ "id": id, "feeder": { "bulk": "4 MiB" } })).collect::<Vec<_>>(),
             "links": links,
             "conferences": [{ "id": 1, "sessions": [{
                 "id": 1, "source": 1, "destinations": [hops + 1], "transport": "udp",
                 "routing": { "policy": "static", "flows": [{ "route": route.join(">") }] },
                 "symbol_bytes": format!("{SYMBOL_BYTES} B"),
-                "content": { "kind": "constant", "rate": content_rate(GREED * self.expected()) }
+                "content": greedy()
             }] }]
         })
     }
@@ -164,6 +162,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             "Rate falls as one over round trip and root of loss: a hop over one of h links has an h-th of the round trip and of the loss, hence h^1.5 in rate.".to_owned(),
             "The rates of hops in a row vary independently; a relay's feeder evens it out, and what a faster hop before it brings in excess is dropped there.".to_owned(),
         ],
+        ..Page::default()
     };
     Ok(Findings { page, seeds, detail: json!({}) })
 }

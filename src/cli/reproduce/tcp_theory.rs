@@ -69,6 +69,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             "CUBIC: W(t) = C (t - K)^3 + W_max with K = cbrt((W_max - W_0)/C) from the end of each recovery on; the window that it aims at is that of a round trip later.".to_owned(),
             "Fairness: the band is on each flow's mean over seeds; the table shows the least and the greatest of the eight.".to_owned(),
         ],
+        ..Page::default()
     };
     Ok(Findings { page, seeds: scale.seeds, detail: json!({}) })
 }

@@ -1,6 +1,6 @@
 //! `tfrc-loss`: one TFRC flow under independent losses, against the equation of RFC 5348 and ns-2.
 
-use super::common::{PACKET_BYTES, SYMBOL_BYTES, axis, content_rate, curve, input, row};
+use super::common::{PACKET_BYTES, SYMBOL_BYTES, axis, curve, greedy, input, row};
 use super::reference::{self, Record};
 use super::{Experiment, Findings, Setting, bins, equation, parallel};
 use crate::cli::exit::Failure;
@@ -17,8 +17,6 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
 const LINE: f64 = 100e6;
 /// Header bytes of a report's frame, which the way back carries alone.
 const REPORT_BYTES: f64 = 82.0;
-/// The source offers so many times the expected rate: there is always something to send.
-const GREED: f64 = 4.0;
 
 /// A loss probability and a round trip.
 struct Cell {
@@ -72,7 +70,7 @@ impl Cell {
             "conferences": [{ "id": 1, "sessions": [{
                 "id": 1, "source": 1, "destinations": [2], "routing": "direct", "transport": "udp",
                 "symbol_bytes": format!("{SYMBOL_BYTES} B"),
-                "content": { "kind": "constant", "rate": content_rate(GREED * self.expected()) }
+                "content": greedy()
             }] }]
         })
     }
@@ -135,13 +133,14 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         inputs: vec![
             input("packet on the wire", format!("{PACKET_BYTES} B, of which {SYMBOL_BYTES} B payload"), "from the reference"),
             input("round trip", "propagation and the transmission of a packet and a report", "assumed"),
-            input("offered", format!("{GREED} times the equation's rate"), "assumed"),
+            input("content", "a file without end, pulled by its hop", "assumed"),
             input("seeds", format!("1 to {seeds}"), "assumed"),
         ],
         notes: vec![
             "An event takes in all losses of a round trip, so a flow sees fewer events than losses; a comparison with the equation at p would count that as a fault. The remark gives both.".to_owned(),
             "ns-2's rows are those with t_RTO = 4 R; its ratio takes the round trip without the transmission, 0.4 % at 20 ms.".to_owned(),
         ],
+        ..Page::default()
     };
     Ok(Findings { page, seeds, detail: json!({ "cells": detail }) })
 }

@@ -1,6 +1,6 @@
 //! `tfrc-step`: loss rises from 1 % to 4 % and falls again; packets a second beside ns-2's.
 
-use super::common::{PACKET_BYTES, SYMBOL_BYTES, axis, content_rate, curve, input, row, wire_pps};
+use super::common::{PACKET_BYTES, SYMBOL_BYTES, axis, curve, greedy, input, row, wire_pps};
 use super::reference;
 use super::{Experiment, Findings, Setting, bins, parallel};
 use crate::cli::exit::Failure;
@@ -21,9 +21,7 @@ const END: u64 = 180;
 /// Loss at first and at last, and in between: one packet in so many.
 const FEW: u64 = 100;
 const MANY: u64 = 25;
-/// The source offers so many packets a second: more than the flow ever sends once it has lost a packet.
-const OFFERED: f64 = 1_000.0;
-/// Longest pattern of losses: more packets than are offered.
+/// Longest pattern of losses: more packets than are ever sent.
 const PATTERN: u64 = 200_000;
 /// Seconds in which a rate counts as settled, before the rise and in between.
 const BEFORE: (f64, f64) = (20.0, 60.0);
@@ -41,7 +39,7 @@ fn scenario(loss: &Value, faults: &Value, duration: u64) -> Value {
         "conferences": [{ "id": 1, "sessions": [{
             "id": 1, "source": 1, "destinations": [2], "routing": "direct", "transport": "udp",
             "symbol_bytes": format!("{SYMBOL_BYTES} B"),
-            "content": { "kind": "constant", "rate": content_rate(OFFERED) }
+            "content": greedy()
         }] }]
     })
 }
@@ -185,7 +183,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         plots,
         inputs: vec![
             input("packet on the wire", format!("{PACKET_BYTES} B, of which {SYMBOL_BYTES} B payload"), "from the reference"),
-            input("offered", format!("{OFFERED} packets/s"), "assumed"),
+            input("content", "a file without end, pulled by its hop", "assumed"),
             input("seeds", format!("1 to {seeds}"), "assumed"),
         ],
         notes: vec![
@@ -193,6 +191,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             "The start differs: our hops open by a hello exchange that measures the round trip, so the first second already has four packets a round trip; ns-2's begins with one packet a second.".to_owned(),
             "Losses follow a pattern of packets; where it changes was read from a run that ends there.".to_owned(),
         ],
+        ..Page::default()
     };
     Ok(Findings { page, seeds, detail: json!({ "periodic": ours, "random_mean": our_mean }) })
 }
