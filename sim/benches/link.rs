@@ -27,8 +27,13 @@ fn main() {
         let model = JitterModel::Uniform(Duration::from_micros(100));
         Some(Jitter { model, reorder })
     };
-    let red =
-        QueueDiscipline::Red { min_bytes: 100_000, max_bytes: 500_000, max_probability: 0.1, weight: 0.002 };
+    let red = QueueDiscipline::Red {
+        min_bytes: 100_000,
+        max_bytes: 500_000,
+        max_probability: 0.1,
+        weight: 0.002,
+        wait: false,
+    };
     let codel =
         QueueDiscipline::CoDel { target: Duration::from_millis(5), interval: Duration::from_millis(100) };
     // Packets come in bursts of ten, on average 8.7 us apart where 8.24 us are needed: the queue is used.

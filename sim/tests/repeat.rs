@@ -30,8 +30,13 @@ fn random_in_every_way() -> Scenario {
         };
         link.jitter = Some(Jitter { model: JitterModel::Exponential(ms(2)), reorder: i % 2 == 0 });
         let (max_probability, weight) = (0.1, 0.01);
-        let discipline =
-            QueueDiscipline::Red { min_bytes: 5_000, max_bytes: 15_000, max_probability, weight };
+        let discipline = QueueDiscipline::Red {
+            min_bytes: 5_000,
+            max_bytes: 15_000,
+            max_probability,
+            weight,
+            wait: false,
+        };
         link.queue = Queue { bytes: 30_000, discipline };
     }
     let constant = Content::Constant { rate: bps(8_000_000), phase: ms(1) };

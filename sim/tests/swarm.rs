@@ -89,7 +89,13 @@ fn random_loss(dice: &mut Dice) -> Loss {
 
 fn random_queue(dice: &mut Dice) -> Queue {
     let discipline = match dice.number(0, 3) {
-        0 => QueueDiscipline::Red { min_bytes: 5_000, max_bytes: 20_000, max_probability: 0.1, weight: 0.02 },
+        0 => QueueDiscipline::Red {
+            min_bytes: 5_000,
+            max_bytes: 20_000,
+            max_probability: 0.1,
+            weight: 0.02,
+            wait: false,
+        },
         1 => QueueDiscipline::CoDel { target: ms(5), interval: ms(100) },
         _ => QueueDiscipline::DropTail,
     };

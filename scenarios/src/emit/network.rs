@@ -130,12 +130,13 @@ fn queue(queue: Queue) -> Value {
     let bytes = Quantity::Size.format(queue.bytes);
     match queue.discipline {
         QueueDiscipline::DropTail => Value::String(bytes),
-        QueueDiscipline::Red { min_bytes, max_bytes, max_probability, weight } => {
+        QueueDiscipline::Red { min_bytes, max_bytes, max_probability, weight, wait } => {
             let mut red = Object::default();
             red.size("min", min_bytes);
             red.size("max", max_bytes);
             red.put("max_probability", max_probability);
             red.put("weight", weight);
+            red.put("wait", wait);
             json!({ "bytes": bytes, "discipline": { "red": red.done() } })
         }
         QueueDiscipline::CoDel { target, interval } => {

@@ -117,6 +117,9 @@ pub enum QueueDiscipline {
         max_probability: f64,
         /// Weight of the moving average.
         weight: f64,
+        /// Whether drops are at least 1/p packets apart (p: drop probability), as in ns-2, and at most twice that;
+        /// otherwise at most 1/p.
+        wait: bool,
     },
     /// Controlled delay (RFC 8289).
     CoDel {

@@ -341,6 +341,7 @@ fn discipline(tree: &Tree, sink: &mut Sink) -> Option<QueueDiscipline> {
         min_bytes,
         max_bytes,
         max_probability: number_or(red, "max_probability", 0.1),
+        wait: flag_or(red, "wait", false),
         weight: number_or(red, "weight", 0.002),
     })
 }

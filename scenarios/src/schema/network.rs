@@ -252,6 +252,12 @@ pub(crate) static RED: Object = Object {
         ),
         optional("max_probability", PROBABILITY, "`0.1`", "Drop probability at `max`."),
         optional("weight", PROBABILITY, "`0.002`", "Weight of the moving average."),
+        optional(
+            "wait",
+            Kind::Bool,
+            "`false`",
+            "Drops are 1/p to 2/p packets apart, as in ns-2, instead of up to 1/p (p: drop probability).",
+        ),
     ],
     one_of: &[],
 };

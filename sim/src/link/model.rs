@@ -65,9 +65,9 @@ impl<P> LinkModel<P> {
         let server = match (clock.mean_bps(), spec.queue.discipline) {
             (None, _) => Server::Unlimited,
             (Some(_), QueueDiscipline::DropTail) => Server::Fifo(Fifo::new(clock, spec.queue.bytes, None)),
-            (Some(bps), QueueDiscipline::Red { min_bytes, max_bytes, max_probability, weight }) => {
+            (Some(bps), QueueDiscipline::Red { min_bytes, max_bytes, max_probability, weight, wait }) => {
                 let draws = streams.stream("red");
-                let red = Red::new((min_bytes, max_bytes), max_probability, weight, bps, draws);
+                let red = Red::new((min_bytes, max_bytes), max_probability, weight, wait, bps, draws);
                 Server::Fifo(Fifo::new(clock, spec.queue.bytes, Some(Box::new(red))))
             }
             (Some(_), QueueDiscipline::CoDel { target, interval }) => {

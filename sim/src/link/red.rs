@@ -14,6 +14,8 @@ pub(super) struct Red {
     max_bytes: f64,
     max_probability: f64,
     weight: f64,
+    /// Whether no packet is dropped before 1 / probability others have come.
+    wait: bool,
     /// Transmission time of a typical packet in nanoseconds.
     typical_ns: f64,
     average: f64,
@@ -28,6 +30,7 @@ impl Red {
         (min_bytes, max_bytes): (u64, u64),
         max_probability: f64,
         weight: f64,
+        wait: bool,
         mean_bps: f64,
         draws: Stream,
     ) -> Self {
@@ -36,6 +39,7 @@ impl Red {
             max_bytes: max_bytes as f64,
             max_probability,
             weight,
+            wait,
             typical_ns: typical_ns(mean_bps),
             average: 0.0,
             count: -1,
@@ -80,8 +84,14 @@ impl Red {
         };
         self.count += 1;
         // Spaces drops uniformly over 1 to 1 / probability - 1 packets: figure 2 of the paper counts before it draws.
+        // With `wait` over 1 / probability to twice that, as ns-2 does by default (`wait_`).
         let spent = self.count as f64 * probability;
-        let spaced = if spent < 1.0 { probability / (1.0 - spent) } else { 1.0 };
+        let spaced = match (self.wait, spent) {
+            (false, spent) if spent < 1.0 => probability / (1.0 - spent),
+            (true, spent) if spent < 1.0 => 0.0,
+            (true, spent) if spent < 2.0 => probability / (2.0 - spent),
+            _ => 1.0,
+        };
         if self.draws.chance(spaced) {
             self.count = 0;
             return false;
@@ -100,7 +110,7 @@ mod tests {
     use bellini_core::rng::Seed;
 
     fn red(weight: f64) -> Red {
-        Red::new((10_000, 30_000), 0.1, weight, 1e9, Seed(4).stream("red"))
+        Red::new((10_000, 30_000), 0.1, weight, false, 1e9, Seed(4).stream("red"))
     }
 
     #[test]
@@ -126,6 +136,27 @@ mod tests {
             assert!((seen as f64 - n * p).abs() < 4.5 * (n * p * (1.0 - p)).sqrt(), "{seen} of {n}");
         }
         assert!(gaps[20] <= 1, "only the very first drop may be 20 packets away");
+    }
+
+    #[test]
+    fn waiting_drops_are_spaced_by_one_to_two_times_as_much() {
+        // p = 1/20: the gap is uniform over 20 to 39, each count within z = 4.5.
+        let mut red = Red { wait: true, ..red(1.0) };
+        let mut gaps = [0_u64; 42];
+        let (mut gap, mut drops) = (0, 0_u64);
+        for _ in 0..1_050_000 {
+            gap += 1;
+            if !red.admits(20_000) {
+                gaps[gap] += 1;
+                drops += 1;
+                gap = 0;
+            }
+        }
+        let (n, p) = (drops as f64, 1.0 / 20.0);
+        assert!(gaps[..20].iter().all(|seen| *seen == 0), "{gaps:?}");
+        for &seen in &gaps[20..40] {
+            assert!((seen as f64 - n * p).abs() < 4.5 * (n * p * (1.0 - p)).sqrt(), "{seen} of {n}");
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Case {
         let bytes = |packets: f64| format!("{} B", (packets * f64::from(PACKET_BYTES)).round());
         let discipline = match self.queue {
             "RED" => {
-                json!({ "red": { "min": bytes(15.7), "max": bytes(47.0), "max_probability": 0.1, "weight": 0.002 } })
+                json!({ "red": { "min": bytes(15.7), "max": bytes(47.0), "max_probability": 0.1, "weight": 0.002, "wait": true } })
             }
             _ => json!("drop-tail"),
         };
@@ -202,7 +202,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         plots: plots(&cases, &means)?,
         inputs: vec![
             input("packets", format!("{PACKET_BYTES} B on the wire, TFRC's and TCP's"), "from the reference"),
-            input("RED", "thresholds 15.7 and 47 packets, gentle, w_q 0.002, max_p 0.1", "from the reference"),
+            input("RED", "thresholds 15.7 and 47 packets, gentle, w_q 0.002, max_p 0.1; drops 1/p to 2/p apart, as in ns-2", "from the reference"),
             input("starts", format!("uniform within {STARTS_S} s"), "assumed"),
             input("seeds", format!("1 to {seeds}"), "assumed"),
         ],

@@ -17,7 +17,13 @@ fn random_spec(draws: &mut Stream) -> LinkSpec {
     };
     let discipline = match draws.below(3) {
         0 => QueueDiscipline::DropTail,
-        1 => QueueDiscipline::Red { min_bytes: 3_000, max_bytes: 9_000, max_probability: 0.1, weight: 0.2 },
+        1 => QueueDiscipline::Red {
+            min_bytes: 3_000,
+            max_bytes: 9_000,
+            max_probability: 0.1,
+            weight: 0.2,
+            wait: false,
+        },
         _ => {
             QueueDiscipline::CoDel { target: Duration::from_micros(500), interval: Duration::from_millis(5) }
         }

@@ -38,8 +38,13 @@ fn mean_wait_of_m_d_1() {
 fn red_holds_the_queue_of_an_overload_where_its_drop_rate_balances() {
     // Constant overload by a quarter: RED must drop 1/5 of the packets. With drops spaced uniformly over 1 to
     // 1/p - 1 the drop rate is 2p, so that p = 0.1 at balance, which is at min + (max - min) p / max_p bytes.
-    let discipline =
-        QueueDiscipline::Red { min_bytes: 20_000, max_bytes: 100_000, max_probability: 0.2, weight: 0.002 };
+    let discipline = QueueDiscipline::Red {
+        min_bytes: 20_000,
+        max_bytes: 100_000,
+        max_probability: 0.2,
+        weight: 0.002,
+        wait: false,
+    };
     let queue = Queue { bytes: 1_000_000, discipline };
     let mut link = link::<u64>(&spec(bps(8 * MEGABIT), queue));
     let n = 1_000_000_u64;
