@@ -10,12 +10,13 @@ use bellini_core::flow::FlowList;
 use bellini_core::header::HeaderBuf;
 use bellini_core::ids::{Epoch, FlowId, HopIndex, SessionKey};
 use bellini_core::io::DrawMode;
+use bellini_core::io::HopKind;
 use bellini_core::rng::{Seed, Stream};
 use bellini_core::route::Route;
 use bellini_core::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
 use bellini_core::wire::routing::RouteLimits;
 use machine::{machine, median};
-use rig::{Batch, Chain, id};
+use rig::{Batch, Chain, Wire, id};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -53,6 +54,31 @@ fn main() {
         let name = format!("each further copy of {copies}: to the frame handed out");
         row(&name, (many.dispatch + many.forward - one.dispatch - one.forward) / further, None);
     }
+    paced();
+}
+
+/// Times packets from a source over a relay to a sink, over links of a millisecond, without congestion control and
+/// under TFRC, in turns; per hop, reports included.
+fn paced() {
+    let mut chains = [HopKind::Datagram, HopKind::Paced].map(|kind| {
+        let mut chain = Chain::with_session_over(kind, 1);
+        let mut wire = Wire::of(&chain);
+        // Until slow start is over.
+        (0..2_000).for_each(|_| chain.pass_millisecond(&mut wire));
+        (chain, wire, Vec::new())
+    });
+    for _ in 0..ROUNDS {
+        for (chain, wire, nanos) in &mut chains {
+            let (before, start) = (chain.delivered(), Instant::now());
+            (0..1_000).for_each(|_| chain.pass_millisecond(wire));
+            let hops = 2 * (chain.delivered() - before);
+            nanos.push(start.elapsed().as_nanos() as f64 / hops as f64);
+        }
+    }
+    let [plain, tfrc] = chains.map(|(_, _, mut nanos)| median(&mut nanos));
+    row("a packet over one of two hops, its end points included", plain, None);
+    row("the same over hops under TFRC", tfrc, None);
+    println!("{:<58} {:>9.2}x", "under TFRC / without congestion control", tfrc / plain);
 }
 
 fn row(name: &str, here: f64, paper: Option<f64>) {

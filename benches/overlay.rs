@@ -44,7 +44,7 @@ fn main() {
         PEERS.into_iter().filter(|(sessions, _)| only.is_none_or(|only| only == *sessions))
     {
         reset_peak();
-        let scenario = scenario(sessions, seconds);
+        let scenario = scenario(sessions, seconds, "udp-unpaced");
         let (mut nanos, mut walls) = (Vec::new(), Vec::new());
         let mut figures = (0, 0, String::new());
         for _ in 0..rounds {
@@ -75,15 +75,44 @@ fn main() {
             &digest[..digest.len().min(16)],
         );
     }
+    println!();
+    for (sessions, _) in PEERS.into_iter().filter(|(sessions, _)| only.is_none_or(|only| only == *sessions)) {
+        paced(sessions, seconds, rounds);
+    }
     if let [few, .., many] = medians[..] {
         println!("\ngrowth from S = 10 to 1000: {:.2}x (htsim 3.9x, ns-2 3.9x, ns-3 4.9x)", many / few);
     }
 }
 
-fn scenario(sessions: u32, seconds: Option<u32>) -> bellini_scenarios::model::Scenario {
+/// Runs a scenario over hops without congestion control and under TFRC, in turns, and prints the ratio.
+fn paced(sessions: u32, seconds: Option<u32>, rounds: usize) {
+    let scenarios = ["udp-unpaced", "udp"].map(|transport| scenario(sessions, seconds, transport));
+    let mut nanos = [Vec::new(), Vec::new()];
+    let mut hops = [0, 0];
+    for _ in 0..rounds {
+        for ((scenario, nanos), hops) in scenarios.iter().zip(&mut nanos).zip(&mut hops) {
+            let cpu = cpu_s();
+            let simulation = Simulation::new(scenario, 1, &Registry::builtin()).expect("it starts");
+            let summary = simulation.run(&mut NoObserver).expect("packets add up").summary;
+            *hops = summary.engine.and_then(|engine| engine.packet_hops).unwrap_or(1);
+            nanos.push((cpu_s() - cpu) * 1e9 / *hops as f64);
+        }
+    }
+    let [plain, tfrc] = nanos.each_mut().map(|nanos| median(nanos));
+    println!(
+        "S = {sessions:>4} under TFRC: {tfrc:.1} ns per packet-hop ({} of them), {:.2}x of {plain:.1} without congestion control ({})",
+        hops[1],
+        tfrc / plain,
+        hops[0]
+    );
+}
+
+fn scenario(sessions: u32, seconds: Option<u32>, transport: &str) -> bellini_scenarios::model::Scenario {
     let file = format!("scenarios/bench/overlay-{sessions}.json");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    let set = seconds.map(|seconds| ("duration".to_owned(), format!("{seconds} s")));
-    let options = LoadOptions { set: set.into_iter().collect(), ..LoadOptions::default() };
+    let mut set: Vec<_> =
+        seconds.map(|seconds| ("duration".to_owned(), format!("{seconds} s"))).into_iter().collect();
+    set.push(("defaults.session.transport".to_owned(), transport.to_owned()));
+    let options = LoadOptions { set, ..LoadOptions::default() };
     load(&path, &options).expect("a shipped scenario is right").scenario
 }

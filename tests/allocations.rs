@@ -6,10 +6,11 @@
 #[path = "../benches/rig/mod.rs"]
 mod rig;
 
+use bellini_core::io::HopKind;
 use bellini_scenarios::parse::{LoadOptions, load};
 use bellini_scenarios::registry::Registry;
 use bellini_sim::{NoObserver, Simulation};
-use rig::{Batch, Chain};
+use rig::{Batch, Chain, Wire};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::path::Path;
@@ -30,7 +31,25 @@ fn packets_allocate_nothing() {
         let allocations = allocations_in_nodes(sinks);
         assert_eq!(allocations, 0, "{PACKETS} packets to {sinks} sinks");
     }
+    for kind in [HopKind::Datagram, HopKind::Paced] {
+        assert_eq!(allocations_over_links(kind), 0, "over hops of kind {kind:?}");
+    }
     a_longer_run_allocates_for_its_samples_only();
+}
+
+/// Packets over links of a millisecond, with the reports of congestion control where there is any.
+fn allocations_over_links(kind: HopKind) -> usize {
+    let mut chain = Chain::with_session_over(kind, 1);
+    let mut wire = Wire::of(&chain);
+    // Until slow start is over, queues grow.
+    (0..2_000).for_each(|_| chain.pass_millisecond(&mut wire));
+    let before = chain.delivered();
+    let region = Region::new(ALLOCATOR);
+    (0..1_000).for_each(|_| chain.pass_millisecond(&mut wire));
+    let change = region.change();
+    let delivered = chain.delivered() - before;
+    assert!(delivered >= PACKETS as u64, "{delivered} packets in a second of 1 Gbit/s");
+    change.allocations + change.reallocations
 }
 
 fn the_counter_counts() {

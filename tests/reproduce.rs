@@ -46,7 +46,7 @@ fn an_overflow_makes_a_source_back_off() {
     assert!(done.stdout.contains("notices heard by node 6, destination"), "{}", done.stdout);
     assert!(!done.stdout.contains("MISSES"), "{}", done.stdout);
     assert_eq!(scratch.list("o"), ["plots", "report.html", "reproduce.json", "table.csv"]);
-    assert_eq!(scratch.list("o/plots").len(), 4, "two plots, each as SVG and CSV");
+    assert_eq!(scratch.list("o/plots").len(), 6, "two plots, each as SVG, PNG and CSV");
 }
 
 /// Aim: under random loss a whole TFRC hop, and not only its machines, sends what RFC 5348's equation says; settled

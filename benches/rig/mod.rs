@@ -21,6 +21,11 @@ use bellini_core::route::{Branch, Route};
 use bellini_core::time::{Duration, Instant};
 use bellini_core::units::BitRate;
 
+mod wire;
+
+#[allow(unused_imports, reason = "each target that includes this uses a part of it")]
+pub(crate) use wire::Wire;
+
 /// Payload bytes of a symbol, as in the `overlay` scenarios.
 pub(crate) const SYMBOL_BYTES: u32 = 1_000;
 /// One symbol every 8 us.
@@ -97,6 +102,8 @@ pub(crate) fn empty(node: &mut Node, now: Instant, batch: &mut Batch) {
 /// A source (node 1), a relay (node 2) and sinks (nodes 3, 4, ..).
 pub(crate) struct Chain {
     pub(crate) nodes: Vec<Node>,
+    /// The kind of the hops that carry packets.
+    pub(crate) kind: HopKind,
     pub(crate) now: Instant,
     pub(crate) route: Route,
     /// The relay's hop from the source, and each sink's hop from the relay.
@@ -107,6 +114,11 @@ pub(crate) struct Chain {
 impl Chain {
     /// Starts the nodes and opens the hops between them. No session yet.
     pub(crate) fn open(sinks: u32) -> Self {
+        Self::open_over(HopKind::Datagram, sinks)
+    }
+
+    /// As [`Chain::open`], over hops of `kind`.
+    pub(crate) fn open_over(kind: HopKind, sinks: u32) -> Self {
         let start = Instant::ZERO + Duration::from_secs(1);
         let config = |number| NodeConfig { report_interval: None, ..NodeConfig::new(id(number)) };
         let nodes = (1..=2 + sinks)
@@ -115,23 +127,28 @@ impl Chain {
         let leaves =
             (3..3 + sinks).map(|n| Branch { node: id(n), deliver: true, next: Vec::new() }).collect();
         let route = Route { branches: vec![Branch { node: id(2), deliver: false, next: leaves }] };
-        let mut chain = Self { nodes, now: start, route, relay_hop: HopIndex(0), sink_hops: Vec::new() };
-        for kind in [HopKind::Datagram, HopKind::Control] {
+        let mut chain =
+            Self { nodes, kind, now: start, route, relay_hop: HopIndex(0), sink_hops: Vec::new() };
+        for kind in [kind, HopKind::Control] {
             chain.command(0, Command::OpenHop { peer: id(2), kind });
             for sink in 0..sinks {
                 chain.command(1, Command::OpenHop { peer: id(3 + sink), kind });
             }
         }
         chain.settle();
-        chain.relay_hop = chain.nodes[1].hop(id(1), HopKind::Datagram);
-        chain.sink_hops =
-            chain.nodes[2..].iter_mut().map(|node| node.hop(id(2), HopKind::Datagram)).collect();
+        chain.relay_hop = chain.nodes[1].hop(id(1), kind);
+        chain.sink_hops = chain.nodes[2..].iter_mut().map(|node| node.hop(id(2), kind)).collect();
         chain
     }
 
     /// The same with one session that has sent its first packets.
     pub(crate) fn with_session(sinks: u32) -> Self {
-        let mut chain = Self::open(sinks);
+        Self::with_session_over(HopKind::Datagram, sinks)
+    }
+
+    /// As [`Chain::with_session`], over hops of `kind`.
+    pub(crate) fn with_session_over(kind: HopKind, sinks: u32) -> Self {
+        let mut chain = Self::open_over(kind, sinks);
         let key = SessionKey::new(1, 1);
         let start = chain.now + Duration::from_millis(100);
         let rate = BitRate::from_bps(RATE_BPS).expect("not zero");
@@ -162,7 +179,7 @@ impl Chain {
             content: Content::Constant { rate, phase: Duration::ZERO },
             symbol_bytes,
             delivery: bellini_core::io::Delivery::BestEffort,
-            hop_kind: HopKind::Datagram,
+            hop_kind: self.kind,
             start,
             stop,
             measure: always(),
@@ -205,7 +222,7 @@ impl Chain {
                 self.now += Duration::from_millis(1);
                 let name = self.nodes[from].id();
                 for to in (0..self.nodes.len()).filter(|to| *to != from) {
-                    for kind in [HopKind::Datagram, HopKind::Control] {
+                    for kind in [self.kind, HopKind::Control] {
                         if batch.has(self.nodes[to].id(), kind) {
                             let hop = self.nodes[to].hop(name, kind);
                             batch.deliver_kind(self.now, &mut self.nodes[to], hop, kind);
@@ -259,7 +276,7 @@ impl Chain {
             batch.clear();
             empty(&mut self.nodes[from], now, batch);
             for to in (0..names.len()).filter(|to| *to != from) {
-                for kind in [HopKind::Datagram, HopKind::Control] {
+                for kind in [self.kind, HopKind::Control] {
                     if batch.has(names[to], kind) {
                         let hop = self.nodes[to].hop(names[from], kind);
                         batch.deliver_kind(now, &mut self.nodes[to], hop, kind);

@@ -574,15 +574,20 @@ fn e0605_file_without_a_rate() {
 #[test]
 fn e0606_too_many_destinations_of_a_reliable_session() {
     let nodes: Vec<String> = (1..=66).map(|id| format!("{{\"id\": {id}}}")).collect();
+    let links: Vec<String> =
+        (2..=66).map(|id| format!("{{\"between\": [1, {id}], \"delay\": \"1 ms\"}}")).collect();
     let scenario = |last: u32, delivery: &str| {
         let destinations: Vec<String> = (2..=last).map(|id| id.to_string()).collect();
+        let session = format!(
+            "{{\"id\": 1, \"source\": 1, \"destinations\": [{}], \"delivery\": \"{delivery}\", \"routing\": \"direct\",
+             \"content\": {{\"kind\": \"file\", \"bytes\": \"1 MiB\", \"rate\": \"1 Mbit/s\"}}}}",
+            destinations.join(", ")
+        );
         format!(
-            "{{\"bellini\": 1, \"duration\": \"1 s\", \"nodes\": [{}], \"topology\": {{\"mesh\": true, \"delay\": \"1 ms\"}},
-             \"conferences\": [{{\"id\": 1, \"sessions\": [{{\"id\": 1, \"source\": 1, \"destinations\": [{}],
-             \"delivery\": \"{delivery}\", \"content\": {{\"kind\": \"file\", \"bytes\": \"1 MiB\", \"rate\": \"1 Mbit/s\"}},
-             \"routing\": \"direct\"}}]}}]}}",
+            "{{\"bellini\": 1, \"duration\": \"1 s\", \"nodes\": [{}], \"links\": [{}],
+             \"conferences\": [{{\"id\": 1, \"sessions\": [{session}]}}]}}",
             nodes.join(", "),
-            destinations.join(", "),
+            links.join(", "),
         )
     };
     expect(&diagnose(&scenario(66, "reliable")), "E0606", &["has 65 destinations", "at most 64"]);

@@ -31,7 +31,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Aim: an overflow at a relay, three hops from the source and behind hops that are fast, is heard of by source,
+/// Aim: an overflow at a relay, two hops from the source and behind hops that are fast, is heard of by source,
 /// upstream relay and destinations, and by nobody else; the source goes down until the drops end, and comes back.
 #[test]
 fn an_adaptive_source_backs_off_from_an_overflow_far_away() {

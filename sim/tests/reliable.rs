@@ -279,3 +279,59 @@ fn paced_hops_carry_reliable_sessions() {
     assert_file_is_there(&summary, 3);
     println!("paced hops: complete after {:?} s", destination(&summary, 0, 3).complete_s);
 }
+
+/// Aim: a source that starts again offers its file anew, in another epoch, and it arrives.
+#[test]
+fn a_source_that_starts_again_begins_again() {
+    let session = reliable(1, &[3], file(4 * MIB), vec![flow(path(&[2, 3]), 1.0)]);
+    let nodes = vec![paced(1, &[(2, 20)]), paced(2, &[(3, 20)]), node(3)];
+    let links = [duplex(1, 2, ms(10), None), duplex(2, 3, ms(10), None)].concat();
+    let mut scenario = scenario(Duration::from_secs(10), nodes, links, vec![conference(1, vec![session])]);
+    scenario.faults.push(Fault { at: ms(1_000), kind: FaultKind::Crash(id(1)) });
+    scenario.faults.push(Fault { at: ms(1_200), kind: FaultKind::Restart(id(1)) });
+    let (summary, watch) = run_watched(&scenario, 1);
+    let found = destination(&summary, 0, 3);
+    assert_eq!(
+        (found.complete, watch.of_kind(kind::SESSION_COMPLETED).count()),
+        (Some(true), 1),
+        "{found:?}"
+    );
+}
+
+/// Runs a scenario that is shipped.
+fn shipped(name: &str) -> (Summary, Watch) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/transports").join(name);
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    let loaded =
+        bellini_scenarios::parse::parse_str(name, &text, &bellini_scenarios::parse::LoadOptions::default());
+    run_watched(&loaded.unwrap_or_else(|found| panic!("{found}")).scenario, 1)
+}
+
+/// Aim: the shipped scenarios of reliable sessions show what their descriptions say.
+#[test]
+fn the_shipped_scenarios_show_what_they_say() {
+    let (lossy, _) = shipped("reliable-lossy.json");
+    assert_file_is_there(&lossy, 5);
+    println!("reliable-lossy: complete after {:?} s", destination(&lossy, 0, 5).complete_s);
+    let (_, two) = shipped("reliable-two-paths.json");
+    let goodput = arrived(&two, "1/1@4", 1.0, 11.0);
+    println!("reliable-two-paths: {goodput:.2} Mbit/s");
+    assert!(goodput > 0.95 * 200.0 * 1_200.0 / 1_316.0);
+    let (slow, watch) = shipped("reliable-slow-hop.json");
+    let goodput = arrived(&watch, "1/1@3", 1.0, 21.0);
+    let dropped: u64 = slow.nodes[1].drops.values().sum();
+    println!("reliable-slow-hop: {goodput:.3} Mbit/s, {dropped} dropped");
+    assert!(goodput > 0.95 * 20.0 * 1_200.0 / 1_310.0 && dropped == 0);
+    let (gone, watch) = shipped("reliable-slow-destination.json");
+    (3..=5).for_each(|node| assert_file_is_there(&gone, node));
+    assert_eq!(watch.of_kind(kind::SESSION_COMPLETED).count(), 1);
+    println!("reliable-slow-destination: others complete after {:?} s", destination(&gone, 0, 3).complete_s);
+}
+
+/// 200 runs of the file over three lossy paths, for whoever asks: `cargo test -p bellini-sim --test whole_runs --
+/// --ignored two_hundred_seeds --nocapture`.
+#[test]
+#[ignore = "200 runs take minutes"]
+fn two_hundred_seeds() {
+    (1..=200).for_each(|seed| run_lossy(64 * MIB, seed));
+}

@@ -357,7 +357,7 @@ fn random_scenarios_over_tcp_add_up() {
             }
         }
         causes.extend(summary.links.iter().flat_map(|link| link.dropped_other.keys().cloned()));
-        if seed % 20 == 0 {
+        if seed.is_multiple_of(20) {
             assert_eq!(summary.without_engine(), run(&scenario, seed).without_engine());
         }
     }
@@ -372,14 +372,17 @@ fn random_scenarios_over_tcp_add_up() {
 fn over_tcp(mut scenario: Scenario, seed: u64) -> Scenario {
     let sessions = scenario.conferences.iter_mut().flat_map(|conference| &mut conference.sessions);
     for (i, session) in sessions.enumerate() {
-        if (i as u64 + seed) % 2 == 0 {
+        if (i as u64 + seed).is_multiple_of(2) {
             session.transport = Transport::Tcp;
         }
     }
     for cross in &mut scenario.cross_traffic {
-        let controller = if seed % 3 == 0 { TcpController::Reno } else { TcpController::Cubic };
-        cross.pattern =
-            CrossPattern::Tcp { flows: 1 + (seed % 4) as u32, controller, delayed_acks: seed % 2 == 0 };
+        let controller = if seed.is_multiple_of(3) { TcpController::Reno } else { TcpController::Cubic };
+        cross.pattern = CrossPattern::Tcp {
+            flows: 1 + (seed % 4) as u32,
+            controller,
+            delayed_acks: seed.is_multiple_of(2),
+        };
     }
     scenario
 }

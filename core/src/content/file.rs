@@ -87,14 +87,17 @@ impl FileSource {
         if self.next == self.layout.count {
             return SourcePoll::Finished;
         }
-        let at = match self.pacer.map_or(Due::At(now.max(context.start)), |pacer| pacer.due()) {
-            Due::At(at) if at < context.stop => at,
+        // What is made again was due before, and before the end.
+        let is_again = self.next < self.summed;
+        let due = self.pacer.filter(|_| !is_again);
+        let at = match due.map_or(Due::At(now.max(context.start)), |pacer| pacer.due()) {
+            Due::At(at) if is_again || at < context.stop => at,
             _ => return SourcePoll::Finished,
         };
         if at > now {
             return SourcePoll::WaitUntil(at);
         }
-        if let Some(pacer) = &mut self.pacer {
+        if let Some(pacer) = self.pacer.as_mut().filter(|_| !is_again) {
             pacer.advance();
         }
         let index = self.next;

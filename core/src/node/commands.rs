@@ -182,10 +182,13 @@ impl Node {
             }
             _ => return,
         };
+        // What waited for a destination that has left goes on.
+        let is_reliable = source.reliable.is_some();
         self.emit_event(event);
         self.ask_policy(now, index, reason);
-        // What waited for a destination that has left goes on.
-        self.kicked.push(index);
+        if is_reliable {
+            self.kicked.push(index);
+        }
     }
 
     /// Installs flows, unless a later decision is there already.

@@ -163,7 +163,6 @@ impl Node {
 
     fn deliver(&mut self, now: Instant, index: u32, header: &PacketHeader, payload: Payload) {
         let dedup_symbols_max = self.config.limits.dedup_symbols_max;
-        let config = self.config.reliable;
         let sink = self
             .sessions
             .get_mut(index)
@@ -176,7 +175,7 @@ impl Node {
             sink.set_clock(peer.estimator.offset_at(now));
         }
         let outcome = sink.on_packet(now, header, &payload);
-        let due = sink.on_reliable(now, header, outcome, &config);
+        let due = sink.on_reliable(now, header, outcome, &self.config.reliable);
         match outcome {
             SinkOutcome::Delivered(_) => {
                 self.stats.delivered_packets += 1;

@@ -102,12 +102,12 @@ impl FirstHop {
 }
 
 /// Finds the source's notes on a hop, or begins them.
-fn mark_of<'a>(
-    marks: &'a mut Vec<FirstHop>,
+fn mark_of(
+    marks: &mut Vec<FirstHop>,
     hop: HopIndex,
     now: Instant,
     (sent_bytes, own_bytes): (u64, u64),
-) -> &'a mut FirstHop {
+) -> &mut FirstHop {
     let place = marks.iter().position(|mark| mark.hop == hop).unwrap_or_else(|| {
         let fresh =
             FirstHop { hop, at: now, sent_bytes, rate: 0.0, own_bytes, backlog_bytes: 0, own_rate: 0.0 };

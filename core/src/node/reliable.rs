@@ -83,6 +83,12 @@ impl Node {
         source: &mut SourceSession,
         sender: &mut Sender,
     ) -> Step {
+        if source.pending.is_none()
+            && source.content.wants_grant(now)
+            && let Some(grant) = self.grant(now, index, source)
+        {
+            source.content.on_grant(now, grant);
+        }
         let Some(list) = &mut source.flows else { return Step::Blocked };
         let conference = self.sessions.get(index).key.conference;
         let lane = source.content.lane();

@@ -271,7 +271,8 @@ pub(super) fn slots(mask: u64) -> impl Iterator<Item = usize> {
 fn prune(branch: &Branch, nodes: &[NodeId]) -> Option<Branch> {
     let next: Vec<Branch> = branch.next.iter().filter_map(|branch| prune(branch, nodes)).collect();
     let deliver = branch.deliver && nodes.contains(&branch.node);
-    (deliver || !next.is_empty()).then(|| Branch { node: branch.node, deliver, next })
+    let is_kept = deliver || !next.is_empty();
+    is_kept.then_some(Branch { node: branch.node, deliver, next })
 }
 
 #[cfg(test)]

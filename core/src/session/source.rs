@@ -174,8 +174,10 @@ impl SourceSession {
     pub(crate) fn begin_again(&mut self, now: Instant, node: NodeId) {
         let Some(sender) = &mut self.reliable else { return };
         if sender.next_symbol() > 0 && self.content.rewind() {
+            if let Some((symbol, _)) = self.pending.take() {
+                sender.hold(now, &symbol);
+            }
             sender.rewind(now, node);
-            self.pending = None;
             self.finished = false;
         }
     }

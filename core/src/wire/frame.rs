@@ -104,11 +104,14 @@ impl FrameFlags {
         self.0 & Self::PACED.0 != 0
     }
 
-    /// Reads the mark of a datagram whose header nobody has checked yet; short ones have none.
+    /// Reads the mark of a datagram whose header nobody has checked yet; what is no frame of this version has none.
     #[inline]
     #[must_use]
     pub fn peek(datagram: &[u8]) -> Self {
-        datagram.get(field::FLAGS).map_or(Self(0), |flags| Self(u16::from_be_bytes([flags[0], flags[1]])))
+        match datagram {
+            [VERSION, _, high, low, ..] => Self(u16::from_be_bytes([*high, *low])),
+            _ => Self(0),
+        }
     }
 }
 
@@ -356,6 +359,7 @@ mod tests {
         assert_eq!(FrameHeader::parse(&bytes), Ok((header, &[][..])));
         assert!(FrameFlags::peek(&bytes).is_paced());
         assert!((0..4).all(|len| !FrameFlags::peek(&bytes[..len]).is_paced()));
+        assert!(!FrameFlags::peek(b"ping").is_paced());
     }
 
     #[test]

@@ -71,7 +71,7 @@ const ABLATIONS: [Ablation; 3] = [
     Ablation {
         name: "head-of-line",
         title: "On TCP hops another conference's losses delay messages; on datagram hops they do not",
-        remark: "one packet a message, 4 Mbit/s of another conference on the same hop, 1 % loss, RTT 80 ms",
+        remark: "one packet a message, 0.8 Mbit/s of another conference on the same hop, 0.5 % loss, RTT 80 ms",
         symbols: 1,
         only_first: true,
         variants: &[

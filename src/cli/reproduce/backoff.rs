@@ -61,7 +61,8 @@ fn play(seed: &u64) -> Result<Backoff, Failure> {
 
 /// Plays the scenario with each seed.
 fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
-    let seeds = setting.seeds(10, 2);
+    // Nothing in it is random: all seeds give the same.
+    let seeds = setting.seeds(1, 1);
     let runs = parallel::each("overflow-backoff", &(1..=seeds).collect::<Vec<_>>(), play)?;
     let (slow, mended, end) = SLOW;
     let within = |curve: &[(f64, f64)], from: f64, to: f64| -> Vec<f64> {
@@ -85,7 +86,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             remark: remark.to_owned(),
         }
     };
-    let many = Some((1.0, f64::MAX));
+    let many = Some((1.0, 10_000.0));
     let mut rows = vec![
         row(
             "level just before the link gets slow".into(),
@@ -168,6 +169,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             "The paper says that all nodes involved are notified of an overflow, and shows no figure of it: there is \
              no value to compare with."
                 .to_owned(),
+            "Nothing in the scenario is random: every seed gives the same figures.".to_owned(),
         ],
         ..Page::default()
     };
@@ -186,7 +188,7 @@ fn draw(run: &Backoff) -> Vec<Plot> {
     let shown = |points: &Points| points.iter().map(|(t, rate)| (*t, rate.min(2.5 * highest))).collect();
     vec![
         Plot { y_range: None,
-            title: "The source's level follows the overflow of a relay three hops away".to_owned(),
+            title: "The source's level follows the overflow of a relay two hops away".to_owned(),
             caption: "Rate of the source's level; a dot for each overflow notice that the source heard; and what the \
                       congestion control of the relay's hop allowed, cut off at two and a half times the highest level."
                 .to_owned(),

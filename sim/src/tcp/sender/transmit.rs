@@ -27,7 +27,10 @@ impl Sender {
                     self.burst += 1;
                 }
             }
-            None => self.end_burst(now),
+            None => {
+                self.end_burst(now);
+                debug_assert!(self.board.is_empty() || self.timer.is_some(), "what is out is timed");
+            }
         }
         next
     }

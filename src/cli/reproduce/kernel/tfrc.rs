@@ -4,6 +4,8 @@ use super::play::{self, Measured, is_valid, lateness, simulate};
 use super::{AFTER_S, Findings, SEGMENT_BYTES, Setting, curve, ends, input, shown};
 use crate::cli::exit::Failure;
 use crate::cli::reproduce::parallel;
+use bellini_core::rng::Seed;
+use bellini_core::time::Duration;
 use bellini_reports::Interval;
 use bellini_reports::reproduce::{Page, Plot, Row, Shape};
 use bellini_scenarios::model::Scenario;
@@ -18,6 +20,8 @@ const PAIRS: usize = 4;
 const SYMBOL_BYTES: (f64, f64) = (1_484.0, 1_374.0);
 const CONTROLLERS: [(&str, &str); 2] = [("reno", "Reno"), ("cubic", "CUBIC")];
 const WARM_UP_S: u64 = 10;
+/// Simulated connections start within this time.
+const START_SPREAD: Duration = Duration::from_secs(1);
 
 /// One run: rates on the wire over the fair share, connection by connection.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +72,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         }
     }
     let simulated = parallel::each("simulator", &measured, |(_, seed, scenario, _)| {
-        simulate(setting.registry, scenario, *seed)
+        simulate(setting.registry, &staggered(scenario, *seed), *seed)
     })?;
     let samples: Vec<Sample> = measured
         .iter()
@@ -85,6 +89,9 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
     let mut notes = vec![
         "Normalised throughput is the rate on the wire over the fair share, an eighth of the bottleneck: 1 is what each of \
          eight connections gets when all get the same. Rates on the wire are goodputs times whole packets over payload."
+            .to_owned(),
+        "Nothing in the scenario is random. Lab runs differ by what the machine does; simulated connections start at times \
+         drawn from the seed, within the first second."
             .to_owned(),
     ];
     if !samples.iter().any(|sample| sample.simulated.has_tcp()) {
@@ -127,6 +134,17 @@ fn scenario(controller: &str, seconds: u64) -> Result<Scenario, Failure> {
     let of = |i| (format!("cross_traffic[{i}].controller"), format!("\"{controller}\""));
     set.extend((0..PAIRS).map(of));
     play::scenario(SCENARIO, set)
+}
+
+/// Returns the scenario with connections that start at times drawn from the seed. Nothing else in it is random: a lab has
+/// its own disorder, all runs of a simulator would be the same.
+fn staggered(scenario: &Scenario, seed: u64) -> Scenario {
+    let mut scenario = scenario.clone();
+    let mut draws = Seed(seed).stream("tfrc-kernel:starts");
+    for cross in &mut scenario.cross_traffic {
+        cross.start += Duration::from_nanos(draws.below(START_SPREAD.as_nanos()));
+    }
+    scenario
 }
 
 fn mean(shares: &[f64]) -> Option<f64> {

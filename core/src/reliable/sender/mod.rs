@@ -1,5 +1,12 @@
 //! A reliable session at its source: what is under way, what has to be sent again, and when content may go on.
 
+mod answers;
+mod choice;
+mod stats;
+
+pub use answers::AckTaken;
+pub use stats::SenderStats;
+
 use super::ReliableConfig;
 use super::destination::Destination;
 use super::flow::{ReliableFlow, SentPacket, slots};
@@ -9,7 +16,6 @@ use crate::ids::{FlowId, HopIndex, NodeId};
 use crate::time::{Duration, Instant};
 use crate::timer::TimerId;
 use crate::wire::acknowledgement::{ACK_SPAN_MAX, Ranges};
-use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Least distance of messages that tell a destination where the session begins for it.
@@ -46,58 +52,6 @@ pub struct Sending {
     pub is_probe: bool,
 }
 
-/// What became of an acknowledgement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AckTaken {
-    /// It was taken.
-    Taken,
-    /// It was taken; the destination has started again, and forgotten everything.
-    Restarted(NodeId),
-    /// No destination can have meant it: nothing changed but a count.
-    Refused,
-}
-
-/// What a source counted of reliable delivery.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SenderStats {
-    /// Packets with symbols that had been sent before.
-    pub repeated_packets: u64,
-    /// Those of them that were sent to find out if a flow leads somewhere.
-    pub probes: u64,
-    /// Packets that did not arrive at a destination, as far as was known when they were given up.
-    pub lost_packets: u64,
-    /// Acknowledgements that came.
-    pub acks: u64,
-    /// Acknowledgements that no destination can have meant: ignored.
-    pub refused_acks: u64,
-    /// Timeouts of flows.
-    pub timeouts: u64,
-    /// Times that new content had to wait because the windows of all flows were full.
-    pub window_waits: u64,
-    /// Times that it had to wait because some destination lacked too much.
-    pub buffer_waits: u64,
-    /// Packets that came twice to a destination, by what destinations say.
-    pub duplicate_packets: u64,
-    /// Destinations that said nothing for too long and were given up.
-    pub expired: u64,
-}
-
-impl SenderStats {
-    /// Adds what a later start of the source counted.
-    pub fn add(&mut self, later: &Self) {
-        self.repeated_packets += later.repeated_packets;
-        self.probes += later.probes;
-        self.lost_packets += later.lost_packets;
-        self.acks += later.acks;
-        self.refused_acks += later.refused_acks;
-        self.timeouts += later.timeouts;
-        self.window_waits += later.window_waits;
-        self.buffer_waits += later.buffer_waits;
-        self.duplicate_packets += later.duplicate_packets;
-        self.expired += later.expired;
-    }
-}
-
 /// The state of a reliable session at its source.
 #[derive(Debug)]
 pub struct Sender {
@@ -111,6 +65,9 @@ pub struct Sender {
     held: VecDeque<Held>,
     base: u64,
     held_bytes: u64,
+    /// What was held when content began again, from `kept_from` on: those symbols keep their descriptions.
+    kept: VecDeque<Held>,
+    kept_from: u64,
     flows: Vec<ReliableFlow>,
     /// The sender's flow for each place of the flow list.
     by_place: Vec<usize>,
@@ -143,6 +100,8 @@ impl Sender {
             held: VecDeque::new(),
             base: 0,
             held_bytes: 0,
+            kept: VecDeque::new(),
+            kept_from: 0,
             flows: Vec::new(),
             by_place: Vec::new(),
             next_flow: 0,
@@ -265,59 +224,6 @@ impl Sender {
         may
     }
 
-    /// Says where the next new symbol may go: `first` is the place in the list of the flow that was drawn; another one
-    /// is taken if its windows are full, or `ready` says that its branches are. `None`: it has to wait.
-    pub fn choose_new(
-        &mut self,
-        list: &FlowList,
-        first: usize,
-        ready: &mut dyn FnMut(&[FlowBranch]) -> bool,
-    ) -> Option<Sending> {
-        let symbol = self.next_symbol();
-        let lacking = slots(self.present)
-            .filter(|slot| self.destinations[*slot].as_ref().is_some_and(|lacking| !lacking.has(symbol)))
-            .fold(0, |mask, slot| mask | 1 << slot);
-        let chosen = self.choose(list, first, lacking, 0, ready);
-        self.stats.window_waits += u64::from(chosen.is_none());
-        chosen.map(|(flow, targets)| Sending { flow, symbol, targets, is_probe: false })
-    }
-
-    /// Says what is to be sent again next, or to find out if a flow leads somewhere; arguments as in
-    /// [`Self::choose_new`].
-    pub fn choose_repeat(
-        &mut self,
-        list: &FlowList,
-        first: usize,
-        ready: &mut dyn FnMut(&[FlowBranch]) -> bool,
-    ) -> Option<Sending> {
-        if self.has_suspects
-            && let Some(probe) = self.choose_probe(list, ready)
-        {
-            return Some(probe);
-        }
-        let count = self.destinations.len();
-        for step in 0..count {
-            let slot = (self.turn + step) % count;
-            let Some(symbol) = self.destinations[slot].as_mut().and_then(Destination::next_wanted) else {
-                continue;
-            };
-            let wanting = slots(self.present).filter(|slot| {
-                self.destinations[*slot].as_ref().is_some_and(|destination| destination.wants(symbol))
-            });
-            let wanting = wanting.fold(0, |mask, slot| mask | 1 << slot);
-            if let Some((flow, targets)) = self.choose(list, first, wanting, 1 << slot, ready) {
-                self.turn = slot + 1;
-                return Some(Sending { flow, symbol, targets, is_probe: false });
-            }
-        }
-        None
-    }
-
-    /// Whether something waits to be sent again.
-    pub fn has_repeats(&mut self) -> bool {
-        self.destinations.iter_mut().flatten().any(|destination| destination.next_wanted().is_some())
-    }
-
     /// Returns the branches of the flow of `sending` that lead to its targets.
     pub fn branches<'a>(&'a mut self, list: &'a FlowList, sending: &Sending) -> &'a [FlowBranch] {
         branches(&mut self.flows[sending.flow], &self.destinations, list, sending.targets)
@@ -355,7 +261,14 @@ impl Sender {
     pub fn hold(&mut self, now: Instant, symbol: &Symbol) {
         let &Symbol { object, index, count, len, timestamp, .. } = symbol;
         debug_assert_eq!(symbol.id, self.next_symbol(), "symbols are taken in order");
-        self.held.push_back(Held { object, index, count, len, timestamp });
+        let mut held = Held { object, index, count, len, timestamp };
+        if self.kept_from == symbol.id
+            && let Some(kept) = self.kept.pop_front()
+        {
+            held = kept;
+            self.kept_from += 1;
+        }
+        self.held.push_back(held);
         self.held_bytes += u64::from(len);
         self.top = self.top.max(symbol.id + 1);
         for destination in self.destinations.iter_mut().flatten() {
@@ -381,8 +294,13 @@ impl Sender {
 
     /// Content begins anew with symbol 0, for the sake of `node`, which has nothing; the others keep what they have.
     pub fn rewind(&mut self, now: Instant, node: NodeId) {
-        (self.base, self.held_bytes, self.is_complete) = (0, 0, false);
+        if self.kept.is_empty() || self.kept_from == self.next_symbol() {
+            self.kept_from = self.base;
+            self.held.append(&mut self.kept);
+            core::mem::swap(&mut self.held, &mut self.kept);
+        }
         self.held.clear();
+        (self.base, self.held_bytes, self.is_complete) = (0, 0, false);
         for destination in self.destinations.iter_mut().flatten() {
             if destination.node == node {
                 let incarnation = destination.incarnation;
@@ -424,168 +342,6 @@ impl Sender {
             }
         }
         self.flows[flow].on_sent(SentPacket { number, symbol, at: now, open: targets, is_probe });
-    }
-
-    /// Takes an acknowledgement; `next_packet`: the first packet number that was never used.
-    pub fn on_ack(&mut self, now: Instant, ack: &Ranges, next_packet: u64) -> AckTaken {
-        self.stats.acks += 1;
-        let (next, top) = (self.next_symbol(), self.top);
-        let is_possible = ack.cumulative <= top
-            && ack.arrived_to() <= top
-            && ack.flows().iter().all(|count| count.highest < next_packet);
-        let Some(slot) = self.slot_of(ack.node).filter(|_| is_possible) else {
-            self.stats.refused_acks += 1;
-            return AckTaken::Refused;
-        };
-        let Some(destination) = &mut self.destinations[slot] else { return AckTaken::Refused };
-        let mut taken = AckTaken::Taken;
-        match destination.incarnation {
-            Some(known) if ack.incarnation < known => {
-                self.stats.refused_acks += 1;
-                return AckTaken::Refused;
-            }
-            Some(known) if ack.incarnation > known => {
-                // It started again and has nothing; it is owed what is still held.
-                let node = destination.node;
-                *destination = Destination::new(now, node, self.base, self.span);
-                (self.base..next).for_each(|symbol| destination.want(symbol));
-                self.flows.iter_mut().for_each(|flow| flow.forget(slot));
-                self.set_slots();
-                taken = AckTaken::Restarted(node);
-            }
-            _ => {}
-        }
-        let Some(destination) = &mut self.destinations[slot] else { return AckTaken::Refused };
-        destination.incarnation = Some(ack.incarnation);
-        destination.heard_at = now;
-        destination.span = usable_span(u64::from(ack.span)).min(self.span);
-        for (first, end) in ack.runs() {
-            destination.on_range(first, end);
-        }
-        destination.advance(ack.cumulative);
-        let mut lost = core::mem::take(&mut self.lost);
-        for count in ack.flows() {
-            let Some(flow) = self.flows.iter_mut().find(|flow| flow.id == count.flow) else { continue };
-            let sound = flow.on_highest(now, slot, *count, destination, ack, &mut lost);
-            self.stats.refused_acks += u64::from(!sound);
-        }
-        self.stats.lost_packets += lost.len() as u64;
-        // What is no longer held is taken from the content once more.
-        for symbol in lost.drain(..).filter(|symbol| (self.base..next).contains(symbol)) {
-            destination.want(symbol);
-        }
-        self.lost = lost;
-        self.find_suspects();
-        self.drop_flows();
-        self.release();
-        taken
-    }
-
-    /// Does what is due by time. Returns the destinations whose lease is over; they are still here.
-    pub fn on_timer(&mut self, now: Instant) -> Vec<NodeId> {
-        let mut expired = Vec::new();
-        let next = self.next_symbol();
-        let mut lost = core::mem::take(&mut self.lost);
-        for slot in slots(self.present) {
-            let Some(destination) = &mut self.destinations[slot] else { continue };
-            for flow in &mut self.flows {
-                if flow.deadline(slot, &self.config).is_some_and(|at| at <= now) {
-                    self.stats.timeouts += 1;
-                    flow.on_timeout(now, slot, destination, &self.config, &mut lost);
-                }
-            }
-            self.stats.lost_packets += lost.len() as u64;
-            for symbol in lost.drain(..).filter(|symbol| (self.base..next).contains(symbol)) {
-                destination.want(symbol);
-            }
-            let lacks = destination.first_missing() < next;
-            if lacks && now.saturating_since(destination.heard_at) >= self.config.lease {
-                self.stats.expired += 1;
-                expired.push(destination.node);
-            }
-        }
-        self.lost = lost;
-        self.find_suspects();
-        self.drop_flows();
-        expired
-    }
-
-    /// Returns when [`Self::on_timer`] is to be called; `None`: nothing is owed.
-    pub fn deadline(&mut self, now: Instant) -> Option<Instant> {
-        if self.held.is_empty() {
-            return None;
-        }
-        // Also where nothing is under way, because queues are full: they may never empty, and leases end.
-        let mut next = now + Duration::from_millis(200).max(self.config.timeout_min);
-        for slot in slots(self.present) {
-            for flow in &mut self.flows {
-                if let Some(at) = flow.deadline(slot, &self.config) {
-                    next = next.min(at);
-                }
-            }
-        }
-        Some(next.max(now + Duration::from_millis(1)))
-    }
-
-    fn choose(
-        &mut self,
-        list: &FlowList,
-        first: usize,
-        wanted: u64,
-        needed: u64,
-        ready: &mut dyn FnMut(&[FlowBranch]) -> bool,
-    ) -> Option<(usize, u64)> {
-        let count = self.by_place.len();
-        for step in 0..count {
-            let place = (first + step) % count;
-            if step > 0 && list.flows()[place].share == 0.0 {
-                continue;
-            }
-            let at = self.by_place[place];
-            let flow = &mut self.flows[at];
-            let (mut targets, mut is_full) = (0, false);
-            for slot in slots(wanted & flow.reach) {
-                let path = &mut flow.paths[slot];
-                if path.has_room(&self.config) {
-                    targets |= 1 << slot;
-                } else if !path.is_suspected() {
-                    path.rate.on_limited();
-                    is_full = true;
-                }
-            }
-            // New symbols wait until all that the tree still reaches can take them, so that one packet serves them.
-            let fits = if needed == 0 { !is_full } else { targets & needed != 0 };
-            if targets == 0 || !fits || !ready(branches(flow, &self.destinations, list, targets)) {
-                continue;
-            }
-            return Some((at, targets));
-        }
-        None
-    }
-
-    /// A flow that seems dead is tried with a symbol that is missing where it led, one at a time.
-    #[cold]
-    fn choose_probe(
-        &mut self,
-        list: &FlowList,
-        ready: &mut dyn FnMut(&[FlowBranch]) -> bool,
-    ) -> Option<Sending> {
-        for at in &self.by_place {
-            let flow = &mut self.flows[*at];
-            for slot in slots(self.present & flow.reach) {
-                let path = &flow.paths[slot];
-                if !path.is_suspected() || path.in_flight > 0 {
-                    continue;
-                }
-                let Some(destination) = &self.destinations[slot] else { continue };
-                let symbol = destination.first_missing();
-                let is_held = symbol >= self.base && symbol < self.base + self.held.len() as u64;
-                if is_held && ready(branches(flow, &self.destinations, list, 1 << slot)) {
-                    return Some(Sending { flow: *at, symbol, targets: 1 << slot, is_probe: true });
-                }
-            }
-        }
-        None
     }
 
     fn slot_of(&self, node: NodeId) -> Option<usize> {
