@@ -159,12 +159,12 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         plot(
             "Periodic loss: packets a second",
             "Every 100th packet is lost, between 60 and 120 s every 25th.",
-            vec![line("ours", &ours), beside(line("ns-2", &theirs), 0)],
+            vec![line("ours", &ours), line("ns-2", &theirs)],
         ),
         plot(
             "Random loss: mean of all seeds",
             "Each packet is lost with 1 %, between 60 and 120 s with 4 %.",
-            vec![line("ours", &our_mean), beside(line("ns-2", &their_mean), 0)],
+            vec![line("ours", &our_mean), line("ns-2", &their_mean)],
         ),
         plot(
             "Random loss: quartiles over seeds",
