@@ -48,3 +48,32 @@ fn an_overflow_makes_a_source_back_off() {
     assert_eq!(scratch.list("o"), ["plots", "report.html", "reproduce.json", "table.csv"]);
     assert_eq!(scratch.list("o/plots").len(), 6, "two plots, each as SVG, PNG and CSV");
 }
+
+/// Aim: under random loss a whole TFRC hop, and not only its machines, sends what RFC 5348's equation says; settled
+/// rates of periodic loss are exact, and values, bands and plots are left in all their forms.
+#[test]
+fn tfrc_keeps_to_its_equation() {
+    let scratch = Scratch::new();
+    let done = scratch
+        .run(&["reproduce", "tfrc-loss", "--quick", "--seeds", "2", "--out", "loss"])
+        .expect(0)
+        .says(&["Report: loss/report.html"]);
+    assert!(done.stdout.contains("p = 1 %, R = 100 ms") && done.stdout.contains("holds"), "{}", done.stdout);
+    assert_eq!(scratch.list("loss"), ["plots", "report.html", "reproduce.json", "table.csv"]);
+    let document = scratch.json("loss/reproduce.json");
+    assert_eq!((&document["name"], &document["reference_from"]), (&"tfrc-loss".into(), &"ns-2".into()));
+    // Whoever counts packets must know that each has the size that ns-2's had.
+    for cell in document["cells"].as_array().unwrap() {
+        for bytes in cell["packet_bytes"].as_array().unwrap() {
+            assert!((bytes.as_f64().unwrap() - 1_000.0).abs() < 0.5, "{cell}");
+        }
+    }
+    assert!(scratch.read("loss/table.csv").contains("\"p = 2 %, R = 200 ms\",of the equation at p_e,0.999,"));
+
+    scratch.run(&["reproduce", "tfrc-step", "--quick", "--out", "step"]).expect(0);
+    let document = scratch.json("step/reproduce.json");
+    let ours = |row: usize| document["rows"][row]["ours"].as_f64().unwrap();
+    assert_eq!(document["rows"][0]["quantity"], "periodic: before");
+    // The equation at R = 100.09 ms: 112.24 and 44.37.
+    assert!((ours(0) - 112.24).abs() < 0.3 && (ours(2) - 44.37).abs() < 0.3, "{} {}", ours(0), ours(2));
+}

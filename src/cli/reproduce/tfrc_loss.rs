@@ -172,8 +172,9 @@ fn plots(cells: &[Cell], rows: &[Row]) -> Vec<Plot> {
             ],
         )
     };
+    let at = curves.len();
     curves.push(edge("band, upper end", 1.0));
-    curves.push(edge("band, lower end", -1.0));
+    curves.push(Curve { beside: Some(at), ..edge("band, lower end", -1.0) });
     vec![Plot {
         title: "Sending rate over the equation at the loss event rate".to_owned(),
         caption: "1 is the equation's rate; dashed in the same colour: ns-2 at the same round trip."
