@@ -8,6 +8,7 @@ use bellini_live::lab::pace::Clock;
 use bellini_live::lab::tun::{Tun, TunSpec, ipv4};
 use bellini_scenarios::model::Scenario;
 use bellini_scenarios::parse::{LoadOptions, parse_str};
+use std::io::ErrorKind;
 use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
@@ -71,7 +72,18 @@ impl Lab {
     }
 
     pub(crate) fn socket_at(&self, node: u32, address: IpAddr, port: u16) -> UdpSocket {
-        let open = move || UdpSocket::bind((address, port));
+        // The kernel takes up an IPv6 address in its own time.
+        let open = move || {
+            let mut tries = 0..100;
+            loop {
+                match UdpSocket::bind((address, port)) {
+                    Err(error) if error.kind() == ErrorKind::AddrNotAvailable && tries.next().is_some() => {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                    bound => return bound,
+                }
+            }
+        };
         let socket = self.namespaces[node as usize].run(open).expect("it lives").expect("the port is free");
         socket.set_read_timeout(Some(Duration::from_secs(2))).expect("not zero");
         socket
@@ -90,7 +102,7 @@ impl Lab {
 pub(crate) fn ping(near: &UdpSocket, far: &UdpSocket) -> Option<Duration> {
     let to = far.local_addr().expect("it is bound");
     let start = std::time::Instant::now();
-    near.send_to(&[1; 100], to).expect("the kernel takes it");
+    near.send_to(&[0; 100], to).expect("the kernel takes it");
     let mut buffer = [0; 2_000];
     let (len, from) = far.recv_from(&mut buffer).ok()?;
     far.send_to(&buffer[..len], from).expect("the kernel takes it");

@@ -144,7 +144,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         for variant in ablation.variants {
             let runs = by_variant.next().unwrap_or_default();
             let mut means = Vec::new();
-            let figures: [(&str, &str, fn(&Figures) -> f64); 5] = [
+            let figures: [(&str, &str, Pick); 5] = [
                 ("median", "ms", |run| run.p50),
                 ("95 % below", "ms", |run| run.p95),
                 ("99 % below", "ms", |run| run.p99),
@@ -203,6 +203,9 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
     };
     Ok(Findings { page, seeds, detail: json!({ "variants": detail }) })
 }
+
+/// Reads one figure.
+type Pick = fn(&Figures) -> f64;
 
 /// Figures of one run.
 struct Figures {

@@ -192,7 +192,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             "tcp_cov_1s": tcp_cov, "loss_percent": loss, "utilisation": all(|it| it.utilisation) }),
         );
     }
-    let page = Page { bars: Vec::new(), maps: Vec::new(),
+    let page = Page {
         title: "TFRC and TCP at one bottleneck".to_owned(),
         reference: "ns-2".to_owned(),
         lead: format!(

@@ -132,7 +132,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         closed.push((h, gain));
         law.push((h, h.powf(1.5)));
     }
-    let page = Page { bars: Vec::new(), maps: Vec::new(),
+    let page = Page {
         title: "A long path cut into hops".to_owned(),
         reference: "equation".to_owned(),
         lead: format!(

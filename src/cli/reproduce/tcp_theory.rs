@@ -48,7 +48,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
     let (share_rows, share_plot) = shares(scale)?;
     rows.extend(share_rows);
     rows.extend(unlike_round_trips(scale)?);
-    let page = Page { bars: Vec::new(), maps: Vec::new(),
+    let page = Page {
         title: "Simulated TCP against theory".to_owned(),
         reference: "theory".to_owned(),
         lead: format!(

@@ -119,7 +119,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             "equation_at_p_e": cell.expected(), "ns2_packets_per_s": cell.reference.number("ns2_pps")?,
         }));
     }
-    let page = Page { bars: Vec::new(), maps: Vec::new(),
+    let page = Page {
         title: "TFRC under random loss".to_owned(),
         reference: "ns-2".to_owned(),
         lead: format!(

@@ -177,7 +177,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             ],
         ),
     ];
-    let page = Page { bars: Vec::new(), maps: Vec::new(),
+    let page = Page {
         title: "TFRC while loss rises and falls".to_owned(),
         reference: "ns-2".to_owned(),
         lead: format!(
