@@ -209,7 +209,7 @@ fn cubic(scale: Scale) -> Result<(Row, Plot), Failure> {
         caption: "Three epochs; dashed: W(t) of RFC 9438.".to_owned(),
         x: axis("time", "s"),
         y: axis("window", "segments"),
-        y_range: None,
+        y_range: Some((800.0, 1_300.0)),
         curves: vec![
             curve(
                 "simulated",
@@ -272,7 +272,7 @@ fn shares(scale: Scale) -> Result<(Vec<Row>, Plot), Failure> {
         curves.push(curve(*name, Shape::Dots, points));
     }
     let ends = |y: f64| vec![(0.5, y), (FLOWS as f64 + 0.5, y)];
-    curves.push(curve("band", Shape::Line, ends(0.9)));
+    curves.push(curve("band, lower end", Shape::Line, ends(0.9)));
     curves.push(Curve { beside: Some(2), ..curve("band, upper end", Shape::Line, ends(1.1)) });
     let plot = Plot {
         title: "Eight flows: mean share over seeds".to_owned(),
