@@ -129,9 +129,11 @@ impl Outcome {
             let (a, b) = (2 * flow + 1, 2 * flow + 2);
             let link = run.link(a, b)?;
             if flow < case.n {
-                let seconds = run.bins("throughput_mbps", &format!("{a}>{b}"), window);
-                tfrc.push(seconds.into_iter().map(wire_pps).collect::<Vec<_>>());
-                came += (link.sent_packets + link.dropped_queue) as f64;
+                // What arrives: a link behind a shared bottleneck counts as sent what the bottleneck then drops.
+                let seconds = run.bins("goodput_mbps", &format!("1/{}@{b}", flow + 1), window);
+                let packets = |mbps: f64| mbps * 1e6 / 8.0 / f64::from(SYMBOL_BYTES);
+                tfrc.push(seconds.into_iter().map(packets).collect::<Vec<_>>());
+                came += link.sent_packets as f64;
                 dropped += link.dropped_queue as f64;
             } else {
                 let seconds = run.bins("cross_goodput_mbps", &format!("{a}>{b}#1"), window);
@@ -158,7 +160,8 @@ impl Outcome {
     }
 }
 
-const METRICS: &[(Scope, &str)] = &[(Scope::Link, "throughput_mbps"), (Scope::Cross, "cross_goodput_mbps")];
+const METRICS: &[(Scope, &str)] =
+    &[(Scope::Destination, "goodput_mbps"), (Scope::Cross, "cross_goodput_mbps")];
 
 fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
     let cases = Case::all(setting)?;
