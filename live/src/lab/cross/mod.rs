@@ -246,7 +246,7 @@ mod tests {
         let scenario = |recovery: &str| {
             let text = format!(
                 r#"{{"bellini": 1, "name": "crossed", "duration": "1 s", "nodes": [{{"id": 1}}, {{"id": 2}}],
-                "links": [{{"from": 1, "to": 2}}, {{"from": 2, "to": 1}}],
+                "links": [{{"between": [1, 2], "delay": "5 ms"}}],
                 "cross_traffic": [{{"from": 1, "to": 2, "pattern": "tcp", "controller": "reno", "recovery": "{recovery}"}}],
                 "conferences": [{{"id": 1, "sessions": [{{"id": 1, "source": 1, "destinations": [2], "routing": "direct",
                 "content": {{"kind": "constant", "rate": "480 kbit/s"}}}}]}}]}}"#
