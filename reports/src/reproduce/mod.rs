@@ -233,12 +233,14 @@ impl Bars {
         slug(&self.title)
     }
 
-    /// Returns the bars as a picture of their own.
+    /// Returns the bars as pictures of their own: SVG and PNG.
     ///
     /// # Errors
     /// [`ReportError::Draw`]: a defect.
-    pub fn svg(&self) -> Result<String, ReportError> {
-        Ok(self.draw()?.text)
+    pub fn pictures(&self) -> Result<(String, Vec<u8>), ReportError> {
+        let svg = self.draw()?;
+        let png = Rasteriser::new().png(&svg)?;
+        Ok((svg.text, png))
     }
 
     fn draw(&self) -> Result<Svg, ReportError> {

@@ -141,7 +141,10 @@ fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
         put(place.with_extension("csv"), plot.csv().as_bytes())?;
     }
     for bars in &page.bars {
-        put(plots.join(bars.slug()).with_extension("svg"), bars.svg().map_err(defect)?.as_bytes())?;
+        let place = plots.join(bars.slug());
+        let (svg, png) = bars.pictures().map_err(defect)?;
+        put(place.with_extension("svg"), svg.as_bytes())?;
+        put(place.with_extension("png"), &png)?;
     }
     put(out.join("table.csv"), page.csv().as_bytes())?;
     put(out.join("reproduce.json"), format!("{:#}\n", document(name, findings)).as_bytes())?;
@@ -171,15 +174,15 @@ fn document(name: &str, findings: &Findings) -> Value {
 
 fn line(row: &Row, reference: &str) -> String {
     let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    let beside = row.reference.map_or_else(String::new, |value| format!(" ({reference}: {value:.3})"));
     let range = |name: &str, range: Option<(f64, f64)>| {
         range.map_or_else(String::new, |(low, high)| format!("  {name}[{low:.3}, {high:.3}]"))
     };
     let verdict = row.holds().map_or("", |holds| if holds { "  holds" } else { "  MISSES" });
     format!(
-        "{:<42} {:>12} ({reference}: {}) {}{}{}{verdict}\n",
+        "{:<42} {:>12}{beside} {}{}{}{verdict}\n",
         row.quantity,
         value(row.ours),
-        value(row.reference),
         row.unit,
         range("", row.interval),
         range("band ", row.band),
