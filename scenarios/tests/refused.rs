@@ -684,10 +684,13 @@ fn tcp_as_cross_traffic() {
     refuse_with(&tcp(", \"packet\": \"1 KB\""), "E0211", &["`packet`", unfit]);
     refuse_with(&tcp(", \"flows\": 65"), "E0206", &["`flows` must be from 1 to 64, not 65"]);
     refuse_with(&tcp(", \"controller\": \"bbr\""), "E0208", &["`controller`", "one of: cubic, reno"]);
+    refuse_with(&tcp(", \"recovery\": \"sack\""), "E0208", &["`recovery`", "one of: rack, dupack"]);
     let poisson = |more: &str| tcp(more).replace("tcp", "poisson");
     refuse_with(&poisson(""), "E0202", &["`rate` is missing in this cross traffic", "10 Mbit/s"]);
     let flows = poisson(", \"rate\": \"1 Mbit/s\", \"flows\": 2");
     refuse_with(&flows, "E0211", &["`flows`", unfit, "\"pattern\": \"tcp\""]);
+    let recovery = poisson(", \"rate\": \"1 Mbit/s\", \"recovery\": \"rack\"");
+    refuse_with(&recovery, "E0211", &["`recovery`", unfit, "\"pattern\": \"tcp\""]);
     let one = r#"{"from": "ana", "to": 2, "pattern": "tcp", "flows": 64}"#;
     let many = format!("\"cross_traffic\": [{}]", [one; 5].join(", "));
     refuse_with(&many, "E0206", &["more than 256 TCP connections"]);

@@ -5,7 +5,7 @@ use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
 use bellini_scenarios::emit::{to_text, to_value};
 use bellini_scenarios::model::{
-    CrossPattern, FaultKind, LinkSelector, Loss, QueueDiscipline, Rate, Scenario, TcpController,
+    CrossPattern, FaultKind, LinkSelector, Loss, QueueDiscipline, Rate, Scenario, TcpController, TcpRecovery,
 };
 use bellini_scenarios::parse::{LoadOptions, load, parse_str};
 use proptest::prelude::*;
@@ -85,7 +85,7 @@ const EVERYTHING: &str = r#"{
   "cross_traffic": [
     {"from": "a", "to": 2, "pattern": "poisson", "rate": "100 kbit/s"},
     {"from": 2, "to": "a", "pattern": {"on_off": {"on": "1 s", "off": "2 s"}}, "rate": "1 Mbit/s", "packet": "500 B", "start": "1 s", "stop": "2 s"},
-    {"from": "a", "to": 2, "pattern": "tcp", "flows": 2, "controller": "reno", "delayed_acks": false, "start": "3 s"},
+    {"from": "a", "to": 2, "pattern": "tcp", "flows": 2, "controller": "reno", "delayed_acks": false, "recovery": "dupack", "start": "3 s"},
     {"from": "a", "to": 2, "pattern": "tcp"}
   ],
   "conferences": [
@@ -152,7 +152,8 @@ fn one_of_everything() {
     assert_eq!(scenario.provenance[link(7).provenance[0]].source, "own ping");
     assert!(matches!(scenario.cross_traffic[1].pattern, CrossPattern::OnOff { .. }));
     assert_eq!(scenario.cross_traffic[1].link, 3);
-    let reno = CrossPattern::Tcp { flows: 2, controller: TcpController::Reno, delayed_acks: false };
+    let (controller, recovery) = (TcpController::Reno, TcpRecovery::DupAck);
+    let reno = CrossPattern::Tcp { flows: 2, controller, delayed_acks: false, recovery };
     assert_eq!((scenario.cross_traffic[2].pattern, scenario.cross_traffic[2].pattern.load()), (reno, None));
     // Connections are numbered through over all entries of a link.
     let flows = scenario.cross_flows();
@@ -161,6 +162,7 @@ fn one_of_everything() {
         seen,
         [(2, 1, TcpController::Reno), (2, 2, TcpController::Reno), (3, 3, TcpController::Cubic)]
     );
+    assert_eq!((flows[0].recovery, flows[2].recovery), (TcpRecovery::DupAck, TcpRecovery::Rack));
     assert!(flows[2].delayed_acks && flows.iter().all(|flow| flow.link == 0));
     assert_eq!((flows[0].start, flows[2].stop), (ms(3_000), scenario.duration));
     let ids: Vec<_> = scenario.conferences.iter().map(|conference| conference.id.0).collect();

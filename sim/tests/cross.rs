@@ -4,7 +4,7 @@ use crate::common::{conference, duplex, flow, mbps, ms, node, path, scenario, se
 use crate::watch::{Watch, destination, link_of, run};
 use bellini_core::content::spec::Content;
 use bellini_core::time::Duration;
-use bellini_scenarios::model::{CrossPattern, CrossTraffic, Scenario, TcpController};
+use bellini_scenarios::model::{CrossPattern, CrossTraffic, Scenario, TcpController, TcpRecovery};
 use bellini_scenarios::record::Scope;
 use bellini_scenarios::registry::Registry;
 use bellini_sim::Simulation;
@@ -22,7 +22,7 @@ fn beside(flows: u32, controller: TcpController) -> Scenario {
     scenario.measure.from = Duration::from_secs(5);
     scenario.cross_traffic = vec![CrossTraffic {
         link: 0,
-        pattern: CrossPattern::Tcp { flows, controller, delayed_acks: true },
+        pattern: CrossPattern::Tcp { flows, controller, delayed_acks: true, recovery: TcpRecovery::Rack },
         start: Duration::ZERO,
         stop: Duration::from_secs(15),
     }];

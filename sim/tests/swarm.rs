@@ -13,7 +13,7 @@ use bellini_core::units::BitRate;
 use bellini_scenarios::model::{
     Bottleneck, Churn, Conference, CrossLoad, CrossPattern, CrossTraffic, Fault, FaultKind, FlowDraw, Jitter,
     JitterModel, Link, LinkSelector, Loss, Measure, Membership, Node, Queue, QueueDiscipline, Rate,
-    RateTrace, Scenario, Session, Shaper, TcpController, Transport,
+    RateTrace, Scenario, Session, Shaper, TcpController, TcpRecovery, Transport,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -382,6 +382,7 @@ fn over_tcp(mut scenario: Scenario, seed: u64) -> Scenario {
             flows: 1 + (seed % 4) as u32,
             controller,
             delayed_acks: seed.is_multiple_of(2),
+            recovery: if seed.is_multiple_of(5) { TcpRecovery::DupAck } else { TcpRecovery::Rack },
         };
     }
     scenario

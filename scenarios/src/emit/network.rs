@@ -184,10 +184,11 @@ pub(super) fn cross_traffic(cross: &CrossTraffic, scenario: &Scenario) -> Value 
             CrossPattern::Tcp { .. } => json!("tcp"),
         },
     );
-    if let CrossPattern::Tcp { flows, controller, delayed_acks } = cross.pattern {
+    if let CrossPattern::Tcp { flows, controller, delayed_acks, recovery } = cross.pattern {
         all.put("flows", flows);
         all.put("controller", controller.as_str());
         all.put("delayed_acks", delayed_acks);
+        all.put("recovery", recovery.as_str());
     }
     if let Some(load) = cross.pattern.load() {
         all.rate("rate", load.rate);

@@ -13,7 +13,7 @@ pub use session::{
 };
 pub use topology::{
     Bottleneck, CROSS_FLOWS_MAX, CrossFlow, CrossLoad, CrossPattern, CrossTraffic, Jitter, JitterModel, Link,
-    Loss, Node, Provenance, Queue, QueueDiscipline, Rate, RateTrace, Shaper, TcpController,
+    Loss, Node, Provenance, Queue, QueueDiscipline, Rate, RateTrace, Shaper, TcpController, TcpRecovery,
 };
 
 use bellini_core::ids::NodeId;
@@ -73,7 +73,9 @@ impl Scenario {
     pub fn cross_flows(&self) -> Vec<CrossFlow> {
         let mut all: Vec<CrossFlow> = Vec::new();
         for (entry, cross) in self.cross_traffic.iter().enumerate() {
-            let CrossPattern::Tcp { flows, controller, delayed_acks } = cross.pattern else { continue };
+            let CrossPattern::Tcp { flows, controller, delayed_acks, recovery } = cross.pattern else {
+                continue;
+            };
             let before = all.iter().filter(|flow| flow.link == cross.link).count() as u32;
             all.extend((1..=flows).map(|number| CrossFlow {
                 entry,
@@ -81,6 +83,7 @@ impl Scenario {
                 number: before + number,
                 controller,
                 delayed_acks,
+                recovery,
                 start: cross.start,
                 stop: cross.stop,
             }));

@@ -232,6 +232,8 @@ pub enum CrossPattern {
         controller: TcpController,
         /// Whether receivers acknowledge every second segment only (RFC 9293 section 3.8.6.3) or each.
         delayed_acks: bool,
+        /// How senders find losses.
+        recovery: TcpRecovery,
     },
 }
 
@@ -275,6 +277,26 @@ impl TcpController {
     }
 }
 
+/// How TCP as cross traffic finds losses. Selective acknowledgements (RFC 2018) are used in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TcpRecovery {
+    /// By time, with probes for lost tails (RACK-TLP, RFC 8985), as Linux.
+    Rack,
+    /// By three segments that came behind a hole (RFC 6675), as ns-2's Sack1.
+    DupAck,
+}
+
+impl TcpRecovery {
+    /// Returns its name, as scenarios write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rack => "rack",
+            Self::DupAck => "dupack",
+        }
+    }
+}
+
 /// One TCP connection of the cross traffic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CrossFlow {
@@ -288,6 +310,8 @@ pub struct CrossFlow {
     pub controller: TcpController,
     /// Whether its receiver acknowledges every second segment only.
     pub delayed_acks: bool,
+    /// How its sender finds losses.
+    pub recovery: TcpRecovery,
     /// Scenario time at which it starts.
     pub start: Duration,
     /// Scenario time at which it stops.

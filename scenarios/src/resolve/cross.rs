@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::values::{flag_or, integer_or, rate, size_or, text, time, time_or};
-use crate::model::{CROSS_FLOWS_MAX, CrossLoad, CrossPattern, CrossTraffic, TcpController};
+use crate::model::{CROSS_FLOWS_MAX, CrossLoad, CrossPattern, CrossTraffic, TcpController, TcpRecovery};
 use crate::parse::sink::Sink;
 use crate::parse::tree::{Span, Tree};
 use bellini_core::ids::NodeId;
@@ -62,7 +62,7 @@ fn check_cross_keys(tree: &Tree, sink: &mut Sink) -> bool {
     let (unfit, why): (&[&str], _) = if is_tcp {
         (&["rate", "packet"], "TCP finds its rate by itself and fills packets up to the MTU; remove the key")
     } else {
-        (&["flows", "controller", "delayed_acks"], "the key is for \"pattern\": \"tcp\"")
+        (&["flows", "controller", "delayed_acks", "recovery"], "the key is for \"pattern\": \"tcp\"")
     };
     let before = sink.count();
     for member in unfit.iter().filter_map(|key| tree.member(key)) {
@@ -90,11 +90,17 @@ fn cross_pattern(tree: &Tree) -> Option<CrossPattern> {
             Some("reno") => TcpController::Reno,
             Some(_) => return None,
         };
+        let recovery = match text(tree, "recovery") {
+            None | Some("rack") => TcpRecovery::Rack,
+            Some("dupack") => TcpRecovery::DupAck,
+            Some(_) => return None,
+        };
         let flows = u32::try_from(integer_or(tree, "flows", 1)).ok()?;
         return Some(CrossPattern::Tcp {
             flows,
             controller,
             delayed_acks: flag_or(tree, "delayed_acks", true),
+            recovery,
         });
     }
     let packet_bytes = u32::try_from(size_or(tree, "packet", 1_000)?).ok()?;

@@ -401,6 +401,12 @@ pub(crate) static CROSS_TRAFFIC: Object = Object {
             "`true`; only with `tcp`",
             "Whether their receivers acknowledge every second segment only, or each.",
         ),
+        optional(
+            "recovery",
+            Kind::Words(&["rack", "dupack"]),
+            "`\"rack\"`; only with `tcp`",
+            "How senders find losses: by time, with probes (RACK-TLP, as Linux), or by three that came behind a hole (RFC 6675). A lab has the kernel's, `rack`, only.",
+        ),
         optional("start", TIME, "`0 s`", "When it starts."),
         optional("stop", TIME, "the end of the run", "When it stops."),
     ],

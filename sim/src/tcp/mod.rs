@@ -30,7 +30,7 @@ pub mod theory;
 mod tests;
 
 pub use endpoint::{Endpoint, State};
-pub use options::{Controller, Options};
+pub use options::{Controller, Options, Recovery};
 pub use ranges::{Range, Ranges};
 pub use receiver::{Receiver, ReceiverStats};
 pub use segment::{SEGMENT_BYTES, SYN_BYTES, Segment, SegmentKind, wire_bytes};

@@ -25,6 +25,17 @@ impl Controller {
     }
 }
 
+/// How a sender with selective acknowledgements finds losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Recovery {
+    /// By time, with probes for lost tails (RFC 8985), and what was no loss is undone: as Linux.
+    #[default]
+    Rack,
+    /// By three segments that came behind a hole (RFC 6675), as ns-2's Sack1: nothing is probed for or undone, and a
+    /// repeat that is lost waits for the timeout.
+    DupAck,
+}
+
 /// How both ends of a connection behave. The default is a Linux of today.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
@@ -36,6 +47,8 @@ pub struct Options {
     pub delayed_acks: bool,
     /// Whether acknowledgements name what came behind a hole (RFC 2018). Without, three duplicate ones tell of a loss.
     pub sack: bool,
+    /// How losses are found with selective acknowledgements.
+    pub recovery: Recovery,
     /// Initial congestion window, in segments (RFC 6928).
     pub initial_window: u32,
     /// What a retransmission timeout is above the round-trip time, at least (Linux's `TCP_RTO_MIN`).
@@ -63,6 +76,7 @@ impl Default for Options {
             cubic: CubicOptions::default(),
             delayed_acks: true,
             sack: true,
+            recovery: Recovery::Rack,
             initial_window: 10,
             rto_min: Duration::from_millis(200),
             mss: 1_448,

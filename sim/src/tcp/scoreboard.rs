@@ -109,6 +109,18 @@ impl Scoreboard {
         self.highest_sacked
     }
 
+    /// Returns the number of the segment with which, counted from the highest down, `count` (at least one) came behind
+    /// a hole: what is missing below it has so many behind it that came.
+    #[must_use]
+    pub fn sacked_from_top(&self, count: u32) -> Option<u64> {
+        if count == 0 || self.sacked < count {
+            return None;
+        }
+        let top = self.list.partition_point(|sent| sent.range.end <= self.highest_sacked);
+        let came = (0..top).rev().filter(|at| self.list[*at].is_sacked);
+        came.map(|at| self.first + at as u64).nth(count as usize - 1)
+    }
+
     /// Returns the first segment.
     #[must_use]
     pub fn front(&self) -> Option<&Sent> {
@@ -370,6 +382,9 @@ mod tests {
             assert_eq!(board.lost(), count(|sent| sent.is_lost));
             assert_eq!(board.resent(), count(|sent| sent.is_resent));
             assert_eq!(board.to_resend.len() as u32, count(|sent| sent.is_lost && !sent.is_resent));
+            let came = board.list.iter().enumerate().rev().filter(|(_, sent)| sent.is_sacked);
+            let third = came.map(|(at, _)| board.first + at as u64).nth(2);
+            assert_eq!(board.sacked_from_top(3), third);
             let hanging: Vec<u64> =
                 core::iter::successors(board.oldest(), |number| board.sent_after(*number)).collect();
             assert_eq!(

@@ -84,7 +84,7 @@ impl Case {
             } else {
                 cross.push(json!({
                     "from": a, "to": b, "pattern": "tcp", "flows": 1, "controller": "reno", "delayed_acks": false,
-                    "start": start
+                    "recovery": "dupack", "start": start
                 }));
             }
         }
@@ -196,7 +196,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         title: "TFRC and TCP at one bottleneck".to_owned(),
         reference: "ns-2".to_owned(),
         lead: format!(
-            "n TFRC hops and n simulated TCP connections (NewReno's rules with SACK, no delayed acknowledgements) share \
+            "n TFRC hops and n simulated TCP connections (NewReno's rules, SACK with losses found by three duplicates as in ns-2's Sack1, no delayed acknowledgements) share \
              {MBPS} Mbit/s with a queue of {QUEUE} packets; round trips {RTT_MS} ms +- {SPREAD_MS} ms without the queue; \
              {} to {} s, mean of {seeds} seeds.",
             window.0, window.1

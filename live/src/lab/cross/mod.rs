@@ -14,7 +14,7 @@ use super::tun::ipv4;
 use crate::net::{TcpSetupError, retransmitted_segments, set_congestion, try_congestion};
 use bellini_core::time::Instant;
 use bellini_scenarios::conduct::CrossFlowFigures;
-use bellini_scenarios::model::{CrossFlow, Scenario};
+use bellini_scenarios::model::{CrossFlow, Scenario, TcpRecovery};
 use engine::Engine;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use socket2::{Domain, Socket, Type};
@@ -97,8 +97,9 @@ impl CrossTcp {
     /// them is decided in the nodes' own namespaces.
     ///
     /// # Errors
-    /// `Environment`, with those that it has.
+    /// `Environment`, with those that it has; also when a connection is to recover in another way than the kernel's do.
     pub(super) fn check(scenario: &Scenario) -> Result<(), LabError> {
+        check_recovery(scenario)?;
         let mut names: Vec<&str> =
             scenario.cross_flows().iter().map(|flow| flow.controller.as_str()).collect();
         names.sort_unstable();
@@ -188,6 +189,22 @@ impl Drop for CrossTcp {
     }
 }
 
+/// Refuses connections that are to find losses by duplicate acknowledgements: a kernel can be told not to use RACK, but
+/// only a whole namespace, ours in it, and it would still undo what was no loss.
+fn check_recovery(scenario: &Scenario) -> Result<(), LabError> {
+    let flows = scenario.cross_flows();
+    let Some(flow) = flows.iter().find(|flow| flow.recovery != TcpRecovery::Rack) else { return Ok(()) };
+    let link = &scenario.links[flow.link];
+    Err(LabError::Environment(format!(
+        "cross traffic {}>{}#{} asks for \"recovery\": \"{}\", but the kernel's TCP recovers by RACK; use \"rack\" in a lab, \
+         or run the scenario in the simulator",
+        link.from,
+        link.to,
+        flow.number,
+        flow.recovery.as_str()
+    )))
+}
+
 /// Whether the kernel knows a congestion control; a refusal of rights is left to the namespaces, where the lab has
 /// more of them.
 pub(super) fn check_congestion(name: &str) -> Result<(), LabError> {
@@ -216,4 +233,28 @@ fn sender(address: SocketAddrV4, mss: u32, controller: &str) -> Result<Socket, T
     socket.set_tcp_notsent_lowat(UNSENT_MAX)?;
     socket.bind(&address.into())?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bellini_scenarios::parse::{LoadOptions, parse_str};
+
+    /// Aim: what the kernel cannot do is refused before anything starts, with the connection and what would do.
+    #[test]
+    fn recovery_by_duplicates_is_refused() {
+        let scenario = |recovery: &str| {
+            let text = format!(
+                r#"{{"bellini": 1, "name": "crossed", "duration": "1 s", "nodes": [{{"id": 1}}, {{"id": 2}}],
+                "links": [{{"between": [1, 2], "delay": "5 ms"}}],
+                "cross_traffic": [{{"from": 1, "to": 2, "pattern": "tcp", "controller": "reno", "recovery": "{recovery}"}}],
+                "conferences": [{{"id": 1, "sessions": [{{"id": 1, "source": 1, "destinations": [2], "routing": "direct",
+                "content": {{"kind": "constant", "rate": "480 kbit/s"}}}}]}}]}}"#
+            );
+            parse_str("crossed.json", &text, &LoadOptions::default()).expect("it is right").scenario
+        };
+        let told = CrossTcp::check(&scenario("dupack")).expect_err("no kernel does").to_string();
+        assert!(told.contains("1>2#1") && told.contains("RACK") && told.contains("\"rack\""), "{told}");
+        assert!(check_recovery(&scenario("rack")).is_ok());
+    }
 }

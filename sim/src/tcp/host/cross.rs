@@ -3,10 +3,10 @@
 use super::connection::Purpose;
 use super::{Connections, Options};
 use crate::network::Network;
-use crate::tcp::Controller;
+use crate::tcp::{Controller, Recovery};
 use bellini_core::time::Instant;
 use bellini_scenarios::conduct::CrossFlowFigures;
-use bellini_scenarios::model::{Scenario, TcpController};
+use bellini_scenarios::model::{Scenario, TcpController, TcpRecovery};
 
 /// Bytes that are written ahead of what was sent.
 const AHEAD: u64 = 128 * 1_024;
@@ -24,6 +24,10 @@ impl Connections {
                     TcpController::Reno => Controller::Reno,
                 },
                 delayed_acks: flow.delayed_acks,
+                recovery: match flow.recovery {
+                    TcpRecovery::Rack => Recovery::Rack,
+                    TcpRecovery::DupAck => Recovery::DupAck,
+                },
                 ..Options::default()
             };
             let options = options.for_mtu(link.mtu.min(scenario.links[back].mtu));

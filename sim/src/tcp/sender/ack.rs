@@ -169,6 +169,10 @@ impl Sender {
     }
 
     fn note_reordering(&mut self, lowest: u64, highest: u64) {
+        if !self.finds_by_time() {
+            // RFC 6675's threshold is fixed.
+            return;
+        }
         self.has_reordered = true;
         let segments = (highest - lowest).div_ceil(u64::from(self.options.mss)).min(300) as u32;
         self.reordering = self.reordering.max(segments);

@@ -2,6 +2,7 @@
 //!
 //! Numbers without a unit are segments. Losses are found by RACK and probed for by TLP (RFC 8985), the window comes
 //! down by proportional rate reduction (RFC 6937), and what turns out to have been no loss is undone (RFC 3522).
+//! With [`Recovery::DupAck`] they are found by RFC 6675's scoreboard instead, and nothing is probed for or undone.
 
 mod ack;
 mod recovery;
@@ -9,7 +10,7 @@ mod timers;
 mod transmit;
 
 use super::congestion::{Congestion, NO_THRESHOLD, Window};
-use super::options::Options;
+use super::options::{Options, Recovery};
 use super::rtt::RttEstimator;
 use super::scoreboard::Scoreboard;
 use bellini_core::time::{Duration, Instant};
@@ -271,6 +272,11 @@ impl Sender {
     #[must_use]
     pub const fn has_given_up(&self) -> bool {
         self.has_given_up
+    }
+
+    /// Whether losses are found by time and, with that, tails are probed for and mistakes undone.
+    fn finds_by_time(&self) -> bool {
+        self.options.recovery == Recovery::Rack
     }
 
     /// Whether the window came down for a loss and is on its way.

@@ -60,7 +60,8 @@ impl Sender {
                 is_set
             }
             _ => {
-                if self.undo.is_possible && self.undo.resent == 0 && told.is_duplicate {
+                let was_for_nothing = self.undo.is_possible && self.undo.resent == 0 && told.is_duplicate;
+                if was_for_nothing && self.finds_by_time() {
                     self.undo_reduction(false);
                 }
                 let is_set = self.find_losses(now, told);
@@ -102,8 +103,8 @@ impl Sender {
         }
     }
 
-    /// Takes for lost what was sent so long before the latest that came (RACK); whether a timer was set for what is
-    /// still given time.
+    /// Takes for lost what was sent so long before the latest that came (RACK), or has three behind it that came;
+    /// whether a timer was set for what is still given time.
     fn find_losses(&mut self, now: Instant, told: &mut Told) -> bool {
         if !self.options.sack {
             let is_first = self.state < CaState::Recovery && self.duplicates >= self.reordering;
@@ -112,6 +113,10 @@ impl Sender {
             {
                 self.take_for_lost(self.board.first());
             }
+            return false;
+        }
+        if !self.finds_by_time() {
+            self.count_behind();
             return false;
         }
         let resent = self.board.resent();
@@ -126,7 +131,23 @@ impl Sender {
         }
     }
 
-    /// Does that; returns the longest time that a segment is still given.
+    /// Takes for lost what has three segments behind it that came (RFC 6675's IsLost). A repeat is not judged again.
+    fn count_behind(&mut self) {
+        let Some(limit) = self.board.sacked_from_top(self.reordering) else { return };
+        let mut at = self.board.oldest();
+        while let Some(number) = at {
+            let sent = self.board.get(number);
+            if !sent.is_repeated && number >= limit {
+                break;
+            }
+            at = self.board.sent_after(number);
+            if !sent.is_lost && number < limit {
+                self.take_for_lost(number);
+            }
+        }
+    }
+
+    /// Does that by time; returns the longest time that a segment is still given.
     pub(super) fn detect(&mut self, now: Instant) -> Option<Duration> {
         let given = self.rack.rtt + self.reordering_window();
         let mut wait = None;
@@ -233,6 +254,7 @@ impl Sender {
 
     fn may_undo(&self, told: &Told) -> bool {
         self.undo.is_possible
+            && self.finds_by_time()
             && (self.undo.resent == 0 || self.undo.resent_since.is_none() || self.was_delayed(told))
     }
 

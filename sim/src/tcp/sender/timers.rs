@@ -63,7 +63,7 @@ impl Sender {
     /// Sets the timer for a probe of the tail, in two round trips; whether it may be probed for.
     pub(super) fn arm_probe(&mut self, now: Instant, is_forward: bool) -> bool {
         let is_well = matches!(self.state, CaState::Open | CaState::Reducing);
-        if self.board.is_empty() || !self.options.sack || !is_well {
+        if self.board.is_empty() || !self.options.sack || !self.finds_by_time() || !is_well {
             return false;
         }
         let wait = match self.rtt.srtt() {
@@ -128,7 +128,7 @@ impl Sender {
         self.high = self.nxt;
         self.probe = None;
         self.duplicates = 0;
-        self.is_doubtful = is_new || !is_first;
+        self.is_doubtful = self.finds_by_time() && (is_new || !is_first);
         self.holds_resends = false;
         self.forced = Some(Forced::Head);
         self.rtt.back_off();
@@ -138,7 +138,7 @@ impl Sender {
     /// Takes everything for lost that did not come, but for what was sent so lately that nothing can be known of it.
     fn mark_all_lost(&mut self, now: Instant) {
         let first = self.board.first();
-        let given = self.rack.rtt;
+        let given = if self.finds_by_time() { self.rack.rtt } else { Duration::ZERO };
         let last = self.board.last().map_or(first, |last| last + 1);
         for number in first..last {
             let sent = self.board.get(number);

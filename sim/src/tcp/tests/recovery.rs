@@ -2,7 +2,7 @@
 
 use super::{at, mbps, ms, options};
 use crate::tcp::dumbbell::{Dumbbell, FlowSpec};
-use crate::tcp::{Controller, Options, SenderStats};
+use crate::tcp::{Controller, Options, Recovery, SenderStats};
 use bellini_core::rng::Seed;
 use bellini_core::time::Duration;
 use bellini_scenarios::model::{Jitter, JitterModel, Loss, Queue, QueueDiscipline};
@@ -80,6 +80,37 @@ fn without_selective_acknowledgements_losses_go_one_by_one() {
     assert_eq!((stats.timeouts, stats.resent), (0, 4), "{stats:?}");
     let (_, fast) = send(options(Controller::Reno, false), &[150, 153, 156, 159]);
     assert!(slow > fast, "{slow} and {fast} s");
+}
+
+/// Options of a sender that goes by duplicate acknowledgements.
+fn counting() -> Options {
+    Options { recovery: Recovery::DupAck, ..options(Controller::Reno, false) }
+}
+
+/// Aim: RFC 6675's threshold: with three segments behind it that came, a loss is repaired without a timeout; two, or
+/// one, or none, do not tell, and there is no probe for the tail.
+#[test]
+fn three_behind_a_hole_tell_of_a_loss_and_two_do_not() {
+    let (stats, _) = send(counting(), &[397]);
+    assert_eq!((stats.recoveries, stats.timeouts, stats.resent), (1, 0, 1), "{stats:?}");
+    for lost in [398, 399, 400] {
+        let (stats, _) = send(counting(), &[lost]);
+        assert_eq!((stats.recoveries, stats.timeouts, stats.resent), (0, 1, 1), "{lost}: {stats:?}");
+        assert_eq!(stats.probes, 0);
+        let (probed, _) = send(options(Controller::Reno, false), &[lost]);
+        assert_eq!(probed.timeouts, 0, "by time: {probed:?}");
+    }
+    // Several losses in a window are still repaired in one recovery.
+    let (stats, _) = send(counting(), &[101, 103, 106, 110, 111, 112, 120, 131]);
+    assert_eq!((stats.timeouts, stats.recoveries, stats.resent), (0, 1, 8), "{stats:?}");
+}
+
+/// Aim: a repeat that is lost waits for the timeout, where no other second loss does.
+#[test]
+fn by_counting_a_lost_repeat_times_out() {
+    let timeouts: Vec<u64> =
+        (151..390).map(|also| send(counting(), &[150, also]).0.timeouts).filter(|count| *count > 0).collect();
+    assert_eq!(timeouts, [1], "one of them is the repeat");
 }
 
 /// Aim: a path that reorders, within a quarter of a round trip, costs hardly a repeat and no window: what the first
