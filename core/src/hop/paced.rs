@@ -99,6 +99,13 @@ impl Pacing {
         self.receiver.has_feedback()
     }
 
+    /// Returns since when a report is due, if one is.
+    #[inline]
+    #[must_use]
+    pub fn feedback_since(&self) -> Option<Instant> {
+        self.receiver.feedback_since()
+    }
+
     /// Returns the report that is due, as a chunk.
     pub fn poll_feedback(&mut self, now: Instant) -> Option<[u8; FEEDBACK_CHUNK_BYTES]> {
         let feedback = self.receiver.poll_feedback(now)?;

@@ -64,7 +64,7 @@ impl Node {
             source.timer = Some(self.timers.set(at, Timer::Symbol(index)));
         }
         if sender.timer.is_none()
-            && let Some(at) = sender.deadline(now)
+            && let Some(at) = sender.deadline(now, source.pending.is_some())
         {
             sender.timer = Some(self.timers.set(at, Timer::Reliable(index)));
         }

@@ -83,7 +83,11 @@ impl Node {
         let waiting = hop.feeder.as_ref().is_some_and(|feeder| feeder.is_ready());
         if let Some(pacing) = &mut hop.pacing {
             let allowance = if waiting { pacing.allowance(now) } else { Allowance::Blocked };
+            // Packets that fill their frames leave no room for it, however soon they go.
+            let is_overdue =
+                pacing.feedback_since().is_some_and(|at| now.saturating_since(at) > REPORT_WAIT_MAX);
             return match allowance {
+                _ if is_overdue => Ok(Next::Feedback),
                 Allowance::Now => Ok(Next::Packet),
                 // A packet will carry the report in a moment.
                 Allowance::At(at) if at - now <= REPORT_WAIT_MAX => Err(Some(at)),

@@ -11,6 +11,18 @@ pub struct SymbolBits {
 }
 
 impl SymbolBits {
+    /// Returns no bits, for a stretch that starts with `symbol`: there is no memory for those before it.
+    #[must_use]
+    pub fn starting_at(symbol: u64) -> Self {
+        Self { first_word: symbol / 64, words: VecDeque::new() }
+    }
+
+    /// Returns how many words of memory the bits take.
+    #[cfg(test)]
+    pub(super) fn words(&self) -> usize {
+        self.words.len()
+    }
+
     /// Whether the symbol's bit is set; those before the first word are not.
     #[inline]
     #[must_use]

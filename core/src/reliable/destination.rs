@@ -42,8 +42,8 @@ impl Destination {
             span,
             heard_at: now,
             begin_told_at: Instant::ZERO,
-            received: SymbolBits::default(),
-            wanted: SymbolBits::default(),
+            received: SymbolBits::starting_at(begin),
+            wanted: SymbolBits::starting_at(begin),
             queue: VecDeque::new(),
         }
     }
@@ -90,7 +90,7 @@ impl Destination {
 
     /// Forgets what is to be sent again.
     pub(super) fn want_nothing(&mut self) {
-        self.wanted = SymbolBits::default();
+        self.wanted = SymbolBits::starting_at(self.cumulative);
         self.queue.clear();
     }
 
@@ -115,6 +115,19 @@ impl Destination {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Aim: a destination that comes late in a long session costs no memory for what came before it.
+    #[test]
+    fn a_late_destination_takes_no_memory_for_what_was_before() {
+        let (node, begin) = (NodeId::new(4).unwrap(), 64_000_000);
+        let mut destination = Destination::new(Instant::ZERO, node, begin, 128);
+        destination.want(begin + 1);
+        destination.on_range(begin + 2, begin + 3);
+        assert_eq!((destination.wanted.words(), destination.received.words()), (1, 1));
+        destination.want_nothing();
+        destination.want(begin + 4);
+        assert_eq!((destination.wanted.words(), destination.next_wanted()), (1, Some(begin + 4)));
+    }
 
     /// Aim: what was acknowledged meanwhile is not sent again, and nothing is wanted twice.
     #[test]

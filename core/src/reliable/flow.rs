@@ -12,6 +12,9 @@ use std::collections::VecDeque;
 
 /// A packet is lost once so many later ones of its flow have been acknowledged (RFC 5681's three duplicates).
 const REORDER: u64 = 3;
+/// Or so many packets later in any case: a destination that never says what became of one must not make the source
+/// remember all that follow it. One that has no room for everything tells it in turns, within far fewer packets.
+const UNTOLD_MAX: u64 = 1 << 16;
 /// Pruned trees that a flow remembers.
 const PRUNED_MAX: usize = 16;
 
@@ -148,7 +151,8 @@ impl ReliableFlow {
                 continue;
             }
             let has = destination.has(packet.symbol);
-            if has || (to - at) as u64 >= REORDER && ack.tells_of(packet.symbol) {
+            let behind = (to - at) as u64;
+            if has || behind >= UNTOLD_MAX || behind >= REORDER && ack.tells_of(packet.symbol) {
                 packet.open &= !bit;
                 path.on_settled();
                 if !has && !packet.is_probe {
@@ -278,7 +282,34 @@ fn prune(branch: &Branch, nodes: &[NodeId]) -> Option<Branch> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::HopIndex;
+    use crate::ids::{HopIndex, Incarnation};
+    use crate::wire::acknowledgement::FlowCount;
+
+    /// Aim: a destination that answers, and tells of everything but the first packet, cannot make the source remember
+    /// all packets since then.
+    #[test]
+    fn what_a_destination_never_tells_of_is_given_up() {
+        let node = NodeId::new(2).unwrap();
+        let mut flow = ReliableFlow::new(FlowId(0), Route::parse("2d").unwrap(), 0);
+        flow.set_slots(1, 1);
+        let destination = Destination::new(Instant::ZERO, node, 0, 1 << 14);
+        let mut ack = Ranges::new(node, Incarnation(1), 1 << 14, 0);
+        ack.begin_at(1);
+        let mut lost = Vec::new();
+        let batch = UNTOLD_MAX / 8;
+        for round in 0..20 {
+            for number in round * batch..(round + 1) * batch {
+                let at = Instant::from_nanos(number);
+                flow.on_sent(SentPacket { number, symbol: number, at, open: 1, is_probe: false });
+            }
+            let highest = (round + 1) * batch - 1;
+            let count = FlowCount { flow: FlowId(0), received: 1, highest, hold_us: 0 };
+            let now = Instant::from_nanos(highest);
+            assert!(flow.on_highest(now, 0, count, &destination, &ack, &mut lost));
+        }
+        assert!(lost.contains(&0));
+        assert!(flow.sent.len() as u64 <= REORDER, "{} are remembered", flow.sent.len());
+    }
 
     /// Aim: a cut tree reaches exactly whom it should, and is made once.
     #[test]

@@ -45,8 +45,10 @@ impl Order {
     pub fn pop(&mut self) -> Option<(u64, Instant, Payload)> {
         let (timestamp, payload) = self.waiting.front_mut()?.take()?;
         self.waiting.pop_front();
-        self.next += 1;
-        Some((self.next - 1, timestamp, payload))
+        let symbol = self.next;
+        // A source may name the last of all ids.
+        self.next = symbol.saturating_add(1);
+        Some((symbol, timestamp, payload))
     }
 
     /// Notes that nothing before `symbol` will come that is not here: gaps up to there are passed over.
@@ -95,6 +97,15 @@ mod tests {
         order.begin_at(1_000);
         assert!(push(&mut order, 1_000));
         assert_eq!(drain(&mut order), [1_000]);
+    }
+
+    /// Aim: a source may say that a session begins with the last id that there is.
+    #[test]
+    fn the_last_id_of_all_is_delivered() {
+        let mut order = Order::new(8);
+        order.begin_at(u64::MAX);
+        assert!(push(&mut order, u64::MAX));
+        assert_eq!(drain(&mut order), [u64::MAX]);
     }
 
     /// Aim: memory is bounded, and what finds no place is said to.

@@ -71,6 +71,31 @@ fn reports_ride_on_packets() {
     }
 }
 
+/// Aim: packets that leave no room for a report in their frames do not keep reports back, however close they go.
+#[test]
+fn reports_go_alone_where_packets_fill_their_frames() {
+    // 1,200 bytes of payload with headers just fit; 59 bytes more do not.
+    let mut net = Net::with(2, |config| config.mtu = 1_330);
+    let back = SessionKey::new(2, 1);
+    for (key, from, to) in [(KEY, 1, 2), (back, 2, 1)] {
+        net.start_file(key, from, &[to], HopKind::Paced, 4_000_000);
+        net.install(key, from, 1, &[if to == 2 { "2d" } else { "1d" }]);
+    }
+    net.run_until(ms(1_000));
+    for (from, to) in [(1, 2), (2, 1)] {
+        let all = parts(&net, from, to);
+        let count = |wanted| all.iter().filter(|parts| **parts == wanted).count();
+        let (riding, alone, packets) = (count((true, true)), count((false, true)), count((true, false)));
+        // The last symbol of a file is shorter.
+        assert!(riding <= 1, "{from}>{to}: {riding} riding");
+        assert!(alone >= 8, "{from}>{to}: {alone} alone");
+        assert!(
+            packets > 2_000,
+            "{from}>{to}: {packets} packets, which reports let grow from 4 a round trip"
+        );
+    }
+}
+
 /// Aim: a frame on the wrong kind of hop is refused by cause, whatever it says, and so is a report that is none.
 #[test]
 fn what_does_not_belong_is_refused() {

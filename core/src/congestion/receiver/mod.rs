@@ -54,6 +54,8 @@ pub struct Receiver {
     rate_max: u64,
     /// Rate and loss event rate of the report that is due.
     due: Option<(u64, f64)>,
+    /// Since when one is due.
+    due_since: Instant,
 }
 
 impl Receiver {
@@ -75,6 +77,7 @@ impl Receiver {
             reported_loss: 0.0,
             rate_max: 0,
             due: None,
+            due_since: Instant::ZERO,
         }
     }
 
@@ -142,6 +145,9 @@ impl Receiver {
         let loss = self.losses.loss_event_rate();
         self.rate_max = self.rate_max.max(rate);
         self.reported_loss = loss;
+        if self.due.is_none() {
+            self.due_since = now;
+        }
         self.due = Some((rate, loss));
         self.has_news = false;
         self.expired_quiet = false;
@@ -179,6 +185,13 @@ impl Receiver {
     #[must_use]
     pub fn has_feedback(&self) -> bool {
         self.due.is_some()
+    }
+
+    /// Returns since when a report is due, if one is.
+    #[inline]
+    #[must_use]
+    pub fn feedback_since(&self) -> Option<Instant> {
+        self.due.map(|_| self.due_since)
     }
 
     /// Returns the report that is due, as of now.

@@ -251,8 +251,9 @@ impl CongestionControl for TfrcSender {
     }
 
     fn on_feedback(&mut self, now: Instant, feedback: &Feedback) {
-        if self.last.is_some_and(|last| feedback.frames <= last.frames) {
-            // A report that was overtaken, or a copy.
+        if self.last.is_some_and(|last| (feedback.highest, feedback.frames) <= (last.highest, last.frames)) {
+            // A report that was overtaken, or a copy. Totals alone do not tell: a peer that took an old hello for a
+            // new connection counts anew, while here nothing began; frame numbers go on.
             return;
         }
         let terms = self.terms();

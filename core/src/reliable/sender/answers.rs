@@ -103,9 +103,10 @@ impl Sender {
         expired
     }
 
-    /// Returns when [`Self::on_timer`] is to be called; `None`: nothing is owed.
-    pub fn deadline(&mut self, now: Instant) -> Option<Instant> {
-        if self.held.is_empty() {
+    /// Returns when [`Self::on_timer`] is to be called; `is_waiting`: a new symbol waits to be sent. `None`: nothing is
+    /// owed, nor waits for what is under way to be given up.
+    pub fn deadline(&mut self, now: Instant, is_waiting: bool) -> Option<Instant> {
+        if self.held.is_empty() && !is_waiting {
             return None;
         }
         // Also where nothing is under way, because queues are full: they may never empty, and leases end.

@@ -18,7 +18,10 @@ impl Sender {
         let lacking = slots(self.present)
             .filter(|slot| self.destinations[*slot].as_ref().is_some_and(|lacking| !lacking.has(symbol)))
             .fold(0, |mask, slot| mask | 1 << slot);
-        let chosen = self.choose(list, first, lacking, 0, ready);
+        let mut chosen = self.choose(list, first, lacking, 0, ready);
+        if chosen.is_none() && self.held.is_empty() {
+            chosen = self.choose_suspected(list, lacking, ready);
+        }
         self.stats.window_waits += u64::from(chosen.is_none());
         chosen.map(|(flow, targets)| Sending { flow, symbol, targets, is_probe: false })
     }
@@ -95,6 +98,34 @@ impl Sender {
         None
     }
 
+    /// While nothing is missing, flows that seem dead cannot be tried with what is. Where they are all that is left, a
+    /// new symbol is the try; else the session would wait for ever.
+    #[cold]
+    fn choose_suspected(
+        &mut self,
+        list: &FlowList,
+        lacking: u64,
+        ready: &mut dyn FnMut(&[FlowBranch]) -> bool,
+    ) -> Option<(usize, u64)> {
+        let is_alive = self.by_place.iter().zip(list.flows()).any(|(at, listed)| {
+            let flow = &self.flows[*at];
+            listed.share > 0.0 && slots(lacking & flow.reach).any(|slot| !flow.paths[slot].is_suspected())
+        });
+        if is_alive {
+            return None;
+        }
+        for (at, listed) in self.by_place.iter().zip(list.flows()) {
+            let flow = &mut self.flows[*at];
+            let idle = slots(lacking & flow.reach).filter(|slot| flow.paths[*slot].in_flight == 0);
+            let targets = idle.fold(0, |mask, slot| mask | 1 << slot);
+            if listed.share > 0.0 && targets != 0 && ready(branches(flow, &self.destinations, list, targets))
+            {
+                return Some((*at, targets));
+            }
+        }
+        None
+    }
+
     /// A flow that seems dead is tried with a symbol that is missing where it led, one at a time.
     #[cold]
     fn choose_probe(
@@ -118,5 +149,82 @@ impl Sender {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::Symbol;
+    use crate::ids::{HopIndex, Incarnation, NodeId};
+    use crate::io::DrawMode;
+    use crate::payload::Payload;
+    use crate::reliable::ReliableConfig;
+    use crate::route::Route;
+    use crate::time::{Duration, Instant};
+    use crate::wire::acknowledgement::Ranges;
+    use crate::wire::routing::RouteLimits;
+
+    fn node(id: u32) -> NodeId {
+        NodeId::new(id).unwrap()
+    }
+
+    fn list(routes: &[&str]) -> FlowList {
+        let flows: Vec<_> = routes.iter().map(|route| (Route::parse(route).unwrap(), 1.0)).collect();
+        let hop = |node: NodeId| HopIndex(node.get());
+        FlowList::new(node(1), &flows, DrawMode::Stride, RouteLimits::NONE, hop).unwrap()
+    }
+
+    /// Sends the next symbol, on the flow at place `first` if that may be; returns the flow.
+    fn send(sender: &mut Sender, list: &FlowList, first: usize, now: Instant, number: u64) -> Option<usize> {
+        let sending = sender.choose_new(list, first, &mut |branches| !branches.is_empty())?;
+        let payload = Payload::Bytes(bytes::Bytes::new());
+        let id = sending.symbol;
+        let symbol = Symbol { id, object: 0, index: 0, count: 1, len: 0, timestamp: now, payload };
+        sender.hold(now, &symbol);
+        sender.on_sent(now, number, &sending);
+        Some(sending.flow)
+    }
+
+    /// Aim: packets of a flow are lost until it is suspected, or fills its window; what they carried arrives by another
+    /// flow, which then goes. Nothing is owed any more, but the next symbol must find its way: by the flow's timeouts,
+    /// and as the try of a suspected flow.
+    #[test]
+    fn a_session_that_owes_nothing_goes_on_over_a_flow_that_seemed_dead() {
+        let config = ReliableConfig { window_packets_min: 2, ..ReliableConfig::default() };
+        for is_suspected in [false, true] {
+            let mut now = Instant::ZERO;
+            let mut sender = Sender::new(now, config, 1 << 10, &[node(4)]);
+            let both = list(&["2>4d", "3>4d"]);
+            sender.install(&both);
+            for number in 0..2 {
+                assert_eq!(send(&mut sender, &both, 0, now, number), Some(0));
+            }
+            if is_suspected {
+                now += Duration::from_secs(2);
+                sender.on_timer(now);
+                for number in 2..4 {
+                    let repeat = sender.choose_repeat(&both, 0, &mut |_| true).expect("it timed out");
+                    sender.on_sent(now, number, &repeat);
+                }
+                now += Duration::from_secs(2);
+                sender.on_timer(now);
+            }
+            assert_eq!(sender.has_suspects(), is_suspected);
+            // As if the other flow had brought both.
+            let ack = Ranges::new(node(4), Incarnation(1), 1 << 10, 2);
+            sender.on_ack(now, &ack, 4);
+            assert!(sender.is_settled() && sender.deadline(now, false).is_none());
+            let first = list(&["2>4d"]);
+            sender.install(&first);
+            let mut tries = 0;
+            while send(&mut sender, &first, 0, now, 4).is_none() {
+                now = sender.deadline(now, true).expect("a symbol waits");
+                sender.on_timer(now);
+                tries += 1;
+                assert!(tries < 20, "it waits for ever");
+            }
+            assert_eq!(sender.next_symbol(), 3);
+        }
     }
 }

@@ -18,6 +18,21 @@ fn section_4_3_step_2_round_trip() {
     near(sender.path.unwrap().rtt, 0.109);
 }
 
+/// A peer that began to count anew, because it took an old hello for another connection, is heard at once; a report
+/// that was overtaken is not.
+#[test]
+fn reports_are_in_order_of_frame_numbers() {
+    let mut sender = open();
+    report(&mut sender, at(200), 100, 1_000, 0.0);
+    let known = Feedback { highest: 50_000, frames: 50_001, ..sender.last.unwrap() };
+    sender.on_feedback(at(300), &known);
+    sender.on_feedback(at(310), &Feedback { highest: 49_999, frames: 50_000, ..known });
+    assert_eq!(sender.last, Some(known), "overtaken");
+    let anew = Feedback { highest: 50_010, frames: 3, ..known };
+    sender.on_feedback(at(400), &anew);
+    assert_eq!(sender.last, Some(anew));
+}
+
 /// Timestamps run over: the sample is modulo 2^32.
 #[test]
 fn section_4_3_step_1_timestamps_wrap() {
