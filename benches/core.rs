@@ -16,7 +16,8 @@ use bellini_core::route::Route;
 use bellini_core::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
 use bellini_core::wire::routing::RouteLimits;
 use machine::{machine, median};
-use rig::{Batch, Chain, Wire, id};
+use rig::wire::Wire;
+use rig::{Batch, Chain, id};
 use std::hint::black_box;
 use std::time::Instant;
 

@@ -21,10 +21,7 @@ use bellini_core::route::{Branch, Route};
 use bellini_core::time::{Duration, Instant};
 use bellini_core::units::BitRate;
 
-mod wire;
-
-#[allow(unused_imports, reason = "each target that includes this uses a part of it")]
-pub(crate) use wire::Wire;
+pub(crate) mod wire;
 
 /// Payload bytes of a symbol, as in the `overlay` scenarios.
 pub(crate) const SYMBOL_BYTES: u32 = 1_000;
