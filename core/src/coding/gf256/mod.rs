@@ -4,10 +4,17 @@
 //! [`POLYNOMIAL`]. A row is a string of elements. What coding spends its time on is sums of multiples of rows, and
 //! a [`Kernel`] works them out with the widest instructions of the machine.
 
+#![expect(unsafe_code, reason = "vector instructions; lengths are checked before any pointer is made")]
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use std::sync::OnceLock;
 
@@ -47,7 +54,34 @@ impl Kernel {
     /// Every kernel that this machine can run, the slowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        vec![Self::Scalar]
+        [Self::Scalar, Self::Neon, Self::Ssse3, Self::Avx2, Self::GfniAvx2, Self::GfniAvx512]
+            .into_iter()
+            .filter(|kernel| kernel.present())
+            .collect()
+    }
+
+    /// Whether this machine has the kernel's instructions. The standard library asks the processor once.
+    #[cfg(target_arch = "x86_64")]
+    fn present(self) -> bool {
+        use std::arch::is_x86_feature_detected as has;
+        match self {
+            Self::Scalar => true,
+            Self::Ssse3 => has!("ssse3"),
+            Self::Avx2 => has!("avx2"),
+            Self::GfniAvx2 => has!("avx2") && has!("gfni"),
+            Self::GfniAvx512 => {
+                // AVX2, too: it takes the rows that are shorter than a register.
+                has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("gfni") && has!("avx2")
+            }
+            Self::Neon => false,
+        }
+    }
+
+    /// Whether this machine has the kernel's instructions.
+    #[cfg(not(target_arch = "x86_64"))]
+    fn present(self) -> bool {
+        // Every 64-bit ARM processor has NEON.
+        self == Self::Scalar || (cfg!(target_arch = "aarch64") && self == Self::Neon)
     }
 
     /// The kernel's name in tables and logs.
@@ -74,7 +108,23 @@ impl Kernel {
 
     /// `target = c * target`.
     pub fn scale(self, target: &mut [u8], c: u8) {
-        scalar::scale(target, c);
+        self.demand();
+        // SAFETY: the machine has the instructions.
+        unsafe {
+            match self {
+                #[cfg(target_arch = "x86_64")]
+                Self::Ssse3 => x86::ssse3::scale(target, c),
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx2 => x86::avx2::scale(target, c),
+                #[cfg(target_arch = "x86_64")]
+                Self::GfniAvx512 if target.len() >= 64 => x86::gfni_avx512::scale(target, c),
+                #[cfg(target_arch = "x86_64")]
+                Self::GfniAvx2 | Self::GfniAvx512 => x86::gfni_avx2::scale(target, c),
+                #[cfg(target_arch = "aarch64")]
+                Self::Neon => neon::scale(target, c),
+                _ => scalar::scale(target, c),
+            }
+        }
     }
 
     /// `target = ` the sum of `coefficients[i] * sources[i]`; what was in it does not matter. Sources that are
@@ -107,8 +157,34 @@ impl Kernel {
         self.run(targets, coefficients, sources, true);
     }
 
+    /// Panics if this machine lacks the kernel.
+    fn demand(self) {
+        assert!(self.present(), "this machine lacks the instructions of {}", self.name());
+    }
+
+    /// The work itself, on rows and coefficients that fit each other.
     fn run(self, targets: &mut [&mut [u8]], coefficients: &[u8], sources: &[&[u8]], keep: bool) {
-        scalar::combine(targets, coefficients, sources, keep);
+        self.demand();
+        // SAFETY: the machine has the instructions; all callers have checked the lengths.
+        unsafe {
+            match self {
+                #[cfg(target_arch = "x86_64")]
+                Self::Ssse3 => x86::ssse3::combine(targets, coefficients, sources, keep),
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx2 => x86::avx2::combine(targets, coefficients, sources, keep),
+                #[cfg(target_arch = "x86_64")]
+                Self::GfniAvx512 if targets.first().is_some_and(|target| target.len() >= 64) => {
+                    x86::gfni_avx512::combine(targets, coefficients, sources, keep);
+                }
+                #[cfg(target_arch = "x86_64")]
+                Self::GfniAvx2 | Self::GfniAvx512 => {
+                    x86::gfni_avx2::combine(targets, coefficients, sources, keep);
+                }
+                #[cfg(target_arch = "aarch64")]
+                Self::Neon => neon::combine(targets, coefficients, sources, keep),
+                _ => scalar::combine(targets, coefficients, sources, keep),
+            }
+        }
     }
 }
 
