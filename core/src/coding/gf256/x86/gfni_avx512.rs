@@ -1,0 +1,86 @@
+//! Products by `gf2p8mulb`, 64 bytes at a time, joined by `vpternlog`.
+
+use super::super::tiles::{self, Lanes};
+use core::arch::x86_64::*;
+
+struct Galois512;
+
+// SAFETY (of every block below): the trait's callers vouch for instructions and pointers.
+impl Lanes for Galois512 {
+    type Vector = __m512i;
+    type Split = __m512i;
+    /// The coefficient in every byte.
+    type Coefficient = __m512i;
+    const BYTES: usize = 64;
+    const ROOMY: bool = true;
+    const PAIRED: bool = true;
+
+    #[inline(always)]
+    unsafe fn zero() -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_setzero_si512() }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(to: *mut u8, vector: __m512i) {
+        // SAFETY: see above.
+        unsafe { _mm512_storeu_si512(to.cast(), vector) }
+    }
+
+    #[inline(always)]
+    unsafe fn coefficient(c: u8) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_set1_epi8(c.cast_signed()) }
+    }
+
+    #[inline(always)]
+    unsafe fn split(vector: __m512i) -> __m512i {
+        vector
+    }
+
+    #[inline(always)]
+    unsafe fn product(split: __m512i, c: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_gf2p8mul_epi8(split, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn sum(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_xor_si512(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn sum3(a: __m512i, b: __m512i, c: __m512i) -> __m512i {
+        // SAFETY: see above.
+        unsafe { _mm512_ternarylogic_epi64::<0x96>(a, b, c) }
+    }
+}
+
+/// See [`tiles::combine`], whose conditions on lengths hold.
+///
+/// # Safety
+/// Rows and coefficients fit each other as `gf256::check` has it.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,gfni")]
+pub(in super::super) unsafe fn combine(
+    targets: &mut [&mut [u8]],
+    coefficients: &[u8],
+    sources: &[&[u8]],
+    keep: bool,
+) {
+    // SAFETY: the instructions are enabled here; lengths by the caller's word.
+    unsafe { tiles::combine::<Galois512>(targets, coefficients, sources, keep) }
+}
+
+/// See [`tiles::scale`].
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,gfni")]
+pub(in super::super) fn scale(row: &mut [u8], c: u8) {
+    // SAFETY: the instructions are enabled here.
+    unsafe { tiles::scale::<Galois512>(row, c) }
+}
