@@ -133,6 +133,7 @@ impl Overlay {
             },
             symbol_bytes,
             delivery: bellini_core::io::Delivery::BestEffort,
+            coding: None,
             hop_kind: self.kind,
             start,
             stop,

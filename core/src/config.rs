@@ -1,5 +1,6 @@
 //! What a node is told before it starts.
 
+use crate::coding::CodingConfig;
 use crate::congestion::CongestionConfig;
 use crate::feeder::FeederConfig;
 use crate::ids::{Incarnation, NodeId};
@@ -41,6 +42,8 @@ pub struct NodeConfig {
     pub clock_probes: Option<Duration>,
     /// Bounds and times of reliable sessions.
     pub reliable: ReliableConfig,
+    /// What it spends on coding.
+    pub coding: CodingConfig,
 }
 
 /// A [`NodeConfig`] as it is written down: an id, and whatever is not as usual.
@@ -64,6 +67,8 @@ struct GivenConfig {
     clock_probes: Option<Duration>,
     #[serde(default)]
     reliable: ReliableConfig,
+    #[serde(default)]
+    coding: CodingConfig,
 }
 
 impl From<GivenConfig> for NodeConfig {
@@ -79,6 +84,7 @@ impl From<GivenConfig> for NodeConfig {
             mtu,
             clock_probes,
             reliable,
+            coding,
         } = given;
         let usual = Self::new(id);
         Self {
@@ -92,6 +98,7 @@ impl From<GivenConfig> for NodeConfig {
             mtu: mtu.unwrap_or(usual.mtu),
             clock_probes,
             reliable,
+            coding,
         }
     }
 }
@@ -182,6 +189,7 @@ impl NodeConfig {
             mtu: 1_500,
             clock_probes: None,
             reliable: ReliableConfig::default(),
+            coding: CodingConfig::default(),
         }
     }
 

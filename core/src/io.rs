@@ -1,5 +1,6 @@
 //! What goes into a node and what comes out: plain data, no behaviour.
 
+use crate::coding::CodingSpec;
 use crate::content::spec::Content;
 use crate::ids::{ConferenceId, Epoch, FlowId, HopIndex, Incarnation, NodeId, SessionKey};
 use crate::payload::Payload;
@@ -150,6 +151,9 @@ pub struct SessionSpec {
     /// What is promised.
     #[serde(default)]
     pub delivery: Delivery,
+    /// How its packets are coded; `None`: not.
+    #[serde(default)]
+    pub coding: Option<CodingSpec>,
     /// When content starts, on this node's clock.
     pub start: Instant,
     /// When content stops.
@@ -176,6 +180,9 @@ pub struct SinkSpec {
     /// What is promised: a destination of a reliable session acknowledges.
     #[serde(default)]
     pub delivery: Delivery,
+    /// How its packets are coded; `None`: not.
+    #[serde(default)]
+    pub coding: Option<CodingSpec>,
     /// When content starts, on the source's clock.
     pub start: Instant,
     /// When content stops, on the source's clock.

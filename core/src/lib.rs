@@ -13,8 +13,8 @@
 //! - [`feeder`]: a queue per conference before each next hop. [`hop`]: handshake, pacing and control messages of
 //!   the connection to a neighbour.
 //! - [`reliable`]: sessions that lose nothing: acknowledgements, repeats, windows.
-//! - [`coding`]: network coding: symbols combined in GF(2^8), without any knowledge of nodes and packets.
 //! - [`congestion`]: how fast a paced hop may send, learnt from its peer's reports.
+//! - [`coding`]: random linear network coding: combinations of symbols, and what relays and destinations make of them.
 //! - [`wire`]: everything that crosses a hop, byte by byte. [`header`]: a packet's header while it is in a node.
 //! - [`stats`], [`report`]: what is counted and told; [`stopwatch`]: how long single packets take. [`timer`]: the timing wheel. [`rng`]: named random streams.
 //!   [`time`], [`units`], [`ids`], [`payload`]: the words that the rest is written in.

@@ -16,6 +16,13 @@ pub enum Payload {
     Synthetic(Synthetic),
     /// Real bytes, shared between all copies of the packet.
     Bytes(Bytes),
+    /// A combination of symbols that are only described: of what it consists is real, its bytes are not computed.
+    Coded {
+        /// Coefficients, where the packet carries them, and the combined descriptions.
+        head: Bytes,
+        /// Bytes of the combined payload behind it.
+        body_len: u32,
+    },
 }
 
 /// Describes payload bytes: `len` bytes of the symbol's content from `offset` on.
@@ -38,6 +45,7 @@ impl Payload {
         match self {
             Self::Synthetic(synthetic) => synthetic.len as usize,
             Self::Bytes(bytes) => bytes.len(),
+            Self::Coded { head, body_len } => head.len() + *body_len as usize,
         }
     }
 

@@ -30,6 +30,7 @@ impl Host for Out {
         let mut bytes = frame.header.to_vec();
         match frame.payload {
             Payload::Bytes(payload) => bytes.extend_from_slice(&payload),
+            Payload::Coded { .. } => unreachable!("nothing is coded here"),
             Payload::Synthetic(what) => {
                 let start = bytes.len();
                 bytes.resize(start + what.len as usize, 0);
@@ -93,6 +94,7 @@ fn relay(packets: u64, options: Option<RecordOptions>, path: &std::path::Path) -
         },
         symbol_bytes: 1_200,
         delivery: bellini_core::io::Delivery::BestEffort,
+        coding: None,
         hop_kind: KIND,
         start: Instant::ZERO + Duration::from_millis(10),
         stop: window.to,

@@ -106,6 +106,7 @@ impl Pool {
         let described = match &payload {
             Payload::Synthetic(what) => is_packet && described_by(header, what.len) == Some(*what),
             Payload::Bytes(bytes) => bytes.is_empty() && !is_packet,
+            Payload::Coded { .. } => false,
         };
         if !described {
             self.slots[at].flags |= IS_APART;

@@ -227,6 +227,7 @@ impl Sink {
         }
         match payload {
             Payload::Synthetic(what) => what.key == key && what.symbol == symbol && what.offset == 0,
+            Payload::Coded { .. } => false,
             Payload::Bytes(bytes) => !verify || payload::matches(seed, key, symbol, 0, bytes),
         }
     }

@@ -223,7 +223,8 @@ impl Node {
     /// Both sides of the equation, where they differ.
     pub fn check_ledger(&self) -> Result<(), (u64, u64)> {
         let stats = &self.stats;
-        let made = stats.received_packets + stats.originated_packets + stats.copied_packets;
+        let made =
+            stats.received_packets + stats.originated_packets + stats.copied_packets + stats.recoded_packets;
         let ended = stats.delivered_packets
             + stats.duplicate_packets
             + stats.absorbed_packets

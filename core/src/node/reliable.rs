@@ -235,7 +235,7 @@ impl Node {
         let Some(sender) = &mut source.reliable else { return };
         let parsed = match packet.body.share_payload() {
             Payload::Bytes(bytes) => Acknowledgement::parse(&bytes).ok(),
-            Payload::Synthetic(_) => None,
+            Payload::Synthetic(_) | Payload::Coded { .. } => None,
         };
         match parsed {
             Some(Acknowledgement::Ranges(ack)) if packet.header.epoch == source.epoch => {

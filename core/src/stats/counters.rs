@@ -98,7 +98,7 @@ impl Reject {
 
 /// What a node counted since it started.
 ///
-/// Packets obey, at every moment: `received + originated + copied = delivered + duplicates + absorbed + dropped
+/// Packets obey, at every moment: `received + originated + copied + recoded = delivered + duplicates + absorbed + dropped
 /// (by cause) + sent + queued`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStats {
@@ -108,11 +108,15 @@ pub struct NodeStats {
     pub originated_packets: u64,
     /// Further copies that branching made.
     pub copied_packets: u64,
+    /// Packets made by recoding what had been taken up.
+    #[serde(default)]
+    pub recoded_packets: u64,
     /// Packets delivered here, each symbol once.
     pub delivered_packets: u64,
     /// Packets whose symbol had been delivered.
     pub duplicate_packets: u64,
-    /// Packets taken up without delivery: acknowledgements at their source.
+    /// Packets taken up without delivery: acknowledgements at their source, coded packets where they are decoded or
+    /// recoded.
     pub absorbed_packets: u64,
     /// Packets that ended here, by cause ([`Drop`]).
     pub dropped_packets: [u64; Drop::ALL.len()],
@@ -167,6 +171,7 @@ impl NodeStats {
         self.delivered_packets += other.delivered_packets;
         self.duplicate_packets += other.duplicate_packets;
         self.absorbed_packets += other.absorbed_packets;
+        self.recoded_packets += other.recoded_packets;
         for (own, more) in self.dropped_packets.iter_mut().zip(other.dropped_packets) {
             *own += more;
         }

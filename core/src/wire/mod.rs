@@ -9,7 +9,7 @@
 //!   hello*   body = hello                                              hello
 //!   control  body = sequence, ack, at most one message                 control
 //! packet   = fixed part | one Pathlet | coding header, if any | payload
-//!            packet       routing
+//!            packet       routing    coding
 //! ```
 //!
 //! Each format is a struct that holds only what is legal, with `parse` and `emit`. Parsing checks the length
@@ -17,6 +17,7 @@
 //! written as zero and ignored when read. The reasons for each field are in `docs/protocol.md`.
 
 pub mod acknowledgement;
+pub mod coding;
 pub mod control;
 mod error;
 pub mod frame;
@@ -29,6 +30,7 @@ pub mod stream;
 #[cfg(test)]
 mod testing;
 
+pub use coding::{CodedForm, CodingHeader};
 pub use control::{ControlBody, ControlFrame, ControlMessage};
 pub use error::{RouteFault, WireError};
 pub use frame::{Chunk, Chunks, FrameHeader, FrameKind, find_packet};

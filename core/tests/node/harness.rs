@@ -90,6 +90,9 @@ impl Host for Outbox<'_> {
         let mut bytes = frame.header.to_vec();
         match frame.payload {
             Payload::Bytes(payload) => bytes.extend_from_slice(&payload),
+            Payload::Coded { .. } => {
+                panic!("the links of this net carry real bytes: sessions code real bytes")
+            }
             Payload::Synthetic(what) => {
                 let start = bytes.len();
                 bytes.resize(start + what.len as usize, 0);
@@ -206,6 +209,7 @@ impl Net {
                 content,
                 symbol_bytes: SYMBOL_BYTES,
                 delivery: bellini_core::io::Delivery::BestEffort,
+                coding: None,
                 hop_kind: kind,
                 start: ms(100).max(self.now + DELAY.saturating_mul(2)),
                 stop: ms(1_100),
@@ -225,6 +229,7 @@ impl Net {
                 content: constant(),
                 symbol_bytes: SYMBOL_BYTES,
                 delivery: bellini_core::io::Delivery::BestEffort,
+                coding: None,
                 start: ms(100),
                 stop: ms(1_100),
                 measure: MeasureWindow { from: ms(0), to: ms(10_000) },

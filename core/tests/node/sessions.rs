@@ -104,6 +104,7 @@ fn commands_that_cannot_work_are_refused() {
         content: Content::Constant { rate: BitRate::from_bps(8_000).expect("a rate"), phase: Duration::ZERO },
         symbol_bytes: 100,
         delivery: bellini_core::io::Delivery::BestEffort,
+        coding: None,
         hop_kind: HopKind::Datagram,
         start: Instant::ZERO,
         stop,

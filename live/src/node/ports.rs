@@ -107,6 +107,8 @@ impl Port {
         // A socket that was full for long drops; the port counts it.
         match &frame.payload {
             Payload::Bytes(bytes) => udp.queue(train, frame.header, bytes),
+            // Sources of a driver with real sockets code real bytes.
+            Payload::Coded { head, .. } => udp.queue(train, frame.header, head),
             Payload::Synthetic(what) => {
                 udp.queue_with(train, frame.header, what.len as usize, |out| fill(seed, *what, out))
             }

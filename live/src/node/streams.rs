@@ -200,6 +200,8 @@ impl Streams {
         let Some(open) = &mut link.open else { return };
         match &frame.payload {
             Payload::Bytes(bytes) => open.pipe.queue(frame.header, bytes),
+            // Sources of a driver with real sockets code real bytes.
+            Payload::Coded { head, .. } => open.pipe.queue(frame.header, head),
             Payload::Synthetic(what) => {
                 open.pipe.queue_with(frame.header, what.len as usize, |out| fill(seed, *what, out))
             }

@@ -74,6 +74,7 @@ impl Encoder {
                     put_bytes(out, header);
                     put_bytes(out, bytes);
                 }
+                Payload::Coded { .. } => unreachable!("what comes from a socket is bytes"),
                 Payload::Synthetic(what) => {
                     let out = self.begin_on(now, Kind::SplitSynthetic, *hop);
                     put_bytes(out, header);

@@ -37,6 +37,11 @@ impl Outputs {
                 self.hash.update(b"B");
                 self.hash.update(bytes);
             }
+            Payload::Coded { head, body_len } => {
+                self.hash.update(b"C");
+                self.hash.update(head);
+                self.hash.update(body_len.to_le_bytes());
+            }
             Payload::Synthetic(what) => {
                 let mut identity = [0; 21];
                 identity[0] = b'S';

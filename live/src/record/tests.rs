@@ -184,6 +184,7 @@ fn begin(nodes: &mut [RecordedNode], key: SessionKey, kind: HopKind) {
         content: content.clone(),
         symbol_bytes: 1_200,
         delivery: bellini_core::io::Delivery::BestEffort,
+        coding: None,
         start,
         stop,
         measure,
@@ -196,6 +197,7 @@ fn begin(nodes: &mut [RecordedNode], key: SessionKey, kind: HopKind) {
         content,
         symbol_bytes: 1_200,
         delivery: bellini_core::io::Delivery::BestEffort,
+        coding: None,
         hop_kind: kind,
         start,
         stop,
@@ -231,6 +233,7 @@ fn deliver(nodes: &mut [RecordedNode], now: Instant, frame: Frame, draws: &mut S
     }
     match payload {
         Payload::Bytes(bytes) => header.extend_from_slice(&bytes),
+        Payload::Coded { .. } => panic!("nothing is coded here"),
         Payload::Synthetic(what) => {
             let start = header.len();
             header.resize(start + what.len as usize, 0);
