@@ -1,0 +1,228 @@
+//! How fast rows are combined in GF(2^8), by every kernel of this machine and by the crate `rlnc`.
+//!
+//! `cargo bench --bench coding`. The unit is multiply-accumulate GB/s: k x 1,400 B per coded packet, divided by the
+//! time it takes. Every figure is the median of short samples, the best of them behind it: on a shared machine
+//! the median tells what neighbours left, the best what the code can do. All contenders take turns sample by sample.
+
+#[path = "rig/machine.rs"]
+mod machine;
+
+use bellini_core::coding::gf256::Kernel;
+use bellini_core::rng::{Seed, Stream};
+use machine::{machine, median};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Bytes of a symbol, and from row to row where rows are aligned.
+const SYMBOL: usize = 1_400;
+const STRIDE: usize = 1_408;
+const SIZES: [usize; 5] = [8, 16, 32, 64, 128];
+const SAMPLES: usize = 1_500;
+/// Nanoseconds of a sample, about: short enough to fall between two interruptions.
+const SAMPLE_NS: f64 = 15_000.0;
+
+fn main() {
+    println!("{}", machine());
+    println!("median (best) of {SAMPLES} samples of about {:.0} us\n", SAMPLE_NS / 1e3);
+    ceiling();
+    encode();
+    repairs();
+}
+
+/// A thing to time: its name, the bytes that one call stands for, and the call.
+struct Contender<'a> {
+    name: String,
+    bytes: usize,
+    call: Box<dyn FnMut() + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    fn new(name: String, bytes: usize, call: impl FnMut() + 'a) -> Self {
+        Self { name, bytes, call: Box::new(call) }
+    }
+}
+
+/// GB/s of each contender: (median, best).
+fn race(contenders: &mut [Contender<'_>]) -> Vec<(f64, f64)> {
+    let time = |contender: &mut Contender<'_>, calls: usize| {
+        let start = Instant::now();
+        (0..calls).for_each(|_| (contender.call)());
+        start.elapsed().as_nanos() as f64 / calls as f64
+    };
+    let calls: Vec<usize> = contenders
+        .iter_mut()
+        .map(|contender| {
+            let once = (0..20).map(|_| time(contender, 1)).fold(f64::INFINITY, f64::min);
+            (SAMPLE_NS / once).ceil() as usize
+        })
+        .collect();
+    let mut speeds = vec![Vec::with_capacity(SAMPLES); contenders.len()];
+    for _ in 0..SAMPLES {
+        for ((contender, &calls), speeds) in contenders.iter_mut().zip(&calls).zip(&mut speeds) {
+            speeds.push(contender.bytes as f64 / time(contender, calls));
+        }
+    }
+    speeds
+        .iter_mut()
+        .map(|speeds| {
+            let middle = median(speeds);
+            (middle, speeds[speeds.len() - 1])
+        })
+        .collect()
+}
+
+/// Rows of random bytes, one after the other in one piece of memory, the first on a boundary of 64 B.
+struct Rows {
+    bytes: Vec<u8>,
+    first: usize,
+    len: usize,
+    stride: usize,
+}
+
+impl Rows {
+    fn aligned(count: usize, len: usize, stride: usize, stream: &mut Stream) -> Self {
+        let mut bytes = vec![0; count * stride + 64];
+        stream.bytes_at(0, &mut bytes);
+        let first = bytes.as_ptr().align_offset(64);
+        Self { bytes, first, len, stride }
+    }
+
+    fn all(&self) -> Vec<&[u8]> {
+        self.bytes[self.first..].chunks_exact(self.stride).map(|row| &row[..self.len]).collect()
+    }
+
+    fn all_mut(&mut self) -> Vec<&mut [u8]> {
+        let len = self.len;
+        self.bytes[self.first..].chunks_exact_mut(self.stride).map(|row| &mut row[..len]).collect()
+    }
+}
+
+/// Nonzero bytes.
+fn coefficients(count: usize, stream: &mut Stream) -> Vec<u8> {
+    (0..count).map(|_| 1 + stream.below(255) as u8).collect()
+}
+
+fn shown((median, best): (f64, f64)) -> String {
+    if best < 20.0 { format!("{median:.1} ({best:.1})") } else { format!("{median:.0} ({best:.0})") }
+}
+
+/// What the multipliers give at today's clock: a single tile whose rows all stay in the first cache.
+fn ceiling() {
+    let mut stream = Seed(1).stream("rows");
+    let rows = Rows::aligned(64, 256, 256, &mut stream);
+    let coefficients = coefficients(4 * 64, &mut stream);
+    let sources = rows.all();
+    let mut contenders: Vec<Contender<'_>> = Kernel::available()
+        .into_iter()
+        .map(|kernel| {
+            let mut targets = Rows::aligned(4, 256, 256, &mut stream);
+            let (coefficients, sources) = (&coefficients, &sources);
+            Contender::new(kernel.name().to_owned(), 4 * 64 * 256, move || {
+                kernel.combine_many(&mut targets.all_mut(), black_box(coefficients), black_box(sources));
+            })
+        })
+        .collect();
+    println!("four targets x 256 B, 64 sources, all in L1: the ceiling of each kernel here and now");
+    let speeds = race(&mut contenders);
+    for (contender, speed) in contenders.iter().zip(speeds) {
+        println!("{:<34} {:>14} GB/s", contender.name, shown(speed));
+    }
+    println!();
+}
+
+/// Coded packets of 1,400 B: four at a time, one at a time, recoded, and by the peer.
+fn encode() {
+    println!(
+        "{:<34} {}",
+        "multiply-accumulate GB/s",
+        SIZES.map(|k| format!("{:>15}", format!("k = {k}"))).concat()
+    );
+    let mut names = Vec::new();
+    let mut columns = Vec::new();
+    for k in SIZES {
+        let mut stream = Seed(2).stream("rows");
+        let aligned = Rows::aligned(k, SYMBOL, STRIDE, &mut stream);
+        let vectors = Rows::aligned(k, k, k.next_multiple_of(64), &mut stream);
+        let plain: Vec<Vec<u8>> = aligned.all().iter().map(|row| row.to_vec()).collect();
+        let plain: Vec<&[u8]> = plain.iter().map(Vec::as_slice).collect();
+        let (aligned, vectors) = (aligned.all(), vectors.all());
+        let coefficients = coefficients(4 * k, &mut stream);
+        let mut contenders = Vec::new();
+        for kernel in Kernel::available().into_iter().rev() {
+            for (layout, rows) in [("", &aligned), (", plain Vecs", &plain)] {
+                for count in [4, 1] {
+                    let mut targets = Rows::aligned(count, SYMBOL, STRIDE, &mut stream);
+                    let coefficients = &coefficients[..count * k];
+                    let name = format!("{}, {count} at a time{layout}", kernel.name());
+                    contenders.push(Contender::new(name, count * k * SYMBOL, move || {
+                        kernel.combine_many(&mut targets.all_mut(), black_box(coefficients), black_box(rows));
+                    }));
+                }
+            }
+            let mut out = Rows::aligned(2, SYMBOL, STRIDE, &mut stream);
+            let (coefficients, rows, vectors) = (&coefficients[..k], &aligned, &vectors);
+            let name = format!("{}, recode (vector, too)", kernel.name());
+            contenders.push(Contender::new(name, k * SYMBOL, move || {
+                let mut out = out.all_mut();
+                kernel.combine(out[0], black_box(coefficients), black_box(rows));
+                kernel.combine(&mut out[1][..k], black_box(coefficients), black_box(vectors));
+            }));
+        }
+        contenders.extend(peer(k));
+        let speeds = race(&mut contenders);
+        names = contenders.iter().map(|contender| contender.name.clone()).collect();
+        columns.push(speeds);
+    }
+    for (i, name) in names.iter().enumerate() {
+        let cells: Vec<String> = columns.iter().map(|column| format!("{:>15}", shown(column[i]))).collect();
+        println!("{name:<34} {}", cells.concat());
+    }
+    println!();
+}
+
+/// `rlnc` encoding and recoding symbols of the same size, in one thread, without allocating.
+fn peer(k: usize) -> [Contender<'static>; 2] {
+    // It ends the content with a byte of its own, which fills the last symbol.
+    let encoder = rlnc::full::Encoder::new(vec![0x5A; k * SYMBOL - 1], k).expect("content of k symbols");
+    assert_eq!(encoder.get_piece_byte_len(), SYMBOL, "symbols of the same size");
+    let mut rng = StdRng::seed_from_u64(3);
+    let mut out = vec![0; k + SYMBOL];
+    let coded: Vec<u8> = (0..k).flat_map(|_| encoder.code(&mut rng)).collect();
+    let mut recoder = rlnc::full::Recoder::new(coded, k + SYMBOL, k).expect("k coded symbols");
+    let (mut out2, mut rng2) = (out.clone(), rng.clone());
+    [
+        Contender::new("rlnc, 1 at a time".to_owned(), k * SYMBOL, move || {
+            encoder.code_with_buf(&mut rng, black_box(&mut out)).expect("a buffer that fits");
+        }),
+        Contender::new("rlnc, recode".to_owned(), k * SYMBOL, move || {
+            recoder.recode_with_buf(&mut rng2, black_box(&mut out2)).expect("a buffer that fits");
+        }),
+    ]
+}
+
+/// A systematic code: 8 repairs for 32 symbols.
+fn repairs() {
+    let (k, m) = (32, 8);
+    let mut stream = Seed(4).stream("rows");
+    let rows = Rows::aligned(k, SYMBOL, STRIDE, &mut stream);
+    let coefficients = coefficients(m * k, &mut stream);
+    let sources = rows.all();
+    let mut contenders: Vec<Contender<'_>> = Kernel::available()
+        .into_iter()
+        .rev()
+        .map(|kernel| {
+            let mut targets = Rows::aligned(m, SYMBOL, STRIDE, &mut stream);
+            let (coefficients, sources) = (&coefficients, &sources);
+            Contender::new(kernel.name().to_owned(), k * SYMBOL, move || {
+                kernel.combine_many(&mut targets.all_mut(), black_box(coefficients), black_box(sources));
+            })
+        })
+        .collect();
+    println!("GB/s of source payload, systematic, {m} repairs of k = {k}: encode");
+    let speeds = race(&mut contenders);
+    for (contender, speed) in contenders.iter().zip(speeds) {
+        println!("{:<34} {:>15}", contender.name, shown(speed));
+    }
+}
