@@ -77,6 +77,7 @@ fn race(contenders: &mut [Contender<'_>]) -> Vec<(f64, f64)> {
 struct Rows {
     bytes: Vec<u8>,
     first: usize,
+    count: usize,
     len: usize,
     stride: usize,
 }
@@ -86,16 +87,23 @@ impl Rows {
         let mut bytes = vec![0; count * stride + 64];
         stream.bytes_at(0, &mut bytes);
         let first = bytes.as_ptr().align_offset(64);
-        Self { bytes, first, len, stride }
+        Self { bytes, first, count, len, stride }
     }
 
     fn all(&self) -> Vec<&[u8]> {
-        self.bytes[self.first..].chunks_exact(self.stride).map(|row| &row[..self.len]).collect()
+        let rows = self.bytes[self.first..].chunks_exact(self.stride).take(self.count);
+        rows.map(|row| &row[..self.len]).collect()
+    }
+
+    /// Rows to write to, for the rest of the process: so that no call allocates.
+    fn targets(count: usize, len: usize, stream: &mut Stream) -> Vec<&'static mut [u8]> {
+        Box::leak(Box::new(Self::aligned(count, len, len.next_multiple_of(64), stream))).all_mut()
     }
 
     fn all_mut(&mut self) -> Vec<&mut [u8]> {
         let len = self.len;
-        self.bytes[self.first..].chunks_exact_mut(self.stride).map(|row| &mut row[..len]).collect()
+        let rows = self.bytes[self.first..].chunks_exact_mut(self.stride).take(self.count);
+        rows.map(|row| &mut row[..len]).collect()
     }
 }
 
@@ -117,10 +125,10 @@ fn ceiling() {
     let mut contenders: Vec<Contender<'_>> = Kernel::available()
         .into_iter()
         .map(|kernel| {
-            let mut targets = Rows::aligned(4, 256, 256, &mut stream);
+            let mut targets = Rows::targets(4, 256, &mut stream);
             let (coefficients, sources) = (&coefficients, &sources);
             Contender::new(kernel.name().to_owned(), 4 * 64 * 256, move || {
-                kernel.combine_many(&mut targets.all_mut(), black_box(coefficients), black_box(sources));
+                kernel.combine_many(&mut targets, black_box(coefficients), black_box(sources));
             })
         })
         .collect();
@@ -153,20 +161,19 @@ fn encode() {
         for kernel in Kernel::available().into_iter().rev() {
             for (layout, rows) in [("", &aligned), (", plain Vecs", &plain)] {
                 for count in [4, 1] {
-                    let mut targets = Rows::aligned(count, SYMBOL, STRIDE, &mut stream);
+                    let mut targets = Rows::targets(count, SYMBOL, &mut stream);
                     let coefficients = &coefficients[..count * k];
                     let name = format!("{}, {count} at a time{layout}", kernel.name());
                     contenders.push(Contender::new(name, count * k * SYMBOL, move || {
-                        kernel.combine_many(&mut targets.all_mut(), black_box(coefficients), black_box(rows));
+                        kernel.combine_many(&mut targets, black_box(coefficients), black_box(rows));
                     }));
                 }
             }
-            let mut out = Rows::aligned(2, SYMBOL, STRIDE, &mut stream);
+            let mut out = Rows::targets(2, SYMBOL, &mut stream);
             let (coefficients, rows, vectors) = (&coefficients[..k], &aligned, &vectors);
             let name = format!("{}, recode (vector, too)", kernel.name());
             contenders.push(Contender::new(name, k * SYMBOL, move || {
-                let mut out = out.all_mut();
-                kernel.combine(out[0], black_box(coefficients), black_box(rows));
+                kernel.combine(&mut out[0], black_box(coefficients), black_box(rows));
                 kernel.combine(&mut out[1][..k], black_box(coefficients), black_box(vectors));
             }));
         }
@@ -213,10 +220,10 @@ fn repairs() {
         .into_iter()
         .rev()
         .map(|kernel| {
-            let mut targets = Rows::aligned(m, SYMBOL, STRIDE, &mut stream);
+            let mut targets = Rows::targets(m, SYMBOL, &mut stream);
             let (coefficients, sources) = (&coefficients, &sources);
             Contender::new(kernel.name().to_owned(), k * SYMBOL, move || {
-                kernel.combine_many(&mut targets.all_mut(), black_box(coefficients), black_box(sources));
+                kernel.combine_many(&mut targets, black_box(coefficients), black_box(sources));
             })
         })
         .collect();

@@ -177,9 +177,9 @@ impl Kernel {
                     x86::gfni_avx512::combine(targets, coefficients, sources, keep);
                 }
                 #[cfg(target_arch = "x86_64")]
-                Self::GfniAvx2 | Self::GfniAvx512 => {
-                    x86::gfni_avx2::combine(targets, coefficients, sources, keep);
-                }
+                Self::GfniAvx512 => x86::gfni_avx512::combine_short(targets, coefficients, sources, keep),
+                #[cfg(target_arch = "x86_64")]
+                Self::GfniAvx2 => x86::gfni_avx2::combine(targets, coefficients, sources, keep),
                 #[cfg(target_arch = "aarch64")]
                 Self::Neon => neon::combine(targets, coefficients, sources, keep),
                 _ => scalar::combine(targets, coefficients, sources, keep),
