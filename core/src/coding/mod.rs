@@ -4,7 +4,23 @@
 //! symbols of a generation, or of a sliding window. Any as many independent ones as there are symbols give all of
 //! them back, so that no particular packet matters; and a relay can combine what it holds anew, without decoding.
 
+pub mod coefficients;
+mod decoder;
+mod encoder;
 pub mod gf256;
+mod matrix;
+mod meta;
+mod recoder;
 pub mod spec;
+mod symbol;
 
+#[cfg(test)]
+mod tests;
+
+pub use decoder::Decoder;
+pub use encoder::Encoder;
+pub use matrix::Elimination;
+pub use meta::{META_BYTES, Meta};
+pub use recoder::{Pushed, Recoder};
 pub use spec::{CodingConfig, CodingSpec, Repair, Scheme};
+pub use symbol::{Body, Coded, combine_into};

@@ -1,0 +1,176 @@
+//! A generation at a destination: symbols come out as soon as they are known.
+
+use super::gf256::Kernel;
+use super::matrix::Elimination;
+use super::meta::META_BYTES;
+use super::recoder::Pushed;
+use super::symbol::{Body, Coded, real};
+use bytes::BytesMut;
+
+/// Decodes one generation.
+///
+/// Coefficients are reduced as packets come; payloads are left as they came until symbols can be had of them, and are then
+/// combined in one product for all of these symbols.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    elimination: Elimination,
+    /// Symbols of the generation, once known.
+    size: Option<usize>,
+    /// Innovative rows in the order in which they came.
+    inputs: Vec<Coded>,
+    /// Symbols that came as they are, or were given out.
+    has: [u64; 4],
+    /// Whether the last row may have made something known.
+    is_fresh: bool,
+}
+
+impl Decoder {
+    /// Returns one for a generation of at most `columns` symbols.
+    ///
+    /// # Panics
+    /// Above 255.
+    #[must_use]
+    pub fn new(columns: usize) -> Self {
+        Self {
+            elimination: Elimination::new(columns, true),
+            size: None,
+            inputs: Vec::new(),
+            has: [0; 4],
+            is_fresh: false,
+        }
+    }
+
+    /// Returns the rank.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.elimination.rank()
+    }
+
+    /// Returns the number of symbols, once known.
+    #[must_use]
+    pub fn size(&self) -> Option<usize> {
+        self.size
+    }
+
+    /// Says how many symbols there are; the first word stands.
+    pub fn set_size(&mut self, size: usize) {
+        if size <= self.elimination.columns() {
+            self.size.get_or_insert(size);
+        }
+    }
+
+    /// Whether the rank is that of all symbols.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.size.is_some_and(|size| self.rank() >= size)
+    }
+
+    /// Returns the bytes that it holds, those of descriptions included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.inputs.iter().map(|row| row.meta.len() + row.body.len()).sum()
+    }
+
+    /// Whether the symbol came as it is, or was given out.
+    #[must_use]
+    pub fn has(&self, offset: usize) -> bool {
+        self.has.get(offset / 64).is_some_and(|word| word >> (offset % 64) & 1 == 1)
+    }
+
+    /// Takes in the symbol at `offset` as it is.
+    pub fn push_symbol(&mut self, offset: usize, symbol: Coded) -> Pushed {
+        let mut unit = [0; 255];
+        match unit.get_mut(offset) {
+            Some(one) => *one = 1,
+            None => return Pushed::Refused,
+        }
+        let pushed = self.push(&unit[..=offset], symbol);
+        if pushed != Pushed::Refused {
+            self.has[offset / 64] |= 1 << (offset % 64);
+        }
+        pushed
+    }
+
+    /// Takes in a combination.
+    pub fn push(&mut self, coefficients: &[u8], row: Coded) -> Pushed {
+        let is_foreign = self.inputs.first().is_some_and(|first| first.body.is_real() != row.body.is_real());
+        let columns = self.size.unwrap_or(self.elimination.columns());
+        // Coefficients beyond the last symbol must be zeros.
+        let (own, beyond) = coefficients.split_at(coefficients.len().min(columns));
+        if is_foreign || beyond.iter().any(|c| *c != 0) {
+            return Pushed::Refused;
+        }
+        if !self.elimination.add(own) {
+            return Pushed::Dependent;
+        }
+        self.inputs.push(row);
+        self.is_fresh = true;
+        Pushed::Innovative
+    }
+
+    /// Gives out the symbols that have become known and had not come as they are, each once, by `take`.
+    pub fn recover(&mut self, mut take: impl FnMut(usize, Coded)) {
+        if !core::mem::take(&mut self.is_fresh) {
+            return;
+        }
+        let mut offsets = [0_u8; 255];
+        let mut solutions: Vec<u8> = Vec::new();
+        let mut count = 0;
+        for offset in (0..self.elimination.columns()).filter(|offset| !self.has(*offset)) {
+            if let Some(solution) = self.elimination.solution(offset) {
+                offsets[count] = offset as u8;
+                count += 1;
+                solutions.extend_from_slice(solution);
+            }
+        }
+        let offsets = &offsets[..count];
+        if offsets.is_empty() {
+            return;
+        }
+        for offset in offsets {
+            let offset = usize::from(*offset);
+            self.has[offset / 64] |= 1 << (offset % 64);
+        }
+        let len = self.inputs.iter().map(|row| row.body.len()).max().unwrap_or(0);
+        let metas: Vec<&[u8]> = self.inputs.iter().map(|row| &row.meta[..]).collect();
+        let mut blocks = vec![0; offsets.len() * META_BYTES];
+        product(&mut blocks, META_BYTES, &solutions, &metas);
+        let mut bodies = if self.inputs.iter().all(|row| row.body.is_real()) {
+            let sources: Vec<&[u8]> = self.inputs.iter().map(|row| real(&row.body)).collect();
+            let mut bodies = BytesMut::zeroed(offsets.len() * len);
+            product(&mut bodies, len, &solutions, &sources);
+            Some(bodies.freeze())
+        } else {
+            None
+        };
+        for (offset, block) in offsets.iter().zip(blocks.chunks_exact(META_BYTES)) {
+            let mut meta = [0; META_BYTES];
+            meta.copy_from_slice(block);
+            let body = match &mut bodies {
+                Some(bodies) => Body::Real(bodies.split_to(len)),
+                None => Body::Described(len as u32),
+            };
+            take(usize::from(*offset), Coded { meta, body });
+        }
+    }
+
+    /// Forgets everything but the symbols at `offsets`, which are given again: what else was held is not to be trusted.
+    pub fn restart(&mut self, symbols: impl IntoIterator<Item = (usize, Coded)>) {
+        let size = self.size;
+        *self = Self::new(self.elimination.columns());
+        self.size = size;
+        for (offset, symbol) in symbols {
+            self.push_symbol(offset, symbol);
+        }
+        self.is_fresh = false;
+    }
+}
+
+/// Sets each `len` bytes of `out` to the combination of `sources` by the next as many coefficients.
+fn product(out: &mut [u8], len: usize, coefficients: &[u8], sources: &[&[u8]]) {
+    if len == 0 {
+        return;
+    }
+    let mut targets: Vec<&mut [u8]> = out.chunks_exact_mut(len).collect();
+    Kernel::best().combine_many(&mut targets, coefficients, sources);
+}
