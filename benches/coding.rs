@@ -8,7 +8,9 @@
 mod machine;
 
 use bellini_core::coding::gf256::Kernel;
+use bellini_core::coding::{Body, Coded, Decoder, Encoder, META_BYTES};
 use bellini_core::rng::{Seed, Stream};
+use bytes::{Bytes, BytesMut};
 use machine::{machine, median};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -29,6 +31,7 @@ fn main() {
     ceiling();
     encode();
     repairs();
+    decode();
 }
 
 /// A thing to time: its name, the bytes that one call stands for, and the call.
@@ -232,4 +235,106 @@ fn repairs() {
     for (contender, speed) in contenders.iter().zip(speeds) {
         println!("{:<34} {:>15}", contender.name, shown(speed));
     }
+}
+
+/// A generation of random symbols.
+fn generation(k: usize, stream: &mut Stream) -> Encoder {
+    let mut encoder = Encoder::new();
+    for row in Rows::aligned(k, SYMBOL, STRIDE, stream).all() {
+        let mut meta = [0; META_BYTES];
+        meta.copy_from_slice(&row[..META_BYTES]);
+        encoder.push(Coded { meta, body: Body::Real(Bytes::copy_from_slice(row)) });
+    }
+    encoder
+}
+
+/// Combinations of it by random coefficients, as they come out of packets.
+fn combinations(encoder: &Encoder, count: usize, stream: &mut Stream) -> Vec<(Vec<u8>, Coded)> {
+    let combination = |_| {
+        let coefficients = coefficients(encoder.len(), stream);
+        let mut out = BytesMut::new();
+        encoder.combine(&coefficients, &mut out);
+        let mut meta = [0; META_BYTES];
+        meta.copy_from_slice(&out[..META_BYTES]);
+        (coefficients, Coded { meta, body: Body::Real(out.freeze().slice(META_BYTES..)) })
+    };
+    (0..count).map(combination).collect()
+}
+
+/// Decoders from the first packet to the last symbol, descriptions of symbols included: every symbol from combinations,
+/// and 8 lost symbols of 32 from repairs.
+fn decode() {
+    println!(
+        "{:<34} {}",
+        "decode, GB/s of source payload",
+        SIZES.map(|k| format!("{:>15}", format!("k = {k}"))).concat()
+    );
+    let mut columns = Vec::new();
+    for k in SIZES {
+        let mut stream = Seed(5).stream("rows");
+        let encoder = generation(k, &mut stream);
+        // Some to spare, should the first not be independent.
+        let rows = combinations(&encoder, k + 4, &mut stream);
+        let own = Contender::new("decoder, no symbol as it is".to_owned(), k * SYMBOL, move || {
+            let mut decoder = Decoder::new(k);
+            decoder.set_size(k);
+            for (coefficients, row) in &rows {
+                if decoder.is_complete() {
+                    break;
+                }
+                decoder.push(coefficients, row.clone());
+            }
+            let mut symbols = 0;
+            decoder.recover(|_, symbol| symbols += usize::from(black_box(symbol).body.len() == SYMBOL));
+            assert_eq!(symbols, k, "all symbols are recovered");
+        });
+        columns.push(race(&mut [own, peer_decoder(k)]));
+    }
+    for (i, name) in ["decoder, no symbol as it is", "rlnc"].into_iter().enumerate() {
+        let cells: Vec<String> = columns.iter().map(|column| format!("{:>15}", shown(column[i]))).collect();
+        println!("{name:<34} {}", cells.concat());
+    }
+    let (k, lost) = (32, 8);
+    let mut stream = Seed(6).stream("rows");
+    let encoder = generation(k, &mut stream);
+    let rows = combinations(&encoder, lost + 4, &mut stream);
+    let own = Contender::new(String::new(), k * SYMBOL, || {
+        let mut decoder = Decoder::new(k);
+        decoder.set_size(k);
+        for offset in lost..k {
+            decoder.push_symbol(offset, encoder.symbol(offset).expect("a symbol").clone());
+        }
+        for (coefficients, row) in &rows {
+            if decoder.is_complete() {
+                break;
+            }
+            decoder.push(coefficients, row.clone());
+        }
+        let mut symbols = 0;
+        decoder.recover(|_, symbol| symbols += usize::from(black_box(symbol).body.len() == SYMBOL));
+        assert_eq!(symbols, lost, "all lost symbols are recovered");
+    });
+    let speed = race(&mut [own])[0];
+    println!("{:<34} {:>15}", format!("decoder, {lost} of k = {k} lost"), shown(speed));
+}
+
+/// `rlnc` decoding combinations of symbols of the same size.
+fn peer_decoder(k: usize) -> Contender<'static> {
+    let mut stream = Seed(7).stream("content");
+    let mut content = vec![0; k * SYMBOL - 1];
+    stream.bytes_at(0, &mut content);
+    let encoder = rlnc::full::Encoder::new(content, k).expect("content of k symbols");
+    let mut rng = StdRng::seed_from_u64(8);
+    let pieces: Vec<Vec<u8>> = (0..k + 4).map(|_| encoder.code(&mut rng)).collect();
+    Contender::new("rlnc".to_owned(), k * SYMBOL, move || {
+        let mut decoder = rlnc::full::Decoder::new(SYMBOL, k).expect("a decoder");
+        for piece in &pieces {
+            if decoder.is_already_decoded() {
+                break;
+            }
+            // A dependent piece is told as an error, which is no matter here.
+            let _ = decoder.decode(piece);
+        }
+        black_box(decoder.get_decoded_data().expect("all symbols"));
+    })
 }

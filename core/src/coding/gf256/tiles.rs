@@ -148,6 +148,7 @@ unsafe fn pass<L: Lanes, const T: usize>(
 ///
 /// `PAD`: whether sources may end before the tile does; looking costs registers, so that others go without.
 /// `keep`: whether to add to the targets, and with the row's last tile what the last vectors held at first.
+#[expect(clippy::needless_range_loop, reason = "indices count registers in two arrays at once")]
 #[inline(always)]
 unsafe fn tile<L: Lanes, const T: usize, const N: usize, const PAD: bool>(
     targets: [*mut u8; T],
