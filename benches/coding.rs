@@ -176,7 +176,7 @@ fn encode() {
             let (coefficients, rows, vectors) = (&coefficients[..k], &aligned, &vectors);
             let name = format!("{}, recode (vector, too)", kernel.name());
             contenders.push(Contender::new(name, k * SYMBOL, move || {
-                kernel.combine(&mut out[0], black_box(coefficients), black_box(rows));
+                kernel.combine(out[0], black_box(coefficients), black_box(rows));
                 kernel.combine(&mut out[1][..k], black_box(coefficients), black_box(vectors));
             }));
         }
