@@ -11,8 +11,10 @@ pub mod gf256;
 mod matrix;
 mod meta;
 mod recoder;
+pub mod repair;
 pub mod spec;
 mod symbol;
+pub mod window;
 
 #[cfg(test)]
 mod tests;

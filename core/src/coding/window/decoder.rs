@@ -1,0 +1,432 @@
+//! A sliding window at a destination: what was lost comes out as soon as it is known, or is given up.
+
+use super::row::{Row, Term, add_coefficients};
+use crate::coding::coefficients;
+use crate::coding::recoder::Pushed;
+use crate::coding::symbol::{Coded, real};
+use crate::time::{Duration, Instant};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// What a [`WindowDecoder`] holds at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowLimits {
+    /// A symbol is given up so long after it was first heard of. A repair may combine what is as old as the source's
+    /// latency budget, and come by a slower flow: this is that budget and the difference of the flows' delays.
+    pub latency: Duration,
+    /// Symbols from the oldest to the newest, known or not; at least 255 are held.
+    pub symbols_max: usize,
+    /// Combinations of unknown symbols.
+    pub rows_max: usize,
+    /// Bytes of symbols and combinations.
+    pub bytes_max: usize,
+}
+
+/// What a [`WindowDecoder`] counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowStats {
+    /// Symbols that came out of combinations.
+    pub recovered: u64,
+    /// Repairs that told nothing new, whether at once or when the symbols came that they would have given.
+    pub dependent: u64,
+    /// Symbols that were heard of and never known.
+    pub given_up: u64,
+    /// Packets that were not used: too late, of impossible ids, or with payload of the other kind.
+    pub refused: u64,
+    /// Combinations that were dropped for want of room, or with damaged ones.
+    pub dropped_rows: u64,
+    /// Symbols that came out of combinations and did not fit their check, and combinations that contradict what is known.
+    pub corrupt: u64,
+}
+
+/// Decodes the newest symbols of a session.
+///
+/// Repairs are reduced as they come: first by the symbols that are known, then by each other (Gauss and Jordan), so
+/// that each row begins with an unknown symbol which no other row has. The oldest unknown symbol is in at most one row, and
+/// giving it up takes that row alone.
+#[derive(Clone, Debug)]
+pub struct WindowDecoder {
+    limits: WindowLimits,
+    /// Whether payload is real bytes: as that of the first packet.
+    is_real: Option<bool>,
+    /// Symbols below are over.
+    floor: u64,
+    /// First symbol of a packet from far ahead, which is believed when another comes from there.
+    far: Option<u64>,
+    /// Id of the first slot.
+    base: u64,
+    slots: VecDeque<Slot>,
+    /// By rising first symbol.
+    rows: Vec<Row>,
+    bytes: usize,
+    /// Recovered symbols that were not given out yet.
+    ready: Vec<u64>,
+    stats: WindowStats,
+}
+
+/// A symbol from the oldest that is not given up on.
+#[derive(Clone, Debug)]
+struct Slot {
+    /// When it was first heard of; never falls from one symbol to the next.
+    heard: Instant,
+    known: Option<Coded>,
+}
+
+impl WindowDecoder {
+    /// Returns one that has heard of nothing.
+    #[must_use]
+    pub fn new(limits: WindowLimits) -> Self {
+        let limits = WindowLimits { symbols_max: limits.symbols_max.max(255), ..limits };
+        Self {
+            limits,
+            is_real: None,
+            floor: 0,
+            far: None,
+            base: 0,
+            slots: VecDeque::new(),
+            rows: Vec::new(),
+            bytes: 0,
+            ready: Vec::new(),
+            stats: WindowStats::default(),
+        }
+    }
+
+    /// Takes in a symbol as it is, whose check was tested.
+    pub fn push_systematic(&mut self, now: Instant, symbol: u64, coded: Coded) -> Pushed {
+        if !self.is_own_kind(&coded) || !self.hear(now, symbol, symbol) {
+            self.stats.refused += 1;
+            return Pushed::Refused;
+        }
+        if self.known(symbol).is_some() {
+            return Pushed::Dependent;
+        }
+        self.is_real = Some(coded.body.is_real());
+        self.settle(symbol, coded);
+        self.shrink();
+        Pushed::Innovative
+    }
+
+    /// Takes in the combination of the `size` symbols from `first` on by the coefficients of `seed`
+    /// ([`coefficients::seeded_nonzero`]).
+    pub fn push_repair(&mut self, now: Instant, first: u64, size: u8, seed: u64, coded: &Coded) -> Pushed {
+        let last = first.checked_add(u64::from(size).wrapping_sub(1));
+        let Some(last) = last.filter(|last| *last >= first && self.is_own_kind(coded)) else {
+            self.stats.refused += 1;
+            return Pushed::Refused;
+        };
+        if !self.hear(now, first, last) {
+            self.stats.refused += 1;
+            return Pushed::Refused;
+        }
+        self.is_real = Some(coded.body.is_real());
+        let at = (first - self.base) as usize;
+        if self.slots.range(at..at + usize::from(size)).all(|slot| slot.known.is_some()) {
+            self.stats.dependent += 1;
+            return Pushed::Dependent;
+        }
+        let mut coefficients = vec![0; usize::from(size)];
+        coefficients::seeded_nonzero(seed, &mut coefficients);
+        let pushed = match self.reduced(first, coefficients, coded) {
+            Some(row) => {
+                self.insert(row);
+                Pushed::Innovative
+            }
+            None => {
+                self.stats.dependent += 1;
+                Pushed::Dependent
+            }
+        };
+        self.shrink();
+        pushed
+    }
+
+    /// Gives out the symbols that have become known and had not come as they are, each once, by `take`, which says
+    /// whether the symbol fits its check. One that does not is forgotten, and every combination with it.
+    ///
+    /// The payload may have zeros behind its end.
+    pub fn recover(&mut self, mut take: impl FnMut(u64, &Coded) -> bool) {
+        let ready = core::mem::take(&mut self.ready);
+        for symbol in &ready {
+            let Some(coded) = self.known(*symbol) else { continue };
+            if take(*symbol, coded) {
+                self.stats.recovered += 1;
+                continue;
+            }
+            let bytes = bytes_of(coded);
+            self.bytes -= bytes;
+            self.stats.corrupt += 1;
+            let at = (*symbol - self.base) as usize;
+            self.slots[at].known = None;
+            self.stats.dropped_rows += self.rows.len() as u64;
+            self.bytes -= self.rows.drain(..).map(|row| row.bytes()).sum::<usize>();
+        }
+        self.ready = ready;
+        self.ready.clear();
+    }
+
+    /// Gives up what was first heard of longer ago than the latency.
+    pub fn advance(&mut self, now: Instant) {
+        while let Some(slot) = self.slots.front() {
+            if now.saturating_since(slot.heard) <= self.limits.latency {
+                return;
+            }
+            self.give_up_first();
+        }
+        self.is_real = None;
+    }
+
+    /// Returns when [`advance`](Self::advance) gives up the next unknown symbol: after this time.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let slot = self.slots.iter().find(|slot| slot.known.is_none())?;
+        slot.heard.checked_add(self.limits.latency)
+    }
+
+    /// Returns what was counted.
+    #[must_use]
+    pub fn stats(&self) -> &WindowStats {
+        &self.stats
+    }
+
+    /// Returns the number of independent combinations of unknown symbols.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Returns the bytes of symbols and combinations, those of descriptions included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns the symbols from the oldest to the newest, known or not.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Whether the symbol is known and still held.
+    #[must_use]
+    pub fn has(&self, symbol: u64) -> bool {
+        self.known(symbol).is_some()
+    }
+
+    fn known(&self, symbol: u64) -> Option<&Coded> {
+        let at = symbol.checked_sub(self.base)?;
+        self.slots.get(usize::try_from(at).ok()?)?.known.as_ref()
+    }
+
+    fn is_own_kind(&self, coded: &Coded) -> bool {
+        self.is_real.is_none_or(|is_real| is_real == coded.body.is_real())
+    }
+
+    /// Makes slots for the symbols from `first` to `last`; `false` when one is over, can never have a slot, or is too far
+    /// ahead to be believed at once (as in RFC 3550, A.1).
+    fn hear(&mut self, now: Instant, first: u64, last: u64) -> bool {
+        self.advance(now);
+        let room = self.limits.symbols_max as u64;
+        if first < self.floor || last == u64::MAX {
+            return false;
+        }
+        let is_new = self.slots.is_empty() && self.floor == 0;
+        let newest = self.end().max(self.floor);
+        if !is_new && first.saturating_sub(newest) > room {
+            if self.far.is_none_or(|far| first.abs_diff(far) > room) {
+                self.far = Some(first);
+                return false;
+            }
+            while !self.slots.is_empty() {
+                self.give_up_first();
+            }
+            self.floor = first.saturating_sub(room - 1);
+            self.base = first;
+            self.far = None;
+        } else if self.slots.is_empty() {
+            // What lies between was lost, unless nothing came before.
+            self.base = if is_new { first } else { self.floor };
+        }
+        self.reach_down(now, first) && {
+            self.reach_up(now, last);
+            first >= self.base
+        }
+    }
+
+    /// Makes slots for what comes before the first packet that came, as when flows overtake each other.
+    fn reach_down(&mut self, now: Instant, first: u64) -> bool {
+        if first >= self.base {
+            return true;
+        }
+        if self.end() - first > self.limits.symbols_max as u64 {
+            return false;
+        }
+        let heard = self.slots.front().map_or(now, |slot| slot.heard);
+        for _ in first..self.base {
+            self.slots.push_front(Slot { heard, known: None });
+        }
+        self.base = first;
+        true
+    }
+
+    /// Makes slots up to `last`; the oldest make room.
+    fn reach_up(&mut self, now: Instant, last: u64) {
+        let oldest = (last + 1).saturating_sub(self.limits.symbols_max as u64);
+        while self.base < oldest && !self.slots.is_empty() {
+            self.give_up_first();
+        }
+        if self.base < oldest {
+            self.stats.given_up += oldest - self.base;
+            (self.base, self.floor) = (oldest, oldest);
+        }
+        let heard = self.slots.back().map_or(now, |slot| slot.heard.max(now));
+        while self.end() <= last {
+            self.slots.push_back(Slot { heard, known: None });
+        }
+    }
+
+    /// Returns the end (excluded) of the slots.
+    fn end(&self) -> u64 {
+        self.base + self.slots.len() as u64
+    }
+
+    /// Takes from a combination what is known and what other rows say; `None` when nothing is left of it.
+    fn reduced(&self, first: u64, mut coefficients: Vec<u8>, coded: &Coded) -> Option<Row> {
+        let mut terms = Vec::with_capacity(coefficients.len());
+        let at = (first - self.base) as usize;
+        for (factor, slot) in coefficients.iter_mut().zip(self.slots.range(at..)) {
+            if let Some(known) = &slot.known {
+                terms.push(term(core::mem::take(factor), known));
+            }
+        }
+        // No row has anything of a symbol that another begins with: the order does not matter.
+        let size = coefficients.len();
+        for row in &self.rows {
+            let Some(at) = row.first.checked_sub(first).filter(|at| *at < size as u64) else { continue };
+            let factor = coefficients[at as usize];
+            if factor != 0 {
+                add_coefficients(&mut coefficients, first, factor, row);
+                terms.push(row.term(factor));
+            }
+        }
+        if coefficients.iter().all(|c| *c == 0) {
+            return None;
+        }
+        let mut row = Row::new(first, coefficients, coded, &terms);
+        row.normalise().then_some(row)
+    }
+
+    /// Adds a row that no other's first symbol is in, and takes its own first one from the others.
+    fn insert(&mut self, row: Row) {
+        let at = self.rows.partition_point(|other| other.first < row.first);
+        for other in &mut self.rows[..at] {
+            let factor = other.coefficient(row.first);
+            if factor != 0 {
+                self.bytes -= other.bytes();
+                other.subtract(factor, &row);
+                self.bytes += other.bytes();
+            }
+        }
+        self.bytes += row.bytes();
+        self.rows.insert(at, row);
+        self.find_symbols();
+    }
+
+    /// Makes the symbol known, and takes it from all rows.
+    fn settle(&mut self, symbol: u64, coded: Coded) {
+        let known = term(1, &coded);
+        let mut begun = None;
+        for at in 0..self.rows.len() {
+            let row = &mut self.rows[at];
+            let factor = row.coefficient(symbol);
+            if factor == 0 {
+                continue;
+            }
+            self.bytes -= row.bytes();
+            row.settle(symbol, &Term { factor, ..known });
+            if row.first == symbol {
+                begun = Some(at);
+            } else {
+                self.bytes += row.bytes();
+            }
+        }
+        self.bytes += bytes_of(&coded);
+        let slot = (symbol - self.base) as usize;
+        self.slots[slot].known = Some(coded);
+        // The row that began with it begins with another symbol now, or is empty.
+        if let Some(at) = begun {
+            let mut row = self.rows.remove(at);
+            if row.normalise() {
+                self.insert(row);
+                return;
+            }
+            self.stats.dependent += 1;
+            self.stats.corrupt += u64::from(!row.is_zero());
+        }
+        self.find_symbols();
+    }
+
+    /// Turns rows of one symbol into known symbols. No other row has them.
+    fn find_symbols(&mut self) {
+        let is_real = self.is_real.unwrap_or(false);
+        let mut at = 0;
+        while at < self.rows.len() {
+            if !self.rows[at].is_symbol() {
+                at += 1;
+                continue;
+            }
+            let row = self.rows.remove(at);
+            self.bytes -= row.bytes();
+            let symbol = row.first;
+            let coded = row.into_coded(is_real);
+            self.bytes += bytes_of(&coded);
+            let slot = (symbol - self.base) as usize;
+            self.slots[slot].known = Some(coded);
+            self.ready.push(symbol);
+        }
+    }
+
+    /// Gives up the oldest until the rest fits.
+    fn shrink(&mut self) {
+        while self.rows.len() > self.limits.rows_max {
+            self.drop_first_row();
+        }
+        while self.bytes > self.limits.bytes_max && !self.slots.is_empty() {
+            self.give_up_first();
+        }
+    }
+
+    fn drop_first_row(&mut self) {
+        self.bytes -= self.rows.remove(0).bytes();
+        self.stats.dropped_rows += 1;
+    }
+
+    fn give_up_first(&mut self) {
+        let Some(slot) = self.slots.pop_front() else { return };
+        match slot.known {
+            Some(coded) => self.bytes -= bytes_of(&coded),
+            None => {
+                self.stats.given_up += 1;
+                // No row begins earlier, so that no other has it.
+                if self.rows.first().is_some_and(|row| row.first == self.base) {
+                    self.drop_first_row();
+                }
+            }
+        }
+        self.base += 1;
+        self.floor = self.floor.max(self.base);
+    }
+}
+
+fn term(factor: u8, coded: &Coded) -> Term<'_> {
+    Term { factor, meta: &coded.meta, body: real(&coded.body), len: coded.body.len() }
+}
+
+fn bytes_of(coded: &Coded) -> usize {
+    coded.meta.len() + coded.body.len()
+}
