@@ -127,7 +127,7 @@ impl Node {
         let Some(flows) = &mut source.flows else {
             // As with symbols: what comes by time is lost without a route.
             if !source.content.is_greedy() {
-                coded.next_owed();
+                coded.next_owed(now);
                 return RepairStep::Sent;
             }
             return RepairStep::Blocked;

@@ -3,7 +3,7 @@
 use super::coded::{CodedSink, CodedSinkStats, Taken};
 use super::loss_runs::LossRuns;
 use crate::clock::Estimate;
-use crate::coding::{Body, Coded, Meta};
+use crate::coding::{Body, Coded, Meta, Scheme};
 use crate::content::spec::Content;
 use crate::content::{Arrival, Sink, SinkContext, SinkStats};
 use crate::flow::{Arrived, SymbolWindow};
@@ -42,6 +42,8 @@ pub struct SinkSession {
     pub(crate) receiver: Option<Box<Receiver>>,
     /// What decodes a coded session; made when the first coded packet comes.
     coded: Option<Box<CodedSink>>,
+    /// How it is coded, as far as it was announced.
+    scheme: Option<Scheme>,
     /// Puts the events of a reliable session's deliveries in order.
     pub(crate) order: Option<Box<Order>>,
     /// (packets, bytes, sum of delays) at the last report.
@@ -138,6 +140,7 @@ impl SinkSession {
             measure: spec.measure,
             deliver_events: spec.deliver_events,
             receiver: is_reliable.then(Box::default),
+            scheme: spec.coding.map(|coding| coding.scheme),
             order: (is_reliable && spec.deliver_events).then(|| Box::new(Order::new(dedup_symbols_max))),
             ..Self::unannounced(dedup_symbols_max)
         }
@@ -160,6 +163,7 @@ impl SinkSession {
             loss_runs: LossRuns::default(),
             receiver: None,
             coded: None,
+            scheme: None,
             order: None,
             reported: (0, 0, 0),
         }
@@ -194,10 +198,11 @@ impl SinkSession {
         true
     }
 
-    /// Returns what decodes the session.
-    pub(crate) fn coded_mut(&mut self) -> &mut CodedSink {
+    /// Returns what decodes the session; a window may hold `bytes_max` bytes.
+    pub(crate) fn coded_mut(&mut self, bytes_max: usize) -> &mut CodedSink {
         let slots_max = self.receiver.as_ref().map(|_| self.window.symbols_max());
-        self.coded.get_or_insert_with(|| Box::new(CodedSink::new(slots_max)))
+        let scheme = self.scheme;
+        self.coded.get_or_insert_with(|| Box::new(CodedSink::new(slots_max, scheme, bytes_max)))
     }
 
     /// Returns the bytes that are held for decoding.
@@ -214,7 +219,7 @@ impl SinkSession {
         coded: Coded,
         room: usize,
     ) -> Taken {
-        self.coded_mut();
+        self.coded_mut(room);
         match &mut self.coded {
             Some(sink) => sink.push(generation, row, coded, &self.window, room),
             None => Taken::NoRoom,

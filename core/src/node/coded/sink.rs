@@ -8,7 +8,7 @@ use crate::session::coded::Taken;
 use crate::session::{SinkOutcome, SinkSession};
 use crate::stats::Drop;
 use crate::time::Instant;
-use crate::wire::coding::CodingHeader;
+use crate::wire::coding::{CodedForm, CodingHeader};
 use crate::wire::packet::{PacketFlags, PacketHeader};
 
 impl Node {
@@ -38,11 +38,25 @@ impl Node {
         let symbol_check = row.offset.map(|_| Meta::parse(&row.coded.meta));
         let is_damaged = symbol_check
             .is_some_and(|meta| meta.check != meta.check_of(key, epoch, header.symbol, &row.coded.body));
+        let room = config.bytes_max.saturating_sub(self.coding_bytes.saturating_sub(held));
+        let coded = sink.coded_mut(config.bytes_max);
         let taken = if is_damaged {
-            sink.coded_mut().stats.corrupt_symbols += 1;
+            coded.stats.corrupt_symbols += 1;
             Taken::Corrupt
+        } else if coded.is_window() {
+            match coding.form {
+                CodedForm::Systematic { .. } => {
+                    coded.push_window(now, header.symbol, None, row.coded.clone())
+                }
+                CodedForm::Window { seed } => {
+                    coded.push_window(now, first, Some((coding.size, seed)), row.coded.clone())
+                }
+                _ => Taken::Corrupt,
+            }
+        } else if matches!(coding.form, CodedForm::Window { .. }) {
+            // Nobody said how the session is coded: its symbols come, its repairs are of no use.
+            Taken::Late
         } else {
-            let room = config.bytes_max.saturating_sub(self.coding_bytes.saturating_sub(held));
             let entry = (first, coding.size, coding.is_closed);
             let content = match row.offset {
                 Some(offset) => Ok(offset),
@@ -63,6 +77,7 @@ impl Node {
             (Taken::Innovative, _) => self.stats.absorbed_packets += 1,
             (Taken::Dependent, _) => self.stats.duplicate_packets += 1,
             (Taken::Corrupt, _) => self.stats.drop_packets(Drop::Rejected, 1),
+            (Taken::Late, _) => self.stats.drop_packets(Drop::Late, 1),
             (Taken::NoRoom, _) => self.stats.drop_packets(Drop::TableFull, 1),
         }
         if taken == Taken::Innovative {
@@ -76,7 +91,7 @@ impl Node {
         }
         sink.bound_coded(config.generations_max, config.bytes_max);
         let holds = sink.coded_bytes();
-        let due = if matches!(taken, Taken::Corrupt | Taken::NoRoom) {
+        let due = if matches!(taken, Taken::Corrupt | Taken::NoRoom | Taken::Late) {
             crate::reliable::AckDue::Waiting
         } else {
             sink.on_reliable(now, header, is_innovative, &reliable)

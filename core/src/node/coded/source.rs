@@ -56,7 +56,7 @@ impl Node {
         flow: usize,
     ) {
         let Some(mut coded) = source.coded.take() else { return };
-        if let Some(packet) = coded.next_owed() {
+        if let Some(packet) = coded.next_owed(now) {
             let stamp = self.stamp(source, flow, packet.payload.len() as u32);
             let list = source.flows.take();
             if let Some(list) = &list {
@@ -94,7 +94,7 @@ impl Node {
         stamp: Stamp,
         packet: Repaired,
     ) {
-        let Repaired { first, size, symbol, seed, is_plain, meta, payload } = packet;
+        let Repaired { first, size, symbol, seed, is_window, is_plain, meta, payload } = packet;
         let header = PacketHeader {
             key: self.sessions.get(index).key,
             epoch: source.epoch,
@@ -109,13 +109,14 @@ impl Node {
         };
         let coding = CodingHeader {
             form: match seed {
+                Ok(seed) if is_window => CodedForm::Window { seed },
                 Ok(seed) => CodedForm::Seed { seed },
                 Err(check) => CodedForm::Systematic { check },
             },
             size: size.unwrap_or_else(|| coded.size_max()),
             offset: (symbol - first) as u8,
             is_closed: size.is_some(),
-            is_plain: is_plain || !coded.spec().recode,
+            is_plain: is_plain || coded.is_plain(),
             index: 0,
             sequence: 0,
         };
@@ -148,5 +149,14 @@ pub(in crate::node) fn systematic(coded: &CodedSource, symbol: &Symbol, first: u
     };
     let payload: Payload = symbol.payload.clone();
     let size = coded.closed_size(first);
-    Repaired { first, size, symbol: symbol.id, seed: Err(check), is_plain: false, meta, payload }
+    Repaired {
+        first,
+        size,
+        symbol: symbol.id,
+        seed: Err(check),
+        is_window: false,
+        is_plain: false,
+        meta,
+        payload,
+    }
 }

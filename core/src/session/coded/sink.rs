@@ -1,8 +1,10 @@
 //! A coded session at one of its destinations: generations that are being decoded.
 
-use crate::coding::{Body, Coded, Decoder, Meta, Pushed};
+use crate::coding::window::{WindowDecoder, WindowLimits};
+use crate::coding::{Body, Coded, Decoder, Meta, Pushed, Scheme};
 use crate::flow::SymbolWindow;
 use crate::ids::{Epoch, SessionKey};
+use crate::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -12,6 +14,8 @@ pub struct CodedSink {
     generations: VecDeque<Generation>,
     /// Slots of a reliable session that count as arrived: of each generation as many as the rank.
     slots: Option<SymbolWindow>,
+    /// The newest symbols, under the window scheme.
+    window: Option<Box<WindowDecoder>>,
     /// What was counted.
     pub stats: CodedSinkStats,
 }
@@ -29,6 +33,9 @@ pub struct CodedSinkStats {
     pub corrupt_symbols: u64,
     /// Generations that were given up before they were complete.
     pub given_up_generations: u64,
+    /// Symbols of a window that were given up.
+    #[serde(default)]
+    pub given_up_symbols: u64,
 }
 
 #[derive(Debug)]
@@ -48,13 +55,31 @@ pub enum Taken {
     Corrupt,
     /// There is no room for its generation.
     NoRoom,
+    /// What it is about has been given up.
+    Late,
 }
 
 impl CodedSink {
-    /// Returns the state before the first packet; `slots_max`: of a reliable session the slots that it tells apart.
+    /// Returns the state before the first packet; `slots_max`: of a reliable session the slots that it tells apart;
+    /// `scheme`: that of the session, where it was announced; `bytes_max`: what a window may hold.
     #[must_use]
-    pub fn new(slots_max: Option<usize>) -> Self {
+    pub fn new(slots_max: Option<usize>, scheme: Option<Scheme>, bytes_max: usize) -> Self {
+        let window = match scheme {
+            Some(Scheme::Window { latency, size }) => {
+                let size = usize::from(size);
+                let limits = WindowLimits {
+                    // Flows differ in delay.
+                    latency: latency.saturating_mul(2).max(Duration::from_millis(50)),
+                    symbols_max: 4 * size,
+                    rows_max: size,
+                    bytes_max,
+                };
+                Some(Box::new(WindowDecoder::new(limits)))
+            }
+            _ => None,
+        };
         Self {
+            window,
             generations: VecDeque::new(),
             slots: slots_max.map(SymbolWindow::new),
             stats: CodedSinkStats::default(),
@@ -70,12 +95,50 @@ impl CodedSink {
     /// Returns the bytes that are held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.generations.iter().map(|generation| generation.decoder.bytes()).sum()
+        let window = self.window.as_ref().map_or(0, |window| window.bytes());
+        window + self.generations.iter().map(|generation| generation.decoder.bytes()).sum::<usize>()
+    }
+
+    /// Whether the session is one with a sliding window.
+    #[must_use]
+    pub fn is_window(&self) -> bool {
+        self.window.is_some()
+    }
+
+    /// Takes in a packet of a session with a sliding window: a symbol, or the combination by `seed` of the `size` symbols
+    /// from `first` on.
+    pub fn push_window(
+        &mut self,
+        now: Instant,
+        first: u64,
+        repair: Option<(u8, u64)>,
+        coded: Coded,
+    ) -> Taken {
+        let Some(window) = &mut self.window else { return Taken::Corrupt };
+        let pushed = match repair {
+            None => window.push_systematic(now, first, coded),
+            Some((size, seed)) => window.push_repair(now, first, size, seed, &coded),
+        };
+        self.stats.given_up_symbols = window.stats().given_up;
+        match pushed {
+            Pushed::Innovative => {
+                self.stats.innovative += 1;
+                Taken::Innovative
+            }
+            Pushed::Dependent => {
+                self.stats.dependent += 1;
+                Taken::Dependent
+            }
+            Pushed::Refused => Taken::Late,
+        }
     }
 
     /// The source has started again.
     pub fn turn_epoch(&mut self) {
         self.generations.clear();
+        if let Some(window) = &mut self.window {
+            **window = WindowDecoder::new(*window.limits());
+        }
         if let Some(slots) = &mut self.slots {
             *slots = SymbolWindow::new(slots.symbols_max());
         }
@@ -153,21 +216,35 @@ impl CodedSink {
         first: u64,
         mut take: impl FnMut(u64, Meta, Body),
     ) {
+        if let Some(window) = &mut self.window {
+            let stats = &mut self.stats;
+            window.recover(|symbol, coded| {
+                let body = checked(key, epoch, symbol, coded.clone());
+                let is_right = body.is_some();
+                match body {
+                    Some((meta, body)) => {
+                        stats.recovered_symbols += 1;
+                        take(symbol, meta, body);
+                    }
+                    None => stats.corrupt_symbols += 1,
+                }
+                is_right
+            });
+            return;
+        }
         let Some(at) = self.generations.iter().rposition(|known| known.first == first) else { return };
         let decoder = &mut self.generations[at].decoder;
         let mut corrupt = 0;
         let stats = &mut self.stats;
         decoder.recover(|offset, coded| {
-            let (symbol, meta) = (first + offset as u64, Meta::parse(&coded.meta));
-            let body = match cut(coded.body, meta.len as usize) {
-                Some(body) if meta.check == meta.check_of(key, epoch, symbol, &body) => body,
-                _ => {
-                    corrupt += 1;
-                    return;
+            let symbol = first + offset as u64;
+            match checked(key, epoch, symbol, coded) {
+                Some((meta, body)) => {
+                    stats.recovered_symbols += 1;
+                    take(symbol, meta, body);
                 }
-            };
-            stats.recovered_symbols += 1;
-            take(symbol, meta, body);
+                None => corrupt += 1,
+            }
         });
         if corrupt > 0 {
             self.stats.corrupt_symbols += corrupt;
@@ -204,11 +281,13 @@ fn is_done(known: &SymbolWindow, first: u64, size: u8) -> bool {
     (0..u64::from(size)).all(|offset| first.checked_add(offset).is_none_or(|symbol| known.contains(symbol)))
 }
 
-/// Cuts a recovered payload to its symbol's length; `None`: it is shorter.
-fn cut(body: Body, len: usize) -> Option<Body> {
-    match body {
-        Body::Real(bytes) if len <= bytes.len() => Some(Body::Real(bytes.slice(..len))),
-        Body::Described(longest) if len <= longest as usize => Some(Body::Described(len as u32)),
-        _ => None,
-    }
+/// Returns what belongs to a recovered symbol, and its payload cut to its length, if it fits its check.
+fn checked(key: SessionKey, epoch: Epoch, symbol: u64, coded: Coded) -> Option<(Meta, Body)> {
+    let meta = Meta::parse(&coded.meta);
+    let body = match coded.body {
+        Body::Real(bytes) if meta.len as usize <= bytes.len() => Body::Real(bytes.slice(..meta.len as usize)),
+        Body::Described(longest) if meta.len <= longest => Body::Described(meta.len),
+        _ => return None,
+    };
+    (meta.check == meta.check_of(key, epoch, symbol, &body)).then_some((meta, body))
 }

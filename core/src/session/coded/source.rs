@@ -1,6 +1,8 @@
 //! A coded session at its source: generations, and the repairs that they are owed.
 
-use crate::coding::{Body, Coded, CodingSpec, Encoder, Meta, Repair, Scheme};
+use crate::coding::repair::Repairs;
+use crate::coding::window::WindowEncoder;
+use crate::coding::{Body, Coded, CodingSpec, Encoder, META_BYTES, Meta, Scheme};
 use crate::content::Symbol;
 use crate::ids::{Epoch, SessionKey};
 use crate::payload::{self, Payload};
@@ -25,10 +27,10 @@ pub struct CodedSource {
     stream: Stream,
     /// Generations that may still be combined, oldest first; at most the last is open.
     generations: VecDeque<Generation>,
-    /// Symbols that a generation's repairs do not come out even on.
-    carry: f64,
-    /// Repairs for each symbol now.
-    pub rate: f64,
+    /// Says how many repairs are owed.
+    pub repairs: Repairs,
+    /// The newest symbols, under the window scheme.
+    window: Option<Window>,
     is_reliable: bool,
     /// What was counted.
     pub stats: CodedSourceStats,
@@ -60,6 +62,16 @@ struct Generation {
     newest: Instant,
 }
 
+#[derive(Debug)]
+struct Window {
+    encoder: WindowEncoder,
+    size: u8,
+    /// Combinations that are still to be sent.
+    owed: usize,
+    /// Payload bytes of the newest symbol, and when it came to be.
+    newest: (u32, Instant),
+}
+
 /// A packet of a generation that is not a symbol's first.
 #[derive(Clone, Debug)]
 pub struct Repaired {
@@ -69,8 +81,10 @@ pub struct Repaired {
     pub size: Option<u8>,
     /// The packet's symbol or slot.
     pub symbol: u64,
-    /// The seed of a combination; `None`: the symbol as it is, with this check.
+    /// The seed of a combination; an error: the symbol as it is, with this check.
     pub seed: Result<u64, u64>,
+    /// Whether it combines a sliding window.
+    pub is_window: bool,
     /// Whether relays pass it on as it is.
     pub is_plain: bool,
     /// The symbol's description; of a combination only the time of its newest symbol counts.
@@ -83,9 +97,14 @@ impl CodedSource {
     /// Returns the state before the first symbol.
     #[must_use]
     pub fn new(spec: CodingSpec, key: SessionKey, epoch: Epoch, seed: Seed, is_reliable: bool) -> Self {
-        let rate = match spec.repair {
-            Repair::Fixed(rate) => rate,
-            Repair::Adaptive { .. } => 0.0,
+        let window = match spec.scheme {
+            Scheme::Window { latency, size } => Some(Window {
+                encoder: WindowEncoder::new(size.max(1), latency),
+                size: size.max(1),
+                owed: 0,
+                newest: (0, Instant::ZERO),
+            }),
+            Scheme::Generation { .. } => None,
         };
         Self {
             spec,
@@ -94,8 +113,8 @@ impl CodedSource {
             seed,
             stream: seed.stream_of(format_args!("session:{key}:{epoch}:coding")),
             generations: VecDeque::new(),
-            carry: 0.0,
-            rate,
+            repairs: Repairs::new(spec.repair),
+            window,
             is_reliable,
             stats: CodedSourceStats::default(),
         }
@@ -144,6 +163,12 @@ impl CodedSource {
             check: 0,
         };
         meta.check = meta.check_of(self.key, self.epoch, symbol.id, &body);
+        if let Some(window) = &mut self.window {
+            window.encoder.push(symbol.id, symbol.timestamp, Coded { meta: meta.emit(), body });
+            window.owed += self.repairs.after_symbol(usize::from(window.size));
+            window.newest = (symbol.len, symbol.timestamp);
+            return (symbol.id, meta.check);
+        }
         if self.open().is_none() {
             self.generations.push_back(Generation {
                 first: symbol.id,
@@ -170,16 +195,14 @@ impl CodedSource {
     /// Closes the open generation, if there is one: it is owed its repairs. Returns whether there was.
     pub fn close(&mut self) -> bool {
         let is_systematic = self.is_systematic();
-        let (rate, is_reliable) = (self.rate, self.is_reliable);
+        let is_reliable = self.is_reliable;
         let Some(generation) = self.generations.back_mut().filter(|newest| !newest.is_closed) else {
             return false;
         };
         generation.is_closed = true;
         let size = generation.encoder.len();
-        self.carry += rate * size as f64;
-        let whole = libm::floor(self.carry);
-        self.carry -= whole;
-        generation.owed = whole as u32 + if is_systematic { 0 } else { size as u32 };
+        let repairs = self.repairs.close(size) + if is_systematic { 0 } else { size };
+        generation.owed = repairs as u32;
         self.stats.generations += 1;
         if !is_reliable {
             // Nobody asks again for what is owed nothing.
@@ -210,13 +233,34 @@ impl CodedSource {
     /// Returns the largest payload of the repair that is owed next, in bytes with what opens it; `None`: none is owed.
     #[must_use]
     pub fn owed_bytes(&self) -> Option<usize> {
+        if let Some(window) = &self.window {
+            return (window.owed > 0).then_some(META_BYTES + window.newest.0 as usize);
+        }
         let generation = self.generations.iter().find(|generation| generation.owed > 0)?;
         let len = (0..generation.encoder.len()).filter_map(|at| generation.encoder.symbol(at));
-        Some(crate::coding::META_BYTES + len.map(|symbol| symbol.body.len()).max().unwrap_or(0))
+        Some(META_BYTES + len.map(|symbol| symbol.body.len()).max().unwrap_or(0))
     }
 
     /// Makes the repair that is owed next.
-    pub fn next_owed(&mut self) -> Option<Repaired> {
+    pub fn next_owed(&mut self, now: Instant) -> Option<Repaired> {
+        if let Some(window) = &mut self.window {
+            window.owed = window.owed.checked_sub(1)?;
+            let (seed, mut out) = (self.stream.next_u64(), BytesMut::new());
+            let repair = window.encoder.repair(now, seed, &mut out)?;
+            self.stats.repairs += 1;
+            let last = repair.first + u64::from(repair.size) - 1;
+            let meta = Meta { timestamp_ns: window.newest.1.as_nanos(), count: 1, ..Meta::default() };
+            return Some(Repaired {
+                first: repair.first,
+                size: Some(repair.size),
+                symbol: last,
+                seed: Ok(seed),
+                is_window: true,
+                is_plain: true,
+                meta,
+                payload: payload_of(out, repair.len),
+            });
+        }
         let at = self.generations.iter().position(|generation| generation.owed > 0)?;
         let generation = &mut self.generations[at];
         generation.owed -= 1;
@@ -258,7 +302,16 @@ impl CodedSource {
         };
         let size = generation.is_closed.then_some(size as u8);
         let (first, is_plain) = (generation.first, is_spoilt);
-        Some(Repaired { first, size, symbol: symbol_id, seed: Err(meta.check), is_plain, meta, payload })
+        Some(Repaired {
+            first,
+            size,
+            symbol: symbol_id,
+            seed: Err(meta.check),
+            is_window: false,
+            is_plain,
+            meta,
+            payload,
+        })
     }
 
     /// Somebody begins in the middle of the open generation, who could not use its combinations.
@@ -281,7 +334,6 @@ impl CodedSource {
     /// Content begins anew with symbol 0.
     pub fn rewind(&mut self) {
         self.generations.clear();
-        self.carry = 0.0;
     }
 
     /// Returns the bytes that are held for combinations.
@@ -300,6 +352,12 @@ impl CodedSource {
         }
     }
 
+    /// Whether relays pass everything on as it is.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        !self.spec.recode || self.window.is_some()
+    }
+
     fn open(&self) -> Option<&Generation> {
         self.generations.back().filter(|newest| !newest.is_closed)
     }
@@ -310,10 +368,17 @@ fn combine(generation: &mut Generation, slot: u64, seed: u64) -> Repaired {
     generation.sent = generation.sent.saturating_add(1);
     let mut out = BytesMut::new();
     let len = generation.encoder.combine_seeded(seed, &mut out);
-    let is_real = out.len() > crate::coding::META_BYTES;
-    let head = out.freeze();
-    let payload = if is_real { Payload::Bytes(head) } else { Payload::Coded { head, body_len: len as u32 } };
+    let payload = payload_of(out, len);
     let meta = Meta { timestamp_ns: generation.newest.as_nanos(), count: 1, ..Meta::default() };
     let size = Some(generation.encoder.len() as u8);
-    Repaired { first: generation.first, size, symbol: slot, seed: Ok(seed), is_plain: false, meta, payload }
+    let (first, is_window, is_plain) = (generation.first, false, false);
+    Repaired { first, size, symbol: slot, seed: Ok(seed), is_window, is_plain, meta, payload }
+}
+
+/// Returns the payload of a combination that an encoder wrote: real, if there is more than the combined block, or if
+/// there is no more.
+fn payload_of(out: BytesMut, len: usize) -> Payload {
+    let is_real = out.len() == META_BYTES + len;
+    let head = out.freeze();
+    if is_real { Payload::Bytes(head) } else { Payload::Coded { head, body_len: len as u32 } }
 }
