@@ -3,7 +3,7 @@
 use bellini_core::ids::{ConferenceId, Epoch, FlowId, Incarnation, NodeId, SessionKey};
 use bellini_core::io::HopKind;
 use bellini_core::route::Route;
-use bellini_core::wire::acknowledgement::{Acknowledgement, FlowCount, Ranges};
+use bellini_core::wire::acknowledgement::{Acknowledgement, FlowCount, Ranges, Rank, RankEntry};
 use bellini_core::wire::control::InstallFlow;
 use bellini_core::wire::hello::{Echo, HELLO_BYTES};
 use bellini_core::wire::{
@@ -95,6 +95,12 @@ fn acknowledgements_are_shown() {
     let mut bytes = Vec::new();
     Acknowledgement::Ranges(ack).emit_into(&mut bytes);
     is_shown("acknowledgement", &bytes);
+    let mut rank = Rank::new(node(9), Incarnation(2));
+    assert!(rank.push(RankEntry { first: 64, size: 32, arrived: 35, rank: 32 }));
+    assert!(rank.push(RankEntry { first: 96, size: 0, arrived: 7, rank: 7 }));
+    bytes.clear();
+    Acknowledgement::Rank(rank).emit_into(&mut bytes);
+    is_shown("acknowledgement by rank", &bytes);
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! Acknowledgements of sessions: the payload of packets that carry
-//! [`PacketFlags::ACKNOWLEDGEMENT`](super::packet::PacketFlags::ACKNOWLEDGEMENT), from a destination to the source.
+//! Which symbols of a reliable session have arrived, in few bytes.
 //!
 //! ```text
 //!  0       1       2       3       4       5       6       7
@@ -22,10 +21,11 @@
 //! bits 10, as many symbols as the other bits say have arrived; 11, as many have not. So a burst and a comb, as flows
 //! of different delays leave it, are both short (the word-aligned hybrid code of bitmap indices: Wu, Otoo and
 //! Shoshani 2006). Bit 0 of the bits says that words are left out for want of room; without it, nothing behind the
-//! last has arrived. Tag 2 is kept for ranks of coded generations.
+//! last has arrived.
 
-use super::WireError;
+use super::{TAG_RANGES, be16, be32, be64};
 use crate::ids::{FlowId, Incarnation, NodeId};
+use crate::wire::WireError;
 
 /// Flows that one acknowledgement counts, at most.
 pub const ACK_FLOWS_MAX: usize = 8;
@@ -46,16 +46,7 @@ const RUN: u16 = 1 << 15;
 const RUN_OF_MISSING: u16 = 1 << 14;
 /// Longest run of one word.
 const RUN_MAX: u64 = (RUN_OF_MISSING - 1) as u64;
-const TAG_RANGES: u8 = 1;
 const BIT_CUT: u8 = 1 << 0;
-
-/// What a destination says has arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Acknowledgement {
-    /// Symbols by ranges of their ids.
-    Ranges(Ranges),
-}
 
 /// Symbols that arrived, and counts of each flow's packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,18 +182,12 @@ impl Ranges {
     }
 }
 
-impl Acknowledgement {
-    /// Reads an acknowledgement, which must fill `bytes`.
-    ///
-    /// # Errors
-    /// When bytes are missing or left over, or a field has a value that none may have.
-    pub fn parse(bytes: &[u8]) -> Result<Self, WireError> {
+impl Ranges {
+    /// Reads what is behind the tag, which is there too.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, WireError> {
         let truncated = |need| WireError::Truncated { need, got: bytes.len() };
         let (head, rest) =
             bytes.split_first_chunk::<ACK_HEADER_BYTES>().ok_or_else(|| truncated(ACK_HEADER_BYTES))?;
-        if head[0] != TAG_RANGES {
-            return Err(WireError::BadField("acknowledgement"));
-        }
         let (flows, words) = (usize::from(head[2]), usize::from(head[3]));
         if flows > ACK_FLOWS_MAX || words > ACK_WORDS_MAX {
             return Err(WireError::BadField("acknowledgement"));
@@ -229,30 +214,29 @@ impl Acknowledgement {
             ack.told_to = told_to.ok_or(WireError::BadField("words"))?;
         }
         ack.words_len = head[3];
-        Ok(Self::Ranges(ack))
+        Ok(ack)
     }
 
-    /// Appends the acknowledgement to `out`: at most [`ACK_BYTES_MAX`] bytes.
-    pub fn emit_into(&self, out: &mut impl bytes::BufMut) {
-        let Self::Ranges(ack) = self;
+    /// Appends it to `out`, from the tag on.
+    pub(super) fn emit_into(&self, out: &mut impl bytes::BufMut) {
         out.put_u8(TAG_RANGES);
-        out.put_u8(if ack.is_cut { BIT_CUT } else { 0 });
-        out.put_u8(ack.flows_len);
-        out.put_u8(ack.words_len);
-        out.put_u32(ack.node.get());
-        out.put_u32(ack.incarnation.0);
-        out.put_u32(ack.span);
-        out.put_u32(ack.duplicates);
+        out.put_u8(if self.is_cut { BIT_CUT } else { 0 });
+        out.put_u8(self.flows_len);
+        out.put_u8(self.words_len);
+        out.put_u32(self.node.get());
+        out.put_u32(self.incarnation.0);
+        out.put_u32(self.span);
+        out.put_u32(self.duplicates);
         // A destination's words begin within its span.
-        out.put_u32((ack.from - ack.cumulative).min(u64::from(u32::MAX)) as u32);
-        out.put_u64(ack.cumulative);
-        for flow in ack.flows() {
+        out.put_u32((self.from - self.cumulative).min(u64::from(u32::MAX)) as u32);
+        out.put_u64(self.cumulative);
+        for flow in self.flows() {
             out.put_u16(flow.flow.0);
             out.put_u32(flow.received);
             out.put_u64(flow.highest);
             out.put_u32(flow.hold_us);
         }
-        for word in &ack.words[..usize::from(ack.words_len)] {
+        for word in &self.words[..usize::from(self.words_len)] {
             out.put_u16(*word);
         }
     }
@@ -293,21 +277,10 @@ impl Iterator for Runs {
     }
 }
 
-fn be16(bytes: &[u8], at: usize) -> u16 {
-    u16::from_be_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn be32(bytes: &[u8], at: usize) -> u32 {
-    u32::from(be16(bytes, at)) << 16 | u32::from(be16(bytes, at + 2))
-}
-
-fn be64(bytes: &[u8], at: usize) -> u64 {
-    u64::from(be32(bytes, at)) << 32 | u64::from(be32(bytes, at + 4))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::acknowledgement::Acknowledgement;
     use crate::wire::testing::{hex, runner};
     use proptest::prelude::*;
 
@@ -371,7 +344,7 @@ mod tests {
     /// Aim: bytes from anywhere are refused or read, never more; what is read is written the same.
     #[test]
     fn any_bytes_are_refused_or_make_round_trips() {
-        let header = (0_u8..3, any::<u8>(), 0_u8..10, 0_u8..100);
+        let header = (1_u8..2, any::<u8>(), 0_u8..10, 0_u8..100);
         let anything = (header, proptest::collection::vec(any::<u8>(), 0..400));
         runner(4_000)
             .run(&anything, |((tag, bits, flows, words), mut bytes)| {
@@ -385,7 +358,7 @@ mod tests {
                     let mut out = Vec::new();
                     ack.emit_into(&mut out);
                     prop_assert_eq!(out, bytes);
-                    let Acknowledgement::Ranges(ack) = ack;
+                    let Acknowledgement::Ranges(ack) = ack else { panic!("tag 1 is ranges") };
                     let mut behind = ack.from;
                     for (first, end) in ack.runs() {
                         prop_assert!(behind <= first && first < end && end <= ack.told_to());
