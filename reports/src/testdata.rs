@@ -184,6 +184,7 @@ fn add_session(run: &mut Run, noise: &mut Noise, index: u32, shape: Shape, nodes
         coding: None,
         delivery: "best-effort".into(),
         repeated_packets: None,
+        repair_packets: None,
         offered_mbps: Some(rate),
         destinations,
         flows: vec![

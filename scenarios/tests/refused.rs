@@ -83,7 +83,7 @@ fn shown_as_rustc_shows_it() {
    |
    = at: conferences[0].sessions[0].stopp
    = help: did you mean "stop"?
-   = help: known keys: id, name, source, destinations, transport, delivery, content, symbol_bytes, start, stop, routing, assignment, and 1 more
+   = help: known keys: id, name, source, destinations, transport, delivery, coding, content, symbol_bytes, start, stop, routing, and 2 more
 
 1 error, 0 warnings; nothing was started."#;
     assert_eq!(found.to_string(), expected);
@@ -635,9 +635,29 @@ fn e0704_node_on_both_sides() {
     refuse_with(fault, "E0704", &["n2 is on both sides"]);
 }
 
+/// Aim: what cannot be coded as asked is refused with what would be right.
 #[test]
-fn e0801_not_in_this_version() {
-    refuse("\"source\"", "\"coding\": {}, \"source\"", "E0801", &["packets are not coded yet"]);
+fn coding_that_cannot_be() {
+    let coded = |coding: &str| format!("\"coding\": {coding}, \"source\"");
+    let refuse = |coding: &str, code: &str, parts: &[&str]| refuse("\"source\"", &coded(coding), code, parts);
+    refuse("\"rlcn\"", "E0208", &["rlnc"]);
+    refuse("{\"generation\": 7}", "E0206", &["from 8 to 255, not 7"]);
+    refuse("{\"generation\": 256}", "E0206", &["from 8 to 255, not 256"]);
+    refuse("{\"repair\": 5}", "E0206", &["from 0 to 4, not 5"]);
+    refuse("{\"generaton\": 32}", "E0201", &["did you mean \"generation\""]);
+    refuse(
+        "{\"scheme\": \"window\", \"generation\": 32}",
+        "E0608",
+        &["means nothing under the scheme \"window\""],
+    );
+    refuse("{\"window\": 32}", "E0608", &["means nothing under the scheme \"generation\""]);
+    let reliable = "\"window\", \"delivery\": \"reliable\"";
+    refuse(reliable, "E0607", &["a reliable session cannot be coded by a sliding window", "use \"rlnc\""]);
+    let reliable = "{\"repair\": \"adaptive\"}, \"delivery\": \"reliable\"";
+    refuse(reliable, "E0608", &["repairs of a reliable session are not adaptive"]);
+    let text = GOOD.replacen("\"source\"", &coded("{\"generation\": 255}"), 1);
+    let error = parse_str("bad.json", &text, &LoadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("E0412") && error.contains("use \"symbol_bytes\": \"1067 B\" or less"), "{error}");
 }
 
 #[test]

@@ -15,6 +15,10 @@ use bellini_scenarios::conduct::{
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Testbed for World<'_> {
+    fn has_real_bytes(&self) -> bool {
+        false
+    }
+
     fn now(&self) -> Instant {
         self.now
     }

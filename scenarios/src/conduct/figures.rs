@@ -192,7 +192,7 @@ impl SessionCounts {
     pub fn of(entry: &SessionEntry) -> Self {
         // Only what a destination was set up for counts.
         let sink = entry.sink.as_ref().filter(|sink| sink.content_stats().is_some());
-        Self { key: entry.key, source: SourceCounts::of(entry), sink: sink.map(|sink| sink.stats) }
+        Self { key: entry.key, source: SourceCounts::of(entry), sink: sink.map(|sink| sink.counted()) }
     }
 }
 

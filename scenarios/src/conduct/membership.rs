@@ -4,8 +4,9 @@ use super::conductor::Conductor;
 use super::error::ConductError;
 use super::observer::Observer;
 use super::testbed::Testbed;
-use crate::model::{FlowDraw, Membership};
+use crate::model::{FlowDraw, Membership, Session};
 use crate::record::kind;
+use bellini_core::coding::CodingSpec;
 use bellini_core::ids::{Epoch, NodeId, SessionKey};
 use bellini_core::io::{Command, CommandError, DrawMode, SessionSpec, SinkSpec};
 use bellini_core::wire::control::ControlBody;
@@ -36,7 +37,7 @@ impl Conductor<'_> {
             symbol_bytes: session.spec.symbol_bytes,
             hop_kind: session.spec.transport.hop_kind(),
             delivery: session.spec.delivery.of_session(),
-            coding: None,
+            coding: coding(bed, session.spec),
             start: bed.local(source, start),
             stop: bed.local(source, roster.zero + session.spec.stop),
             measure: roster.measure(bed, source),
@@ -73,7 +74,7 @@ impl Conductor<'_> {
             content: session.spec.content.clone(),
             symbol_bytes: session.spec.symbol_bytes,
             delivery: session.spec.delivery.of_session(),
-            coding: None,
+            coding: coding(bed, session.spec),
             start: bed.local(source, roster.zero + session.spec.start),
             stop: bed.local(source, roster.zero + session.spec.stop),
             measure,
@@ -175,4 +176,11 @@ fn correct_clock(bed: &mut dyn Testbed, key: SessionKey, source: u32, sink: u32)
     if let Some(ahead_ns) = bed.clock_ahead_ns(source, sink) {
         let _ = bed.command(sink, Command::ClockCorrection { session: key, ahead_ns });
     }
+}
+
+/// Returns how a session is coded on this testbed.
+fn coding(bed: &dyn Testbed, session: &Session) -> Option<CodingSpec> {
+    session
+        .coding
+        .map(|coding| CodingSpec { real_bytes: coding.real_bytes || bed.has_real_bytes(), ..coding })
 }

@@ -5,6 +5,7 @@ use bellini_core::content::{SinkStats, SourceStats};
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::reliable::SenderStats;
 use bellini_core::route::Route;
+use bellini_core::session::coded::CodedSourceStats;
 use bellini_core::session::{SessionEntry, SinkSessionStats};
 use bellini_core::stats::Histogram;
 use bellini_core::time::Instant;
@@ -47,6 +48,9 @@ pub struct SourceTally {
     /// What reliable delivery took.
     #[serde(default)]
     pub reliable: SenderStats,
+    /// What coding took.
+    #[serde(default)]
+    pub coded: CodedSourceStats,
     /// Packets by route, in order of first use, with the share that the route had last.
     pub flows: Vec<(Route, f64, u64)>,
 }
@@ -75,6 +79,7 @@ impl SourceTally {
             bytes: source.stats.bytes,
             unrouted: source.stats.unrouted_symbols,
             reliable: source.counted().reliable,
+            coded: source.counted().coded,
             flows: Vec::new(),
         };
         for (route, packets) in &source.retired {
@@ -102,6 +107,7 @@ impl SourceTally {
         self.bytes += later.bytes;
         self.unrouted += later.unrouted;
         self.reliable.add(&later.reliable);
+        self.coded.add(&later.coded);
         for (route, share, packets) in &later.flows {
             self.add_flow(route, *share, *packets);
         }
@@ -128,7 +134,7 @@ impl SinkTally {
         let sink = entry.sink.as_ref()?;
         let content = sink.content_stats()?;
         let loss_runs = sink.loss_run_lengths();
-        Some(Self { stats: sink.stats, delays: sink.delays.clone(), loss_runs, content: Some(content) })
+        Some(Self { stats: sink.counted(), delays: sink.delays.clone(), loss_runs, content: Some(content) })
     }
 
     /// Adds what a later process, or a later stay, counted.
@@ -147,6 +153,7 @@ impl SinkTally {
         own.acks += more.acks;
         own.wayless_acks += more.wayless_acks;
         own.unordered_packets += more.unordered_packets;
+        own.coded.add(&more.coded);
         own.delay_error_ns_max = own.delay_error_ns_max.max(more.delay_error_ns_max);
         self.delays.merge(&later.delays);
         self.loss_runs.merge(&later.loss_runs);

@@ -41,6 +41,9 @@ pub trait Testbed {
     /// same, or where nobody knows.
     fn clock_ahead_ns(&self, source: u32, sink: u32) -> Option<i64>;
 
+    /// Whether packets carry their bytes, and not only descriptions.
+    fn has_real_bytes(&self) -> bool;
+
     /// Whether a node's process runs.
     fn node_is_up(&self, node: u32) -> bool;
 

@@ -4,6 +4,7 @@ use super::Object;
 use crate::data::traces;
 use crate::model::{Conference, FlowDraw, Membership, Session, StaticFlow};
 use crate::units::{format_rate, format_time};
+use bellini_core::coding::{CodingSpec, Repair, Scheme};
 use bellini_core::content::spec::{Content, FrameTrace, Period, Playout, PlayoutMode, SizeDistribution};
 use bellini_core::ids::NodeId;
 use serde_json::{Value, json};
@@ -41,6 +42,7 @@ fn session(session: &Session) -> Value {
     all.put("destinations", session.destinations.iter().map(|node| node.get()).collect::<Vec<_>>());
     all.put("transport", session.transport.word());
     all.put("delivery", session.delivery.word());
+    all.put_some("coding", session.coding.as_ref().map(coding));
     all.put("content", content(&session.content));
     all.size("symbol_bytes", u64::from(session.symbol_bytes));
     all.time("start", session.start);
@@ -59,6 +61,33 @@ fn session(session: &Session) -> Value {
             FlowDraw::Stride => "stride",
         },
     );
+    all.done()
+}
+
+fn coding(coding: &CodingSpec) -> Value {
+    let mut all = Object::default();
+    match coding.scheme {
+        Scheme::Generation { size, systematic, latency } => {
+            all.put("scheme", "generation");
+            all.put("generation", size);
+            all.put("systematic", systematic);
+            all.put_some("latency", latency.map(format_time));
+        }
+        Scheme::Window { latency, size } => {
+            all.put("scheme", "window");
+            all.put("window", size);
+            all.time("latency", latency);
+        }
+    }
+    match coding.repair {
+        Repair::Fixed(share) => all.put("repair", share),
+        Repair::Adaptive { max } => {
+            all.put("repair", "adaptive");
+            all.put("repair_max", max);
+        }
+    }
+    all.put("recode", coding.recode);
+    all.put("real_bytes", coding.real_bytes);
     all.done()
 }
 

@@ -1,5 +1,6 @@
 //! Conferences and their sessions.
 
+use bellini_core::coding::CodingSpec;
 use bellini_core::content::spec::Content;
 use bellini_core::ids::{ConferenceId, NodeId, SessionId};
 use bellini_core::io::HopKind;
@@ -66,6 +67,8 @@ pub struct Session {
     pub transport: Transport,
     /// What is promised.
     pub delivery: Delivery,
+    /// How its packets are coded; `None`: not.
+    pub coding: Option<CodingSpec>,
     /// What it carries.
     pub content: Content,
     /// Largest payload of one symbol, in bytes.

@@ -184,6 +184,9 @@ pub struct SessionSummary {
     /// Packets with symbols that had been sent before, of the whole run; `None` when nothing is repeated.
     #[serde(default)]
     pub repeated_packets: Option<u64>,
+    /// Combinations that the source sent, of the whole run; `None` when nothing is coded.
+    #[serde(default)]
+    pub repair_packets: Option<u64>,
     /// Rate of the payload that the source offered in the measuring window.
     #[serde(serialize_with = "round::option")]
     pub offered_mbps: Option<f64>,
@@ -218,6 +221,15 @@ pub struct DestinationSummary {
     pub lost_packets: u64,
     /// Symbols that were still under way when the run ended.
     pub in_flight_packets: u64,
+    /// Symbols that came out of combinations, of the whole run; `None` here and below when nothing is coded.
+    #[serde(default)]
+    pub recovered_symbols: Option<u64>,
+    /// Coded packets that told nothing new.
+    #[serde(default)]
+    pub dependent_packets: Option<u64>,
+    /// Coded packets and symbols that were damaged, or spoilt by damaged ones; nothing of them was delivered.
+    #[serde(default)]
+    pub corrupt_packets: Option<u64>,
     /// Rate of delivered payload, each symbol once.
     #[serde(serialize_with = "round::option")]
     pub goodput_mbps: Option<f64>,
@@ -394,6 +406,9 @@ pub struct NodeSummary {
     pub forwarded_packets: u64,
     /// Symbols handed to local sinks, each once.
     pub delivered_packets: u64,
+    /// Packets made by recoding; those taken up for it are not among those forwarded.
+    #[serde(default)]
+    pub recoded_packets: u64,
     /// Packets that feeders dropped because a queue was full.
     pub overflow_drops: u64,
     /// Received packets refused because they are malformed, stale or not for this node.

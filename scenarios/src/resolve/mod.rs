@@ -2,6 +2,7 @@
 //! noted.
 
 mod churn;
+mod coding;
 mod content;
 mod cross;
 mod faults;

@@ -63,7 +63,7 @@ pub(crate) fn expand(
             }
             for session in &conference.sessions {
                 let place = tree.get("routing").map_or(tree.span, |tree| tree.span);
-                let wanted = (session.source, &session.destinations[..], session.symbol_bytes);
+                let wanted = (session.source, &session.destinations[..], (session.symbol_bytes, 0));
                 reach.check(&population.common.routing, wanted, place, network, sink);
                 population.common.check_rate(tree, session.source, network, sink);
             }
@@ -202,6 +202,7 @@ impl Population {
             destinations,
             transport: common.transport,
             delivery: common.delivery,
+            coding: common.coding,
             content: common.content,
             symbol_bytes: common.symbol_bytes,
             start,

@@ -1,6 +1,7 @@
 //! Conferences and their sessions.
 
 use super::churn::{SessionNames, check_churn, churn, session_id};
+use super::coding::{coding, coding_bytes};
 use super::content::content;
 use super::flows::{assignment, flows};
 use super::policies::{Policies, PolicyText};
@@ -14,6 +15,7 @@ use crate::model::{
 use crate::parse::sink::{Sink, nearest};
 use crate::parse::tree::{Json, Span, Tree};
 use crate::units::format_time;
+use bellini_core::coding::CodingSpec;
 use bellini_core::content::spec::Content;
 use bellini_core::ids::{ConferenceId, NodeId};
 use bellini_core::reliable::DESTINATIONS_MAX;
@@ -28,6 +30,7 @@ const SYMBOL_BYTES_DEFAULT: u64 = 1_200;
 pub(crate) struct Common {
     pub(crate) transport: Transport,
     pub(crate) delivery: Delivery,
+    pub(crate) coding: Option<CodingSpec>,
     pub(crate) content: Content,
     pub(crate) symbol_bytes: u32,
     pub(crate) routing: PolicyText,
@@ -39,6 +42,7 @@ pub(crate) struct Common {
 pub(crate) struct Draft {
     transport: Option<Transport>,
     delivery: Option<Delivery>,
+    coding: Option<Option<CodingSpec>>,
     content: Option<Content>,
     symbol_bytes: Option<u32>,
     routing: Option<PolicyText>,
@@ -50,9 +54,11 @@ impl Draft {
     /// Reads the keys that sessions and populations share; every one is looked at.
     pub(crate) fn read(tree: &Tree, policies: &Policies, sink: &mut Sink) -> Self {
         let symbol_bytes = size_or(tree, "symbol_bytes", SYMBOL_BYTES_DEFAULT);
+        let delivery = delivery(tree, sink);
         Self {
             transport: transport(tree, sink),
-            delivery: delivery(tree, sink),
+            delivery,
+            coding: coding(tree, delivery, sink),
             content: tree.get("content").and_then(|tree| content(tree, sink)),
             symbol_bytes: symbol_bytes.and_then(|bytes| u32::try_from(bytes).ok()),
             routing: tree.get("routing").and_then(|tree| policies.routing(tree, sink)),
@@ -69,6 +75,7 @@ impl Draft {
         Some(Common {
             transport: self.transport?,
             delivery: self.delivery?,
+            coding: self.coding?,
             content: self.content?,
             symbol_bytes: self.symbol_bytes?,
             routing: self.routing?,
@@ -252,6 +259,7 @@ impl Reader<'_, '_> {
             destinations,
             transport: common.transport,
             delivery: common.delivery,
+            coding: common.coding,
             content: common.content,
             symbol_bytes: common.symbol_bytes,
             start,
@@ -272,15 +280,16 @@ impl Reader<'_, '_> {
     ) -> Option<Vec<StaticFlow>> {
         let (routing, written) = (draft.routing.as_ref()?, tree.get("routing")?);
         let symbol_bytes = draft.symbol_bytes.unwrap_or(1);
+        let coding_bytes = coding_bytes(draft.coding.as_ref().and_then(Option::as_ref));
         if routing.policy != "static" {
             let wanted: Vec<NodeId> = members.iter().copied().collect();
-            let wanted = (source, &wanted[..], symbol_bytes);
+            let wanted = (source, &wanted[..], (symbol_bytes, coding_bytes));
             self.reach.check(routing, wanted, written.span, self.network, self.sink);
             return Some(Vec::new());
         }
         let names = self.network.names;
         let links = self.network.links;
-        let setting = Setting { names, links, source, destinations, members, symbol_bytes };
+        let setting = Setting { names, links, source, destinations, members, symbol_bytes, coding_bytes };
         flows(written, session, &setting, self.sink)
     }
 

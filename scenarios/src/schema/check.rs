@@ -45,10 +45,6 @@ pub(crate) fn check(tree: &Tree, kind: &Kind, name: &str, sink: &mut Sink) {
         Kind::Tagged { tag, variants } => check_tagged(tree, tag, variants, name, sink),
         Kind::Open(tag) => check_open(tree, tag, name, sink),
         Kind::Choice(kinds) => check_choice(tree, kinds, name, sink),
-        Kind::Reserved(why) => {
-            sink.error("E0801", tree.span, format!("`{name}` is not in this version: {why}"), "")
-                .help("remove the key");
-        }
     }
 }
 
@@ -265,9 +261,7 @@ fn check_presence(tree: &Tree, object: &Object, sink: &mut Sink) {
 }
 
 fn unknown_key(key: &str, span: Span, object: &Object, also: &[&str], sink: &mut Sink) {
-    let shown = |known: &&super::kind::Key| !matches!(known.kind, Kind::Reserved(_));
-    let known: Vec<&str> =
-        also.iter().copied().chain(object.keys.iter().filter(shown).map(|known| known.name)).collect();
+    let known: Vec<&str> = also.iter().copied().chain(object.keys.iter().map(|known| known.name)).collect();
     let message = format!("unknown key `{key}` in this {}", object.name);
     let error = sink.error("E0201", span, message, "");
     if let Some(meant) = nearest(key, known.iter().copied()) {
@@ -364,6 +358,5 @@ pub(crate) fn describe(kind: &Kind) -> String {
         Kind::Tagged { tag, .. } => format!("object chosen by `{tag}`"),
         Kind::Open(_) => "policy object".to_owned(),
         Kind::Choice(kinds) => kinds.iter().map(describe).collect::<Vec<_>>().join(", or "),
-        Kind::Reserved(_) => "reserved".to_owned(),
     }
 }

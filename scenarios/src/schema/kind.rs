@@ -41,8 +41,6 @@ pub(crate) enum Kind {
     Open(&'static str),
     /// One of these, told apart by their JSON type.
     Choice(&'static [Kind]),
-    /// A known key that this version does not have yet, and what to say about it.
-    Reserved(&'static str),
 }
 
 /// Whether a quantity may be zero.

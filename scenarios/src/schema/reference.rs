@@ -46,9 +46,6 @@ fn section(object: &Object) -> String {
     }
     text.push_str("\n\n| key | value | default | meaning |\n|---|---|---|---|\n");
     for key in object.keys {
-        if matches!(key.kind, Kind::Reserved(_)) {
-            continue;
-        }
         let default = match key.presence {
             Presence::Required(_) => "**required**",
             Presence::Default(default) => default,

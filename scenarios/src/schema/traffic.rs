@@ -63,7 +63,12 @@ pub(crate) static SESSION: Object = Object {
             "`best-effort`",
             "What is promised: `best-effort`, symbols may be lost; `reliable`, every destination gets every symbol (transports.md).",
         ),
-        optional("coding", Kind::Reserved("packets are not coded yet"), "none", "Reserved."),
+        optional(
+            "coding",
+            Kind::Choice(&[Kind::Words(&["none", "rlnc", "window"]), Kind::Object(&CODING)]),
+            "`none`",
+            "How its packets are coded (coding.md): a word, with everything else as usual, or an object.",
+        ),
         required("content", CONTENT, "{\"kind\": \"constant\", \"rate\": \"1 Mbit/s\"}", "What it carries."),
         optional("symbol_bytes", SYMBOL, "`1200 B`", "Largest payload of one symbol."),
         optional("start", TIME, "the conference's", "When its source starts."),
@@ -85,6 +90,53 @@ pub(crate) static SESSION: Object = Object {
             Kind::Words(&["random", "stride"]),
             "`random`",
             "Draws each packet's flow at random by the shares, or in a fixed pattern that follows them.",
+        ),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static CODING: Object = Object {
+    name: "coding",
+    doc: "Random linear network coding of a session's packets.",
+    keys: &[
+        optional(
+            "scheme",
+            Kind::Words(&["generation", "window"]),
+            "`generation`",
+            "`generation`: consecutive symbols are combined, relays may combine anew. `window`: the newest symbols are, for live content; best effort only.",
+        ),
+        optional("generation", Kind::Integer(8, 255), "`32`", "Symbols of a full generation."),
+        optional(
+            "systematic",
+            Kind::Bool,
+            "`true`",
+            "Whether the symbols themselves go first. Those of reliable sessions always do.",
+        ),
+        optional("window", Kind::Integer(8, 255), "`64`", "Symbols of a window, at most."),
+        optional(
+            "latency",
+            SPAN,
+            "none; of a window `100 ms`",
+            "A best-effort generation is closed so long after its first symbol; symbols of a window are given up when they are older.",
+        ),
+        optional(
+            "repair",
+            Kind::Choice(&[Kind::Number(0.0, 4.0), Kind::Words(&["adaptive"])]),
+            "`adaptive`; of reliable sessions `0`",
+            "Combinations that the source adds, for each symbol; `adaptive`: as the loss that destinations report needs. Reliable sessions send what is missing in any case.",
+        ),
+        optional(
+            "repair_max",
+            Kind::Number(0.0, 4.0),
+            "`0.5`",
+            "Most that `adaptive` adds, for each symbol.",
+        ),
+        optional("recode", Kind::Bool, "`true`", "Whether relays may combine anew."),
+        optional(
+            "real_bytes",
+            Kind::Bool,
+            "`false`",
+            "Whether the simulator computes the bytes of described payload, too. Results are the same; files and the lab always do.",
         ),
     ],
     one_of: &[],

@@ -86,6 +86,7 @@ pub(crate) fn session(
     flows: Vec<StaticFlow>,
 ) -> Session {
     Session {
+        coding: None,
         id: SessionId(number),
         name: format!("s{number}"),
         source: id(source),

@@ -38,6 +38,18 @@ pub struct CodedSinkStats {
     pub given_up_symbols: u64,
 }
 
+impl CodedSinkStats {
+    /// Adds what a later start of the destination counted.
+    pub fn add(&mut self, later: &Self) {
+        self.innovative += later.innovative;
+        self.dependent += later.dependent;
+        self.recovered_symbols += later.recovered_symbols;
+        self.corrupt_symbols += later.corrupt_symbols;
+        self.given_up_generations += later.given_up_generations;
+        self.given_up_symbols += later.given_up_symbols;
+    }
+}
+
 #[derive(Debug)]
 struct Generation {
     first: u64,

@@ -47,6 +47,15 @@ pub struct CodedSourceStats {
     pub repairs: u64,
 }
 
+impl CodedSourceStats {
+    /// Adds what a later start of the source counted.
+    pub fn add(&mut self, later: &Self) {
+        self.generations += later.generations;
+        self.early_generations += later.early_generations;
+        self.repairs += later.repairs;
+    }
+}
+
 #[derive(Debug)]
 struct Generation {
     first: u64,

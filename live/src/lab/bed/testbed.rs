@@ -11,6 +11,10 @@ use bellini_scenarios::conduct::{
 use std::collections::BTreeMap;
 
 impl Testbed for LabBed<'_> {
+    fn has_real_bytes(&self) -> bool {
+        true
+    }
+
     fn now(&self) -> Instant {
         self.running.as_ref().map_or(Instant::ZERO, |(_, clock)| clock.now())
     }

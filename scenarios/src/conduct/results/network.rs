@@ -128,6 +128,7 @@ fn node_summary(node: &model::Node, from: &NodeFigures, to: &NodeFigures, mode: 
         name: node.name.clone(),
         forwarded_packets: fresh(|end| end.stats.forwarded_packets),
         delivered_packets: fresh(|end| end.stats.delivered_packets),
+        recoded_packets: fresh(|end| end.stats.recoded_packets),
         overflow_drops: overflow,
         rejected_packets: dropped(Drop::Rejected),
         drops,

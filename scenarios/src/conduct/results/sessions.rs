@@ -7,6 +7,7 @@ use crate::model::{Delivery, Scenario, Session};
 use crate::record::{
     DelayMs, DelayRow, DestinationSummary, FlowSummary, LossRuns, QueueingMs, SessionSummary,
 };
+use bellini_core::coding::{CodingSpec, Scheme};
 use bellini_core::content::spec::Content;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::time::{Duration, Instant};
@@ -47,9 +48,10 @@ pub(super) fn session_summary(
         source: spec.source.get(),
         content: content_word(&spec.content).to_owned(),
         transport: spec.transport.word().to_owned(),
-        coding: None,
+        coding: spec.coding.as_ref().map(coding_words),
         delivery: spec.delivery.word().to_owned(),
         repeated_packets: (spec.delivery == Delivery::Reliable).then_some(source.reliable.repeated_packets),
+        repair_packets: spec.coding.map(|_| source.coded.repairs),
         offered_mbps: rate(source.content.measured_bytes, window),
         destinations,
         flows: source
@@ -117,6 +119,9 @@ fn destination_summary(
         duplicate_packets: stats.measured_duplicates,
         lost_packets: sent.saturating_sub(stats.measured_packets + in_flight),
         in_flight_packets: in_flight,
+        recovered_symbols: spec.coding.map(|_| stats.coded.recovered_symbols),
+        dependent_packets: spec.coding.map(|_| stats.coded.dependent),
+        corrupt_packets: spec.coding.map(|_| stats.coded.corrupt_symbols),
         goodput_mbps: rate(stats.measured_bytes, window),
         delay_ms,
         base_delay_ms,
@@ -149,6 +154,19 @@ fn delay_figures(sink: &SinkTally) -> Option<DelayMs> {
         p99: quantile(0.99)?,
         max: sink.delays.max().map(ms)?,
     })
+}
+
+/// Returns how a session is coded, in words.
+fn coding_words(coding: &CodingSpec) -> String {
+    let mut words = match coding.scheme {
+        Scheme::Generation { size, systematic: true, .. } => format!("rlnc {size}"),
+        Scheme::Generation { size, systematic: false, .. } => format!("rlnc {size} non-systematic"),
+        Scheme::Window { latency, size } => format!("window {size}, {latency}"),
+    };
+    if matches!(coding.scheme, Scheme::Generation { .. }) && !coding.recode {
+        words.push_str(", end to end");
+    }
+    words
 }
 
 fn content_word(content: &Content) -> &'static str {

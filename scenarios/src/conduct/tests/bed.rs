@@ -72,6 +72,10 @@ impl Bed {
 }
 
 impl Testbed for Bed {
+    fn has_real_bytes(&self) -> bool {
+        false
+    }
+
     fn now(&self) -> Instant {
         self.now
     }
