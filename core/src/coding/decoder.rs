@@ -1,10 +1,10 @@
 //! A generation at a destination: symbols come out as soon as they are known.
 
-use super::gf256::Kernel;
 use super::matrix::Elimination;
 use super::meta::META_BYTES;
 use super::recoder::Pushed;
 use super::symbol::{Body, Coded, real};
+use super::workers::{Workers, product};
 use bytes::BytesMut;
 
 /// Decodes one generation.
@@ -122,7 +122,12 @@ impl Decoder {
     }
 
     /// Gives out the symbols that have become known and had not come as they are, each once, by `take`.
-    pub fn recover(&mut self, mut take: impl FnMut(usize, Coded)) {
+    pub fn recover(&mut self, take: impl FnMut(usize, Coded)) {
+        self.recover_with(None, take);
+    }
+
+    /// Does what [`Decoder::recover`] does, with threads to share large products.
+    pub fn recover_with(&mut self, workers: Option<&dyn Workers>, mut take: impl FnMut(usize, Coded)) {
         if !core::mem::take(&mut self.is_fresh) {
             return;
         }
@@ -147,11 +152,11 @@ impl Decoder {
         let len = self.inputs.iter().map(|row| row.body.len()).max().unwrap_or(0);
         let metas: Vec<&[u8]> = self.inputs.iter().map(|row| &row.meta[..]).collect();
         let mut blocks = vec![0; offsets.len() * META_BYTES];
-        product(&mut blocks, META_BYTES, &solutions, &metas);
+        product(&mut blocks, META_BYTES, &solutions, &metas, None);
         let mut bodies = if self.inputs.iter().all(|row| row.body.is_real()) {
             let sources: Vec<&[u8]> = self.inputs.iter().map(|row| real(&row.body)).collect();
             let mut bodies = BytesMut::zeroed(offsets.len() * len);
-            product(&mut bodies, len, &solutions, &sources);
+            product(&mut bodies, len, &solutions, &sources, workers);
             Some(bodies.freeze())
         } else {
             None
@@ -179,13 +184,4 @@ impl Decoder {
         anew.is_fresh = false;
         *self = anew;
     }
-}
-
-/// Sets each `len` bytes of `out` to the combination of `sources` by the next as many coefficients.
-fn product(out: &mut [u8], len: usize, coefficients: &[u8], sources: &[&[u8]]) {
-    if len == 0 {
-        return;
-    }
-    let mut targets: Vec<&mut [u8]> = out.chunks_exact_mut(len).collect();
-    Kernel::best().combine_many(&mut targets, coefficients, sources);
 }
