@@ -27,7 +27,7 @@ pub struct WindowLimits {
 pub struct WindowStats {
     /// Symbols that came out of combinations.
     pub recovered: u64,
-    /// Repairs that told nothing new, whether at once or when the symbols came that they would have given.
+    /// Repairs that told nothing new.
     pub dependent: u64,
     /// Symbols that were heard of and never known.
     pub given_up: u64,
@@ -35,7 +35,7 @@ pub struct WindowStats {
     pub refused: u64,
     /// Combinations that were dropped for want of room, or with damaged ones.
     pub dropped_rows: u64,
-    /// Symbols that came out of combinations and did not fit their check, and combinations that contradict what is known.
+    /// Symbols that came out of combinations and did not fit their check.
     pub corrupt: u64,
 }
 
@@ -358,15 +358,13 @@ impl WindowDecoder {
         self.bytes += bytes_of(&coded);
         let slot = (symbol - self.base) as usize;
         self.slots[slot].known = Some(coded);
-        // The row that began with it begins with another symbol now, or is empty.
+        // The row that began with it begins with another symbol now: rows have at least two.
         if let Some(at) = begun {
             let mut row = self.rows.remove(at);
             if row.normalise() {
                 self.insert(row);
                 return;
             }
-            self.stats.dependent += 1;
-            self.stats.corrupt += u64::from(!row.is_zero());
         }
         self.find_symbols();
     }
@@ -429,4 +427,30 @@ fn term(factor: u8, coded: &Coded) -> Term<'_> {
 
 fn bytes_of(coded: &Coded) -> usize {
     coded.meta.len() + coded.body.len()
+}
+
+#[cfg(test)]
+impl WindowDecoder {
+    /// Fails unless everything is as the code relies on.
+    pub(super) fn check(&self) {
+        let held: usize = self.slots.iter().flat_map(|slot| &slot.known).map(bytes_of).sum();
+        assert_eq!(self.bytes, held + self.rows.iter().map(Row::bytes).sum::<usize>());
+        assert!(self.slots.iter().is_sorted_by_key(|slot| slot.heard));
+        assert!(self.floor <= self.base || self.slots.is_empty());
+        for row in &self.rows {
+            assert_eq!((row.coefficient(row.first), row.coefficients.last() != Some(&0)), (1, true));
+            assert!(!row.is_symbol() && row.first >= self.base);
+            assert!(row.first + row.coefficients.len() as u64 <= self.base + self.slots.len() as u64);
+            assert_eq!(self.rows.iter().filter(|other| other.coefficient(row.first) != 0).count(), 1);
+            for (at, factor) in row.coefficients.iter().enumerate() {
+                assert!(*factor == 0 || !self.has(row.first + at as u64), "only unknown symbols");
+            }
+        }
+        assert!(self.rows.is_sorted_by_key(|row| row.first));
+    }
+
+    /// The symbols from the oldest to the newest.
+    pub(super) fn held(&self) -> core::ops::Range<u64> {
+        self.base..self.base + self.slots.len() as u64
+    }
 }
