@@ -18,6 +18,10 @@ pub struct Decoder {
     size: Option<usize>,
     /// Innovative rows in the order in which they came.
     inputs: Vec<Coded>,
+    /// For each of them the symbol that it is, if it came as it is.
+    offsets: Vec<Option<u8>>,
+    /// Bytes of all of them.
+    bytes: usize,
     /// Symbols that came as they are, or were given out.
     has: [u64; 4],
     /// Whether the last row may have made something known.
@@ -35,6 +39,8 @@ impl Decoder {
             elimination: Elimination::new(columns, true),
             size: None,
             inputs: Vec::new(),
+            offsets: Vec::new(),
+            bytes: 0,
             has: [0; 4],
             is_fresh: false,
         }
@@ -68,7 +74,7 @@ impl Decoder {
     /// Returns the bytes that it holds, those of descriptions included.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.inputs.iter().map(|row| row.meta.len() + row.body.len()).sum()
+        self.bytes
     }
 
     /// Whether the symbol came as it is, or was given out.
@@ -85,6 +91,11 @@ impl Decoder {
             None => return Pushed::Refused,
         }
         let pushed = self.push(&unit[..=offset], symbol);
+        if pushed == Pushed::Innovative
+            && let Some(last) = self.offsets.last_mut()
+        {
+            *last = Some(offset as u8);
+        }
         if pushed != Pushed::Refused {
             self.has[offset / 64] |= 1 << (offset % 64);
         }
@@ -103,7 +114,9 @@ impl Decoder {
         if !self.elimination.add(own) {
             return Pushed::Dependent;
         }
+        self.bytes += row.meta.len() + row.body.len();
         self.inputs.push(row);
+        self.offsets.push(None);
         self.is_fresh = true;
         Pushed::Innovative
     }
@@ -154,15 +167,17 @@ impl Decoder {
         }
     }
 
-    /// Forgets everything but the symbols at `offsets`, which are given again: what else was held is not to be trusted.
-    pub fn restart(&mut self, symbols: impl IntoIterator<Item = (usize, Coded)>) {
-        let size = self.size;
-        *self = Self::new(self.elimination.columns());
-        self.size = size;
-        for (offset, symbol) in symbols {
-            self.push_symbol(offset, symbol);
+    /// Forgets all combinations, because one of them is not to be trusted; symbols that came as they are stay.
+    pub fn forget_combinations(&mut self) {
+        let mut anew = Self::new(self.elimination.columns());
+        anew.size = self.size;
+        for (offset, symbol) in self.offsets.drain(..).zip(self.inputs.drain(..)) {
+            if let Some(offset) = offset {
+                anew.push_symbol(usize::from(offset), symbol);
+            }
         }
-        self.is_fresh = false;
+        anew.is_fresh = false;
+        *self = anew;
     }
 }
 

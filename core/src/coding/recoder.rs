@@ -27,6 +27,8 @@ pub struct Recoder {
     /// Coefficients of the rows, `columns` of each.
     coefficients: Vec<[u8; 255]>,
     rows: Vec<Coded>,
+    /// Bytes of all rows.
+    bytes: usize,
 }
 
 impl Recoder {
@@ -41,6 +43,7 @@ impl Recoder {
             elimination: Elimination::new(columns, false),
             coefficients: Vec::new(),
             rows: Vec::new(),
+            bytes: 0,
         }
     }
 
@@ -59,7 +62,7 @@ impl Recoder {
     /// Returns the bytes that it holds, those of descriptions included.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.rows.iter().map(|row| row.meta.len() + row.body.len()).sum()
+        self.bytes
     }
 
     /// Takes in the symbol at `offset`.
@@ -85,6 +88,7 @@ impl Recoder {
         let mut own = [0; 255];
         own[..coefficients.len()].copy_from_slice(coefficients);
         self.coefficients.push(own);
+        self.bytes += row.meta.len() + row.body.len();
         self.rows.push(row);
         Pushed::Innovative
     }

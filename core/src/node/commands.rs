@@ -167,6 +167,9 @@ impl Node {
                 if let Some(sender) = &mut source.reliable {
                     sender.join(now, node);
                 }
+                if let Some(coded) = &mut source.coded {
+                    coded.on_joined();
+                }
                 source.begin_again(now, node);
                 Event::Joined { key, node }
             }

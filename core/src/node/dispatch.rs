@@ -39,6 +39,10 @@ impl Node {
             return;
         }
         let Some(index) = self.session_of_packet(now, hop, &packet) else { return };
+        if packet.header.flags.contains(PacketFlags::CODED) {
+            self.dispatch_coded(now, hop, index, packet);
+            return;
+        }
         let kind = self.hops[hop.0 as usize].kind;
         let payload_bytes = packet.body.payload_len() as u64;
         let mut copies = 0_u64;
@@ -162,6 +166,27 @@ impl Node {
     }
 
     fn deliver(&mut self, now: Instant, index: u32, header: &PacketHeader, payload: Payload) {
+        let outcome = self.deliver_symbol(now, index, header, payload);
+        match outcome {
+            SinkOutcome::Delivered(_) => self.stats.delivered_packets += 1,
+            SinkOutcome::Duplicate => self.stats.duplicate_packets += 1,
+            SinkOutcome::Late => self.stats.drop_packets(Drop::Late, 1),
+        }
+        let Some(sink) = &mut self.sessions.get_mut(index).sink else { return };
+        let is_new = matches!(outcome, SinkOutcome::Delivered(_));
+        let due = sink.on_reliable(now, header, is_new, &self.config.reliable);
+        self.acknowledge_when(now, index, due);
+    }
+
+    /// Hands a symbol to its session's sink, and tells the application of it.
+    #[inline]
+    pub(super) fn deliver_symbol(
+        &mut self,
+        now: Instant,
+        index: u32,
+        header: &PacketHeader,
+        payload: Payload,
+    ) -> SinkOutcome {
         let dedup_symbols_max = self.config.limits.dedup_symbols_max;
         let sink = self
             .sessions
@@ -175,31 +200,29 @@ impl Node {
             sink.set_clock(peer.estimator.offset_at(now));
         }
         let outcome = sink.on_packet(now, header, &payload);
-        let due = sink.on_reliable(now, header, outcome, &self.config.reliable);
-        match outcome {
-            SinkOutcome::Delivered(_) => {
-                self.stats.delivered_packets += 1;
-                if let Some(order) = &mut sink.order
-                    && order.push(header.symbol, Instant::from_nanos(header.timestamp_ns), &payload)
-                {
-                    self.deliver_in_order(index, header.key);
-                } else if sink.deliver_events {
-                    let timestamp = Instant::from_nanos(header.timestamp_ns);
-                    let event =
-                        Event::Delivered { key: header.key, symbol: header.symbol, timestamp, payload };
-                    self.emit_event(event);
-                }
+        if let SinkOutcome::Delivered(_) = outcome {
+            if let Some(order) = &mut sink.order
+                && order.push(header.symbol, Instant::from_nanos(header.timestamp_ns), &payload)
+            {
+                self.deliver_in_order(index, header.key);
+            } else if sink.deliver_events {
+                let timestamp = Instant::from_nanos(header.timestamp_ns);
+                let event = Event::Delivered { key: header.key, symbol: header.symbol, timestamp, payload };
+                self.emit_event(event);
             }
-            SinkOutcome::Duplicate => self.stats.duplicate_packets += 1,
-            SinkOutcome::Late => self.stats.drop_packets(Drop::Late, 1),
         }
+        if is_clock_idle {
+            self.begin_probing(now, index);
+        }
+        outcome
+    }
+
+    #[inline]
+    pub(super) fn acknowledge_when(&mut self, now: Instant, index: u32, due: AckDue) {
         match due {
             AckDue::Waiting => {}
             AckDue::Now => self.acknowledge(now, index),
             AckDue::After(delay) => self.arm_ack_timer(now + delay, index),
-        }
-        if is_clock_idle {
-            self.begin_probing(now, index);
         }
     }
 

@@ -16,6 +16,16 @@ use crate::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
 /// Symbols that one call takes from a source that is far behind; the rest follows at once by a timer.
 const SYMBOLS_PER_CALL: usize = 1_024;
 
+/// What became of a repair.
+enum RepairStep {
+    /// None is owed.
+    None,
+    /// One was sent.
+    Sent,
+    /// Its flow has no room, or there is none: the session goes on when that changes.
+    Blocked,
+}
+
 impl Node {
     /// Emits what is due of a session, and sets the timer for what is not.
     pub(super) fn run_source(&mut self, now: Instant, index: u32) {
@@ -32,6 +42,14 @@ impl Node {
         }
         let mut wake = Some(now);
         for _ in 0..SYMBOLS_PER_CALL {
+            match self.step_repair(now, index, &mut source) {
+                RepairStep::None => {}
+                RepairStep::Sent => continue,
+                RepairStep::Blocked => {
+                    wake = None;
+                    break;
+                }
+            }
             let (symbol, flow) = match source.pending.take() {
                 Some((symbol, flow)) => (symbol, Some(flow)),
                 None => {
@@ -45,6 +63,10 @@ impl Node {
                         SourcePoll::WaitUntil(at) => {
                             wake = Some(at);
                             break;
+                        }
+                        // The last generation is owed its repairs.
+                        SourcePoll::Finished if source.coded.as_mut().is_some_and(|coded| coded.close()) => {
+                            continue;
                         }
                         SourcePoll::Finished => {
                             wake = None;
@@ -70,18 +92,52 @@ impl Node {
                 Some(flow) if flow < flows.flows().len() => flow,
                 _ => flows.draw(&mut source.stream),
             };
-            if is_greedy && !self.has_room(index, &symbol, flow, &source) {
+            if is_greedy && !self.has_room(index, symbol.len as usize, flow, &source) {
                 source.pending = Some((symbol, flow));
                 wake = None;
                 break;
             }
-            self.emit(now, index, &mut source, symbol, flow);
+            if source.coded.is_some() {
+                self.emit_coded(now, index, &mut source, symbol, flow);
+            } else {
+                self.emit(now, index, &mut source, symbol, flow);
+            }
             self.stop_lap(Step::Routing, lap);
+        }
+        if let Some(deadline) = source.coded.as_ref().and_then(|coded| coded.deadline())
+            && !source.finished
+        {
+            // A generation may end before there is another symbol.
+            wake = Some(wake.map_or(deadline, |at| at.min(deadline)));
+            if let Some(id) = source.timer.take() {
+                self.timers.cancel(id);
+            }
         }
         if let (Some(at), None, false) = (wake, source.timer, source.finished) {
             source.timer = Some(self.timers.set(at, Timer::Symbol(index)));
         }
         self.sessions.get_mut(index).source = Some(source);
+    }
+
+    /// Sends a repair, if the session owes one.
+    fn step_repair(&mut self, now: Instant, index: u32, source: &mut SourceSession) -> RepairStep {
+        let Some(coded) = &mut source.coded else { return RepairStep::None };
+        coded.close_if_due(now);
+        let Some(bytes) = coded.owed_bytes() else { return RepairStep::None };
+        let Some(flows) = &mut source.flows else {
+            // As with symbols: what comes by time is lost without a route.
+            if !source.content.is_greedy() {
+                coded.next_owed(now);
+                return RepairStep::Sent;
+            }
+            return RepairStep::Blocked;
+        };
+        let flow = flows.draw(&mut source.stream);
+        if source.content.is_greedy() && !self.has_room(index, bytes, flow, source) {
+            return RepairStep::Blocked;
+        }
+        self.emit_repair(now, index, source, flow);
+        RepairStep::Sent
     }
 
     /// Stamps a symbol with the header of its flow and hands it to the feeders.
@@ -118,12 +174,12 @@ impl Node {
 
     /// Whether all feeders of a flow take the symbol without dropping; if not, the source waits at the first that
     /// does not.
-    fn has_room(&mut self, index: u32, symbol: &Symbol, flow: usize, source: &SourceSession) -> bool {
+    fn has_room(&mut self, index: u32, payload: usize, flow: usize, source: &SourceSession) -> bool {
         let Some(flows) = &source.flows else { return false };
         let conference = self.sessions.get(index).key.conference;
         let fixed = FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + UDP_IP_BYTES + PACKET_FIXED_BYTES;
         for branch in &flows.flows()[flow].branches {
-            let bytes = fixed + branch.pathlet.len() + symbol.len as usize;
+            let bytes = fixed + branch.pathlet.len() + payload;
             let hop = &mut self.hops[branch.hop.0 as usize];
             let Some(feeder) = &hop.feeder else { continue };
             if feeder.lane_room(conference, source.content.lane()) < bytes as u64 {

@@ -10,6 +10,7 @@
 //! 5. A call does bounded work, and every queue has a limit in the config and a counter for what it dropped.
 
 mod clocks;
+mod coded;
 mod commands;
 mod conference;
 mod control;
@@ -26,6 +27,7 @@ mod timers;
 mod transmit;
 
 use crate::clock::ClockPeers;
+use crate::coding::{Body, Meta};
 use crate::config::{ConfigError, NodeConfig};
 use crate::header::HeaderBuf;
 use crate::hop::Hop;
@@ -76,6 +78,10 @@ pub struct Node {
     scratch: Vec<u8>,
     /// Acknowledgements are written here: one allocation serves many.
     ack_bytes: bytes::BytesMut,
+    /// Bytes that are held for coding.
+    coding_bytes: usize,
+    /// Symbols that have come out of combinations, on their way to delivery.
+    recovered: Vec<(u64, Meta, Body)>,
     /// Lanes under pressure that a packet has left.
     relieved: Vec<(HopIndex, ConferenceId)>,
     /// Packets that feeders dropped in the call under way.
@@ -127,6 +133,8 @@ impl Node {
             reported_at: now,
             scratch: Vec::new(),
             ack_bytes: bytes::BytesMut::new(),
+            coding_bytes: 0,
+            recovered: Vec::new(),
             relieved: Vec::new(),
             dropped: Vec::new(),
             stopwatch: None,

@@ -8,12 +8,14 @@ use crate::hop::Hop;
 use crate::ids::{ConferenceId, Epoch, FlowId, HopIndex, NodeId, SessionKey};
 use crate::io::{Event, HopKind, PolicyReason};
 use crate::node::Node;
+use crate::node::coded::{Stamp, systematic};
 use crate::node::dispatch::{Copies, queued_bytes, write_header};
 use crate::node::receive::Packet;
 use crate::node::timers::Timer;
 use crate::payload::Payload;
 use crate::reliable::{AckTaken, Sender, Sending};
 use crate::session::SourceSession;
+use crate::session::coded::Repaired;
 use crate::stats::Drop;
 use crate::time::Instant;
 use crate::wire::acknowledgement::{ACK_BYTES_MAX, Acknowledgement, Ranges};
@@ -113,15 +115,22 @@ impl Node {
                 }
                 SourcePoll::WaitUntil(at) => return Step::WaitUntil(at),
                 SourcePoll::Finished => {
+                    if let Some(coded) = &mut source.coded {
+                        coded.close();
+                    }
                     self.finish_source(index, source);
                     return Step::Blocked;
                 }
             }
         }
-        let Some((symbol, first)) = source.pending.take() else { return Step::Blocked };
+        let Some((mut symbol, first)) = source.pending.take() else { return Step::Blocked };
         if sender.all_have_next() {
             sender.hold(now, &symbol);
             sender.pass_over();
+            if let Some(coded) = &mut source.coded {
+                coded.push(now, &mut symbol);
+                coded.release(sender.base());
+            }
             return Step::Sent;
         }
         let Some(sending) = sender.choose_new(list, first, &mut ready) else {
@@ -129,7 +138,15 @@ impl Node {
             return Step::Blocked;
         };
         sender.hold(now, &symbol);
-        self.send_symbol(now, index, source, sender, sending, symbol.payload, PacketFlags::NONE);
+        let packet = source.coded.as_mut().map(|coded| {
+            coded.release(sender.base());
+            let (first, check) = coded.push(now, &mut symbol);
+            systematic(coded, &symbol, first, check)
+        });
+        match packet {
+            Some(packet) => self.send_slot(now, index, source, sender, sending, packet, PacketFlags::NONE),
+            None => self.send_symbol(now, index, source, sender, sending, symbol.payload, PacketFlags::NONE),
+        }
         Step::Sent
     }
 
@@ -142,10 +159,52 @@ impl Node {
         sending: Sending,
     ) {
         let Some(held) = sender.held(sending.symbol) else { return };
+        if let Some(coded) = &mut source.coded {
+            let Some(packet) = coded.again(sending.symbol) else { return };
+            sender.stats.repeated_packets += 1;
+            sender.stats.probes += u64::from(sending.is_probe);
+            self.send_slot(now, index, source, sender, sending, packet, PacketFlags::REPEAT);
+            return;
+        }
         let payload = source.content.payload_again(sending.symbol, held.len);
         sender.stats.repeated_packets += 1;
         sender.stats.probes += u64::from(sending.is_probe);
         self.send_symbol(now, index, source, sender, sending, payload, PacketFlags::REPEAT);
+    }
+
+    /// Sends a packet that stands for a slot of a coded session.
+    #[expect(clippy::too_many_arguments, reason = "all of it goes into one packet")]
+    fn send_slot(
+        &mut self,
+        now: Instant,
+        index: u32,
+        source: &mut SourceSession,
+        sender: &mut Sender,
+        sending: Sending,
+        packet: Repaired,
+        flags: PacketFlags,
+    ) {
+        let Some(coded) = source.coded.take() else { return };
+        let lane = match source.content.lane() {
+            Lane::Live => PacketFlags::NONE,
+            Lane::Bulk => PacketFlags::BULK,
+        };
+        let (flow, number) = (sender.flow_id(sending.flow), source.next_packet);
+        let stamp = Stamp { flow, number, flags: flags.with(lane) };
+        source.next_packet += 1;
+        source.stats.packets += 1;
+        source.stats.bytes += packet.payload.len() as u64;
+        let list = source.flows.take();
+        if let Some(mut list) = list {
+            if let Some(place) = sender.place(sending.flow) {
+                list.flow_mut(place).packets += 1;
+            }
+            sender.on_sent(now, number, &sending);
+            let branches = sender.branches(&list, &sending);
+            self.send_coded(now, index, source, branches, &coded, stamp, packet);
+            source.flows = Some(list);
+        }
+        source.coded = Some(coded);
     }
 
     #[expect(clippy::too_many_arguments, reason = "all of it goes into one packet")]

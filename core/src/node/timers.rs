@@ -16,6 +16,8 @@ pub(super) enum Timer {
     Reliable(u32),
     /// A destination of a reliable session acknowledges (index into the session table).
     Acknowledge(u32),
+    /// A coded packet has waited long enough to be joined with another (index into the session table).
+    Recode(u32),
     /// A hop may send again, or repeats a hello or control message.
     Hop(HopIndex),
     /// What a hop keeps back because its peer is under pressure goes on.
@@ -42,6 +44,7 @@ impl Node {
                     self.run_source(now, index);
                 }
                 Timer::Reliable(index) => self.on_reliable_timer(now, index),
+                Timer::Recode(index) => self.on_recode_timer(now, index),
                 Timer::Acknowledge(index) => self.on_ack_timer(now, index),
                 Timer::Policy(index) => self.ask_policy(now, index, PolicyReason::Periodic),
                 Timer::Hop(index) => {

@@ -1,11 +1,13 @@
 //! A session at one of its destinations.
 
+use super::coded::{CodedSink, CodedSinkStats, Taken};
 use super::loss_runs::LossRuns;
 use crate::clock::Estimate;
+use crate::coding::{Body, Coded, Meta, Scheme};
 use crate::content::spec::Content;
 use crate::content::{Arrival, Sink, SinkContext, SinkStats};
 use crate::flow::{Arrived, SymbolWindow};
-use crate::ids::{Epoch, FlowId, Incarnation, NodeId};
+use crate::ids::{Epoch, FlowId, Incarnation, NodeId, SessionKey};
 use crate::io::{Delivery, MeasureWindow, SinkSpec};
 use crate::payload::Payload;
 use crate::reliable::{AckDue, Order, Receiver, ReliableConfig};
@@ -38,6 +40,10 @@ pub struct SinkSession {
     loss_runs: LossRuns,
     /// What makes delivery reliable; `None`: best effort.
     pub(crate) receiver: Option<Box<Receiver>>,
+    /// What decodes a coded session; made when the first coded packet comes.
+    coded: Option<Box<CodedSink>>,
+    /// How it is coded, as far as it was announced.
+    scheme: Option<Scheme>,
     /// Puts the events of a reliable session's deliveries in order.
     pub(crate) order: Option<Box<Order>>,
     /// (packets, bytes, sum of delays) at the last report.
@@ -93,6 +99,9 @@ pub struct SinkSessionStats {
     /// Symbols of a reliable session that were delivered out of order, because their source went beyond the window.
     #[serde(default)]
     pub unordered_packets: u64,
+    /// What decoding came to; zeros where nothing is coded.
+    #[serde(default)]
+    pub coded: CodedSinkStats,
 }
 
 /// What became of a packet at its destination.
@@ -131,6 +140,7 @@ impl SinkSession {
             measure: spec.measure,
             deliver_events: spec.deliver_events,
             receiver: is_reliable.then(Box::default),
+            scheme: spec.coding.map(|coding| coding.scheme),
             order: (is_reliable && spec.deliver_events).then(|| Box::new(Order::new(dedup_symbols_max))),
             ..Self::unannounced(dedup_symbols_max)
         }
@@ -152,6 +162,8 @@ impl SinkSession {
             delays: Histogram::default(),
             loss_runs: LossRuns::default(),
             receiver: None,
+            coded: None,
+            scheme: None,
             order: None,
             reported: (0, 0, 0),
         }
@@ -175,12 +187,83 @@ impl SinkSession {
         self.estimate = Some(estimate);
     }
 
-    /// Takes a packet in, at `now` of this node's clock.
+    /// Whether a packet is of the newest epoch, and of a time that can be; a newer epoch is turned to.
     #[inline]
-    pub fn on_packet(&mut self, now: Instant, packet: &PacketHeader, payload: &Payload) -> SinkOutcome {
+    pub(crate) fn admits(&mut self, now: Instant, packet: &PacketHeader) -> bool {
         let is_possible = packet.timestamp_ns <= TIMESTAMP_NS_MAX;
         if !is_possible || self.epoch != Some(packet.epoch) && !self.turn_epoch(now, packet.epoch) {
             self.stats.late_packets += 1;
+            return false;
+        }
+        true
+    }
+
+    /// Returns what decodes the session; a window may hold `bytes_max` bytes.
+    pub(crate) fn coded_mut(&mut self, bytes_max: usize) -> &mut CodedSink {
+        let slots_max = self.receiver.as_ref().map(|_| self.window.symbols_max());
+        let scheme = self.scheme;
+        self.coded.get_or_insert_with(|| Box::new(CodedSink::new(slots_max, scheme, bytes_max)))
+    }
+
+    /// Returns the bytes that are held for decoding.
+    pub(crate) fn coded_bytes(&self) -> usize {
+        self.coded.as_ref().map_or(0, |coded| coded.bytes())
+    }
+
+    /// Takes in what a coded packet of the generation (first symbol, size, whether that is final) brings: the symbol at
+    /// an offset, or a combination by coefficients; a reliable session may hold `room` bytes.
+    pub(crate) fn push_coded(
+        &mut self,
+        generation: (u64, u8, bool),
+        row: Result<u8, &[u8]>,
+        coded: Coded,
+        room: usize,
+    ) -> Taken {
+        self.coded_mut(room);
+        match &mut self.coded {
+            Some(sink) => sink.push(generation, row, coded, &self.window, room),
+            None => Taken::NoRoom,
+        }
+    }
+
+    /// Gives out the symbols of a generation that have become known.
+    pub(crate) fn recover_coded(
+        &mut self,
+        key: SessionKey,
+        epoch: Epoch,
+        first: u64,
+        take: impl FnMut(u64, Meta, Body),
+    ) {
+        if let Some(coded) = &mut self.coded {
+            coded.recover(key, epoch, first, take);
+        }
+    }
+
+    /// Lets an innovative packet of a reliable session count for a slot of its generation (first symbol, size).
+    pub(crate) fn mark_slot(&mut self, generation: (u64, u8), slot: u64) {
+        if let Some(coded) = &mut self.coded {
+            coded.mark(generation, slot, &self.window);
+        }
+    }
+
+    /// Gives up what is beyond the bounds of decoding.
+    pub(crate) fn bound_coded(&mut self, generations_max: usize, bytes_max: usize) {
+        if let Some(coded) = &mut self.coded {
+            coded.bound(generations_max, bytes_max);
+        }
+    }
+
+    /// Returns what was counted, with what decoding came to.
+    #[must_use]
+    pub fn counted(&self) -> SinkSessionStats {
+        let coded = self.coded.as_ref().map_or(self.stats.coded, |coded| coded.stats);
+        SinkSessionStats { coded, ..self.stats }
+    }
+
+    /// Takes a packet in, at `now` of this node's clock.
+    #[inline]
+    pub fn on_packet(&mut self, now: Instant, packet: &PacketHeader, payload: &Payload) -> SinkOutcome {
+        if !self.admits(now, packet) {
             return SinkOutcome::Late;
         }
         let created = Instant::from_nanos(packet.timestamp_ns);
@@ -237,14 +320,13 @@ impl SinkSession {
         &mut self,
         now: Instant,
         packet: &PacketHeader,
-        outcome: SinkOutcome,
+        is_new: bool,
         config: &ReliableConfig,
     ) -> AckDue {
         let Some(receiver) = &mut self.receiver else { return AckDue::Waiting };
         if self.epoch != Some(packet.epoch) {
             return AckDue::Waiting;
         }
-        let is_new = matches!(outcome, SinkOutcome::Delivered(_));
         receiver.on_packet(now, packet.flow, packet.number, is_new, config)
     }
 
@@ -274,6 +356,9 @@ impl SinkSession {
             if let Some(receiver) = &mut self.receiver {
                 receiver.turn_epoch();
             }
+            if let Some(coded) = &mut self.coded {
+                coded.turn_epoch();
+            }
             if self.order.is_some() {
                 self.order = Some(Box::new(Order::new(self.window.symbols_max())));
             }
@@ -296,7 +381,8 @@ impl SinkSession {
     ) -> Option<(Epoch, FlowId, Ranges)> {
         let receiver = self.receiver.as_mut()?;
         let (epoch, flow) = (self.epoch?, receiver.newest_flow()?);
-        Some((epoch, flow, receiver.acknowledge(now, &self.window, node, incarnation)))
+        let slots = self.coded.as_ref().and_then(|coded| coded.slots());
+        Some((epoch, flow, receiver.acknowledge(now, slots.unwrap_or(&self.window), node, incarnation)))
     }
 
     /// Returns the epoch of the packets that come, once one came.

@@ -1,5 +1,6 @@
 //! A session at its source.
 
+use super::coded::{CodedSource, CodedSourceStats};
 use crate::content::{Source, SourceContext, SourceStats, Symbol};
 use crate::flow::FlowList;
 use crate::ids::{Epoch, HopIndex, Incarnation, NodeId, SessionKey};
@@ -50,6 +51,8 @@ pub struct SourceSession {
     pub symbol_bytes: u32,
     /// What makes delivery reliable; `None`: best effort, or the conference is over.
     pub reliable: Option<Box<Sender>>,
+    /// What codes its packets; `None`: they are not coded.
+    pub coded: Option<Box<CodedSource>>,
     /// What was counted.
     pub stats: SourceSessionStats,
     /// (packets, bytes) at the last report.
@@ -89,6 +92,9 @@ pub struct SourceSessionStats {
     /// What reliable delivery took; zeros for best effort.
     #[serde(default)]
     pub reliable: SenderStats,
+    /// What was coded; zeros where nothing is.
+    #[serde(default)]
+    pub coded: CodedSourceStats,
 }
 
 impl SourceSession {
@@ -135,6 +141,10 @@ impl SourceSession {
             symbol_bytes: spec.symbol_bytes,
             reliable: (spec.delivery == Delivery::Reliable)
                 .then(|| Box::new(Sender::new(now, config, span, &spec.destinations))),
+            coded: spec.coding.map(|coding| {
+                let is_reliable = spec.delivery == Delivery::Reliable;
+                Box::new(CodedSource::new(coding, *key, *epoch, seed, is_reliable))
+            }),
             stats: SourceSessionStats::default(),
             reported: (0, 0),
             first_hops: Vec::new(),
@@ -178,6 +188,9 @@ impl SourceSession {
                 sender.hold(now, &symbol);
             }
             sender.rewind(now, node);
+            if let Some(coded) = &mut self.coded {
+                coded.rewind();
+            }
             self.finished = false;
         }
     }
@@ -192,7 +205,8 @@ impl SourceSession {
     #[must_use]
     pub fn counted(&self) -> SourceSessionStats {
         let reliable = self.reliable.as_ref().map_or(self.stats.reliable, |sender| sender.stats);
-        SourceSessionStats { reliable, ..self.stats }
+        let coded = self.coded.as_ref().map_or(self.stats.coded, |coded| coded.stats);
+        SourceSessionStats { reliable, coded, ..self.stats }
     }
 
     /// Returns what the content counted.

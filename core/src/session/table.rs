@@ -1,6 +1,7 @@
 //! Which sessions and conferences a node knows, by dense index.
 
 use crate::ids::{ConferenceId, FlowId, HopIndex, SessionKey};
+use crate::session::coded::{HopNumbers, Recode};
 use crate::session::relay::RelayState;
 use crate::session::sink::SinkSession;
 use crate::session::source::SourceSession;
@@ -24,6 +25,17 @@ pub struct SessionEntry {
     pub relay: RelayState,
     /// Overflow of its packets here, once there was any.
     pub overflow: Option<Box<OverflowState>>,
+    /// Of a coded session: numbers of its packets, and what is recoded here.
+    pub coded: Option<Box<CodedEntry>>,
+}
+
+/// What a node keeps of a coded session that it sends or passes on.
+#[derive(Debug, Default)]
+pub struct CodedEntry {
+    /// Numbers of the packets that it sends.
+    pub numbers: HopNumbers,
+    /// As a relay.
+    pub recode: Option<Box<Recode>>,
 }
 
 /// Packets of a session that a feeder here dropped, and who was told.
@@ -127,6 +139,7 @@ impl SessionTable {
             sink: None,
             relay: RelayState::default(),
             overflow: None,
+            coded: None,
         };
         let index = match self.free.pop() {
             Some(index) => {

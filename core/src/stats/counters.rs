@@ -111,6 +111,12 @@ pub struct NodeStats {
     /// Packets made by recoding what had been taken up.
     #[serde(default)]
     pub recoded_packets: u64,
+    /// Coded packets that contradict what a relay knows of their generation.
+    #[serde(default)]
+    pub refused_rows: u64,
+    /// Generations that a relay forgot to make room.
+    #[serde(default)]
+    pub evicted_generations: u64,
     /// Packets delivered here, each symbol once.
     pub delivered_packets: u64,
     /// Packets whose symbol had been delivered.
@@ -172,6 +178,8 @@ impl NodeStats {
         self.duplicate_packets += other.duplicate_packets;
         self.absorbed_packets += other.absorbed_packets;
         self.recoded_packets += other.recoded_packets;
+        self.refused_rows += other.refused_rows;
+        self.evicted_generations += other.evicted_generations;
         for (own, more) in self.dropped_packets.iter_mut().zip(other.dropped_packets) {
             *own += more;
         }

@@ -64,6 +64,12 @@ impl PacketFlags {
         self.0 & other.0 == other.0
     }
 
+    /// Returns these flags without `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Returns these flags and those of `other`.
     #[inline]
     #[must_use]

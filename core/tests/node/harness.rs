@@ -56,6 +56,10 @@ pub(super) struct Net {
     in_flight: BTreeMap<(Instant, u64), Crossing>,
     /// Every so many-th packet is lost; 0: none.
     pub(super) lose_every: u64,
+    /// Chance of a data packet to be lost.
+    pub(super) loss: f64,
+    /// Chance of a coded packet to have a byte of its payload damaged.
+    pub(super) damage: f64,
     sent: u64,
     pub(super) pipes: BTreeMap<(u32, u32), Pipe>,
     cuts: Stream,
@@ -123,6 +127,8 @@ impl Net {
             configure,
             in_flight: BTreeMap::new(),
             lose_every: 0,
+            loss: 0.0,
+            damage: 0.0,
             sent: 0,
             pipes: BTreeMap::new(),
             cuts: SEED.stream("cuts"),
@@ -327,10 +333,20 @@ impl Net {
         self.in_flight.retain(|_, crossing| crossing.kind != HopKind::Stream);
     }
 
-    fn send(&mut self, crossing: Crossing) {
+    fn send(&mut self, mut crossing: Crossing) {
         self.sent += 1;
         if crossing.is_packet && self.lose_every > 0 && self.sent.is_multiple_of(self.lose_every) {
             return;
+        }
+        if crossing.is_packet && self.loss > 0.0 && self.cuts.chance(self.loss) {
+            return;
+        }
+        if crossing.bytes.len() > 1_100 && self.damage > 0.0 && self.cuts.chance(self.damage) {
+            let mut bytes = crossing.bytes.to_vec();
+            // Behind frame, chunk, packet, Pathlets and coding header.
+            let at = bytes.len() - 1 - self.cuts.below(1_000) as usize;
+            bytes[at] ^= 1 + self.cuts.below(255) as u8;
+            crossing.bytes = bytes.into();
         }
         self.in_flight.insert((self.now + DELAY, self.sent), crossing);
     }

@@ -1,6 +1,7 @@
 //! Whole nodes over ideal links: what a session, a hop and a conference do from end to end.
 
 mod clocks;
+mod coded;
 mod conference;
 mod control;
 mod harness;

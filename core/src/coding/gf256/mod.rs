@@ -17,6 +17,7 @@ mod tiles;
 mod x86;
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 pub use tables::{inverse, multiply};
 
@@ -157,9 +158,15 @@ impl Kernel {
         self.run(targets, coefficients, sources, true);
     }
 
-    /// Panics if this machine lacks the kernel.
+    /// Panics if this machine lacks the kernel. Short rows are many: it costs a load and a test.
     fn demand(self) {
-        assert!(self.present(), "this machine lacks the instructions of {}", self.name());
+        static PRESENT: AtomicU8 = AtomicU8::new(0);
+        let bit = 1 << self as u8;
+        // Relaxed: the byte stands for itself.
+        if PRESENT.load(Relaxed) & bit == 0 {
+            assert!(self.present(), "this machine lacks the instructions of {}", self.name());
+            PRESENT.fetch_or(bit, Relaxed);
+        }
     }
 
     /// The work itself, on rows and coefficients that fit each other.
@@ -177,9 +184,9 @@ impl Kernel {
                     x86::gfni_avx512::combine(targets, coefficients, sources, keep);
                 }
                 #[cfg(target_arch = "x86_64")]
-                Self::GfniAvx2 | Self::GfniAvx512 => {
-                    x86::gfni_avx2::combine(targets, coefficients, sources, keep);
-                }
+                Self::GfniAvx512 => x86::gfni_avx512::combine_short(targets, coefficients, sources, keep),
+                #[cfg(target_arch = "x86_64")]
+                Self::GfniAvx2 => x86::gfni_avx2::combine(targets, coefficients, sources, keep),
                 #[cfg(target_arch = "aarch64")]
                 Self::Neon => neon::combine(targets, coefficients, sources, keep),
                 _ => scalar::combine(targets, coefficients, sources, keep),

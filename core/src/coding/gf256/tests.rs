@@ -172,3 +172,14 @@ fn misfits_panic() {
     refused(|kernel| kernel.combine_many(&mut [&mut [0; 64], &mut [0; 63]], &[1, 1], &[&[0; 10]]));
     refused(|kernel| kernel.accumulate_many(&mut [&mut [0; 64], &mut [0; 64]], &[1], &[&[0; 64]]));
 }
+
+/// Aim: a kernel that the machine lacks is refused, and the best one is among those that it has.
+#[test]
+fn absent_kernels_panic() {
+    let available = Kernel::available();
+    assert!(available.contains(&Kernel::best()), "the best kernel runs here");
+    for kernel in [Kernel::Ssse3, Kernel::Avx2, Kernel::GfniAvx2, Kernel::GfniAvx512, Kernel::Neon] {
+        let outcome = std::panic::catch_unwind(|| kernel.scale(&mut [1; 100], 3));
+        assert_eq!(outcome.is_ok(), available.contains(&kernel), "{}", kernel.name());
+    }
+}

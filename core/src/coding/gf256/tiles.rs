@@ -91,7 +91,7 @@ unsafe fn short<L: Lanes>(target: &mut [u8], row: *const u8, sources: &[&[u8]], 
     let mut buffer = [0; 64];
     buffer[..target.len()].copy_from_slice(target);
     // SAFETY: the buffer is as long as the widest vector; the rest is the caller's word.
-    unsafe { tile::<L, 1, 1>([buffer.as_mut_ptr()], 0, 0, row, sources, keep.then_some(None)) };
+    unsafe { tile::<L, 1, 1, true>([buffer.as_mut_ptr()], 0, 0, row, sources, keep.then_some(None)) };
     target.copy_from_slice(&buffer[..target.len()]);
 }
 
@@ -106,6 +106,7 @@ unsafe fn pass<L: Lanes, const T: usize>(
 ) {
     let vectors = len.div_ceil(L::BYTES);
     let tail = len - L::BYTES;
+    let shortest = sources.iter().map(|source| source.len()).min().unwrap_or(len);
     // The last vector overlaps one that is stored before: what it adds to must be read first.
     // SAFETY: `tail` is a whole vector before the end of each target.
     let tails = targets.map(|target| unsafe { L::load(target.add(tail)) });
@@ -114,33 +115,42 @@ unsafe fn pass<L: Lanes, const T: usize>(
         let left = vectors - vector;
         let start = (vector * L::BYTES).min(tail);
         macro_rules! tiles {
-            ($($n:literal),+) => {
+            ($pad:literal: $($n:literal),+) => {
                 // SAFETY: the tile's first vectors are whole ones within the row, its last begins at `tail` at most.
+                // Without padding, no source ends before the tile.
                 unsafe {
                     $(if left >= $n {
                         let last = ((vector + $n - 1) * L::BYTES).min(tail) - start;
-                        let tails = (left == $n).then_some(&tails);
-                        tile::<L, T, $n>(targets, start, last, rows, sources, keep.then_some(tails));
-                        vector += $n;
-                        continue;
+                        if $pad || start + last + L::BYTES <= shortest {
+                            let tails = (left == $n).then_some(&tails);
+                            tile::<L, T, $n, $pad>(targets, start, last, rows, sources, keep.then_some(tails));
+                            vector += $n;
+                            continue;
+                        }
                     })+
                 }
             };
         }
         match (L::ROOMY, T) {
-            (true, 1) => tiles!(24, 23, 22, 16, 8, 4, 2, 1),
-            (true, 2) | (false, 1) => tiles!(8, 4, 2, 1),
-            (true, _) | (false, 2) => tiles!(4, 2, 1),
-            (false, _) => tiles!(2, 1),
+            (true, 1) => tiles!(false: 24, 23, 22, 16, 8, 4, 2, 1),
+            (true, 2) | (false, 1) => tiles!(false: 8, 4, 2, 1),
+            (true, _) | (false, 2) => tiles!(false: 4, 2, 1),
+            (false, _) => tiles!(false: 2, 1),
         }
+        if L::ROOMY {
+            tiles!(true: 4);
+        }
+        tiles!(true: 1);
     }
 }
 
 /// One tile: vectors of each target from byte `start` on, the last one `last` bytes behind `start`.
 ///
+/// `PAD`: whether sources may end before the tile does; looking costs registers, so that others go without.
 /// `keep`: whether to add to the targets, and with the row's last tile what the last vectors held at first.
+#[expect(clippy::needless_range_loop, reason = "indices count registers in two arrays at once")]
 #[inline(always)]
-unsafe fn tile<L: Lanes, const T: usize, const N: usize>(
+unsafe fn tile<L: Lanes, const T: usize, const N: usize, const PAD: bool>(
     targets: [*mut u8; T],
     start: usize,
     last: usize,
@@ -153,7 +163,7 @@ unsafe fn tile<L: Lanes, const T: usize, const N: usize>(
     let mut padded = [MaybeUninit::<[u8; TILE_BYTES]>::uninit(); 2];
     // Where the tile's part of a source is; a copy if the source ends within.
     let part = |source: &[u8], buffer: &mut MaybeUninit<[u8; TILE_BYTES]>| {
-        if source.len() >= end {
+        if !PAD || source.len() >= end {
             source.as_ptr().wrapping_add(start)
         } else {
             pad(buffer, source.get(start..).unwrap_or_default(), end - start)
@@ -195,14 +205,14 @@ unsafe fn tile<L: Lanes, const T: usize, const N: usize>(
         }
         while i < sources.len() {
             let source = part(sources.get_unchecked(i), &mut padded[0]);
-            let mut row = [L::coefficient(0); T];
-            for (t, c) in row.iter_mut().enumerate() {
-                *c = L::coefficient(*rows.add(t * sources.len() + i));
+            let mut splits = [L::split(L::zero()); N];
+            for (v, split) in splits.iter_mut().enumerate() {
+                *split = L::split(L::load(source.add(at(v))));
             }
-            for v in 0..N {
-                let source = L::split(L::load(source.add(at(v))));
-                for t in 0..T {
-                    sums[t][v] = L::sum(sums[t][v], L::product(source, row[t]));
+            for (t, sums) in sums.iter_mut().enumerate() {
+                let c = L::coefficient(*rows.add(t * sources.len() + i));
+                for v in 0..N {
+                    sums[v] = L::sum(sums[v], L::product(splits[v], c));
                 }
             }
             i += 1;

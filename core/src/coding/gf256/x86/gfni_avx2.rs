@@ -13,7 +13,7 @@ impl Lanes for Galois256 {
     type Coefficient = __m256i;
     const BYTES: usize = 32;
     const ROOMY: bool = false;
-    const PAIRED: bool = true;
+    const PAIRED: bool = false;
 
     #[inline(always)]
     unsafe fn zero() -> __m256i {

@@ -63,6 +63,33 @@ impl Lanes for Galois512 {
     }
 }
 
+/// Rows of fewer than 64 B, such as coefficients: a vector each, by masked loads.
+///
+/// # Safety
+/// Rows and coefficients fit each other as `gf256::check` has it; no target has more than 64 B.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,gfni")]
+pub(in super::super) unsafe fn combine_short(
+    targets: &mut [&mut [u8]],
+    coefficients: &[u8],
+    sources: &[&[u8]],
+    keep: bool,
+) {
+    let bytes = |len: usize| u64::MAX.checked_shr(64 - len as u32).unwrap_or(0);
+    for (t, target) in targets.iter_mut().enumerate() {
+        let row = &coefficients[t * sources.len()..][..sources.len()];
+        let mask = bytes(target.len());
+        // SAFETY: the masks leave out what lies beyond a row.
+        unsafe {
+            let mut sum = _mm512_maskz_loadu_epi8(if keep { mask } else { 0 }, target.as_ptr().cast());
+            for (&c, source) in row.iter().zip(sources) {
+                let source = _mm512_maskz_loadu_epi8(bytes(source.len()), source.as_ptr().cast());
+                sum = _mm512_xor_si512(sum, _mm512_gf2p8mul_epi8(source, _mm512_set1_epi8(c.cast_signed())));
+            }
+            _mm512_mask_storeu_epi8(target.as_mut_ptr().cast(), mask, sum);
+        }
+    }
+}
+
 /// See [`tiles::combine`], whose conditions on lengths hold.
 ///
 /// # Safety

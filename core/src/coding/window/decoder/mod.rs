@@ -94,6 +94,12 @@ impl WindowDecoder {
         }
     }
 
+    /// Returns what it holds at most.
+    #[must_use]
+    pub fn limits(&self) -> &WindowLimits {
+        &self.limits
+    }
+
     /// Takes in a symbol as it is, whose check was tested.
     pub fn push_systematic(&mut self, now: Instant, symbol: u64, coded: Coded) -> Pushed {
         if !self.is_own_kind(&coded) || !self.hear(now, symbol, symbol) {

@@ -1,0 +1,293 @@
+//! A coded session at one of its destinations: generations that are being decoded.
+
+use crate::coding::window::{WindowDecoder, WindowLimits};
+use crate::coding::{Body, Coded, Decoder, Meta, Pushed, Scheme};
+use crate::flow::SymbolWindow;
+use crate::ids::{Epoch, SessionKey};
+use crate::time::{Duration, Instant};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// What a destination keeps to decode a session.
+#[derive(Debug)]
+pub struct CodedSink {
+    generations: VecDeque<Generation>,
+    /// Slots of a reliable session that count as arrived: of each generation as many as the rank.
+    slots: Option<SymbolWindow>,
+    /// The newest symbols, under the window scheme.
+    window: Option<Box<WindowDecoder>>,
+    /// What was counted.
+    pub stats: CodedSinkStats,
+}
+
+/// What a destination counted of decoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodedSinkStats {
+    /// Packets that raised the rank.
+    pub innovative: u64,
+    /// Packets that told nothing new.
+    pub dependent: u64,
+    /// Symbols delivered that came out of combinations.
+    pub recovered_symbols: u64,
+    /// Symbols and combinations that do not fit their check, or what was known; nothing of them was delivered.
+    pub corrupt_symbols: u64,
+    /// Generations that were given up before they were complete.
+    pub given_up_generations: u64,
+    /// Symbols of a window that were given up.
+    #[serde(default)]
+    pub given_up_symbols: u64,
+}
+
+#[derive(Debug)]
+struct Generation {
+    first: u64,
+    decoder: Decoder,
+}
+
+/// What came of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It raised the rank.
+    Innovative,
+    /// It told nothing new.
+    Dependent,
+    /// It was damaged, or contradicts what is known.
+    Corrupt,
+    /// There is no room for its generation.
+    NoRoom,
+    /// What it is about has been given up.
+    Late,
+}
+
+impl CodedSink {
+    /// Returns the state before the first packet; `slots_max`: of a reliable session the slots that it tells apart;
+    /// `scheme`: that of the session, where it was announced; `bytes_max`: what a window may hold.
+    #[must_use]
+    pub fn new(slots_max: Option<usize>, scheme: Option<Scheme>, bytes_max: usize) -> Self {
+        let window = match scheme {
+            Some(Scheme::Window { latency, size }) => {
+                let size = usize::from(size);
+                let limits = WindowLimits {
+                    // Flows differ in delay.
+                    latency: latency.saturating_mul(2).max(Duration::from_millis(50)),
+                    symbols_max: 4 * size,
+                    rows_max: size,
+                    bytes_max,
+                };
+                Some(Box::new(WindowDecoder::new(limits)))
+            }
+            _ => None,
+        };
+        Self {
+            window,
+            generations: VecDeque::new(),
+            slots: slots_max.map(SymbolWindow::new),
+            stats: CodedSinkStats::default(),
+        }
+    }
+
+    /// Returns the slots that count as arrived, of a reliable session.
+    #[must_use]
+    pub fn slots(&self) -> Option<&SymbolWindow> {
+        self.slots.as_ref()
+    }
+
+    /// Returns the bytes that are held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let window = self.window.as_ref().map_or(0, |window| window.bytes());
+        window + self.generations.iter().map(|generation| generation.decoder.bytes()).sum::<usize>()
+    }
+
+    /// Whether the session is one with a sliding window.
+    #[must_use]
+    pub fn is_window(&self) -> bool {
+        self.window.is_some()
+    }
+
+    /// Takes in a packet of a session with a sliding window: a symbol, or the combination by `seed` of the `size` symbols
+    /// from `first` on.
+    pub fn push_window(
+        &mut self,
+        now: Instant,
+        first: u64,
+        repair: Option<(u8, u64)>,
+        coded: Coded,
+    ) -> Taken {
+        let Some(window) = &mut self.window else { return Taken::Corrupt };
+        let pushed = match repair {
+            None => window.push_systematic(now, first, coded),
+            Some((size, seed)) => window.push_repair(now, first, size, seed, &coded),
+        };
+        self.stats.given_up_symbols = window.stats().given_up;
+        match pushed {
+            Pushed::Innovative => {
+                self.stats.innovative += 1;
+                Taken::Innovative
+            }
+            Pushed::Dependent => {
+                self.stats.dependent += 1;
+                Taken::Dependent
+            }
+            Pushed::Refused => Taken::Late,
+        }
+    }
+
+    /// The source has started again.
+    pub fn turn_epoch(&mut self) {
+        self.generations.clear();
+        if let Some(window) = &mut self.window {
+            **window = WindowDecoder::new(*window.limits());
+        }
+        if let Some(slots) = &mut self.slots {
+            *slots = SymbolWindow::new(slots.symbols_max());
+        }
+    }
+
+    /// Makes room for generations beyond `generations_max` and `bytes_max`, oldest first. Those of reliable sessions are
+    /// not given up: what their slots promise must come.
+    pub fn bound(&mut self, generations_max: usize, bytes_max: usize) {
+        if self.slots.is_some() {
+            return;
+        }
+        while self.generations.len() > generations_max.max(1)
+            || self.generations.len() > 1 && self.bytes() > bytes_max
+        {
+            self.generations.pop_front();
+            self.stats.given_up_generations += 1;
+        }
+    }
+
+    /// Takes in a packet of the generation of `size` symbols that begins with `first`: the symbol at `offset` itself, or
+    /// a combination. `known`: the symbols that have been delivered. `bytes_max`: what a reliable session may hold.
+    pub fn push(
+        &mut self,
+        (first, size, is_closed): (u64, u8, bool),
+        row: Result<u8, &[u8]>,
+        coded: Coded,
+        known: &SymbolWindow,
+        bytes_max: usize,
+    ) -> Taken {
+        let at = match self.generations.iter().rposition(|known| known.first == first) {
+            Some(at) => at,
+            None => {
+                if is_done(known, first, size) {
+                    self.stats.dependent += 1;
+                    return Taken::Dependent;
+                }
+                if self.slots.is_some() && self.bytes() > bytes_max {
+                    return Taken::NoRoom;
+                }
+                self.generations.push_back(Generation { first, decoder: Decoder::new(usize::from(size)) });
+                self.generations.len() - 1
+            }
+        };
+        let decoder = &mut self.generations[at].decoder;
+        if is_closed {
+            decoder.set_size(usize::from(size));
+        }
+        let pushed = match row {
+            Ok(offset) => decoder.push_symbol(usize::from(offset), coded),
+            Err(coefficients) => decoder.push(coefficients, coded),
+        };
+        match pushed {
+            Pushed::Innovative => {
+                self.stats.innovative += 1;
+                Taken::Innovative
+            }
+            Pushed::Dependent => {
+                self.stats.dependent += 1;
+                Taken::Dependent
+            }
+            Pushed::Refused => {
+                self.stats.corrupt_symbols += 1;
+                Taken::Corrupt
+            }
+        }
+    }
+
+    /// Gives out the symbols of the generation at `first` that have become known, by `take`: the symbol, what belongs
+    /// to it, and its payload. What does not fit its check is not given out; everything that it may have come from is
+    /// then forgotten.
+    pub fn recover(
+        &mut self,
+        key: SessionKey,
+        epoch: Epoch,
+        first: u64,
+        mut take: impl FnMut(u64, Meta, Body),
+    ) {
+        if let Some(window) = &mut self.window {
+            let stats = &mut self.stats;
+            window.recover(|symbol, coded| {
+                let body = checked(key, epoch, symbol, coded.clone());
+                let is_right = body.is_some();
+                match body {
+                    Some((meta, body)) => {
+                        stats.recovered_symbols += 1;
+                        take(symbol, meta, body);
+                    }
+                    None => stats.corrupt_symbols += 1,
+                }
+                is_right
+            });
+            return;
+        }
+        let Some(at) = self.generations.iter().rposition(|known| known.first == first) else { return };
+        let decoder = &mut self.generations[at].decoder;
+        let mut corrupt = 0;
+        let stats = &mut self.stats;
+        decoder.recover(|offset, coded| {
+            let symbol = first + offset as u64;
+            match checked(key, epoch, symbol, coded) {
+                Some((meta, body)) => {
+                    stats.recovered_symbols += 1;
+                    take(symbol, meta, body);
+                }
+                None => corrupt += 1,
+            }
+        });
+        if corrupt > 0 {
+            self.stats.corrupt_symbols += corrupt;
+            decoder.forget_combinations();
+        } else if decoder.is_complete() && self.slots.is_none() {
+            self.generations.remove(at);
+        }
+    }
+
+    /// Marks the slot of an innovative packet of a reliable session, or, where that is marked, the generation's lowest one
+    /// that is not. The last one of a generation is only marked when all its symbols have been delivered.
+    pub fn mark(&mut self, (first, size): (u64, u8), slot: u64, known: &SymbolWindow) {
+        let Some(slots) = &mut self.slots else { return };
+        let Some(at) = self.generations.iter().rposition(|known| known.first == first) else { return };
+        let end = first + u64::from(size);
+        let decoder = &self.generations[at].decoder;
+        if is_done(known, first, decoder.size().map_or(size, |size| size as u8)) {
+            (first..end).for_each(|slot| _ = slots.insert(slot));
+            self.generations.remove(at);
+            return;
+        }
+        let lowest = slots.next_missing(first);
+        let is_last = (first..end).filter(|slot| !slots.contains(*slot)).nth(1).is_none();
+        let is_full = decoder.size().is_some_and(|size| decoder.rank() >= size);
+        if is_last || is_full {
+            return;
+        }
+        slots.insert(if slots.contains(slot) { lowest } else { slot });
+    }
+}
+
+/// Whether all symbols of a generation have been delivered.
+fn is_done(known: &SymbolWindow, first: u64, size: u8) -> bool {
+    (0..u64::from(size)).all(|offset| first.checked_add(offset).is_none_or(|symbol| known.contains(symbol)))
+}
+
+/// Returns what belongs to a recovered symbol, and its payload cut to its length, if it fits its check.
+fn checked(key: SessionKey, epoch: Epoch, symbol: u64, coded: Coded) -> Option<(Meta, Body)> {
+    let meta = Meta::parse(&coded.meta);
+    let body = match coded.body {
+        Body::Real(bytes) if meta.len as usize <= bytes.len() => Body::Real(bytes.slice(..meta.len as usize)),
+        Body::Described(longest) if meta.len <= longest => Body::Described(meta.len),
+        _ => return None,
+    };
+    (meta.check == meta.check_of(key, epoch, symbol, &body)).then_some((meta, body))
+}

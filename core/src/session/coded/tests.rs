@@ -1,0 +1,1 @@
+//! What sources, relays and destinations keep, each by itself.
