@@ -61,7 +61,10 @@ impl Decoder {
     /// Says how many symbols there are; the first word stands.
     pub fn set_size(&mut self, size: usize) {
         if size <= self.elimination.columns() {
-            self.size.get_or_insert(size);
+            let size = *self.size.get_or_insert(size);
+            self.elimination.reserve(size);
+            self.inputs.reserve(size.saturating_sub(self.inputs.len()));
+            self.offsets.reserve(size.saturating_sub(self.offsets.len()));
         }
     }
 
@@ -85,40 +88,47 @@ impl Decoder {
 
     /// Takes in the symbol at `offset` as it is.
     pub fn push_symbol(&mut self, offset: usize, symbol: Coded) -> Pushed {
-        let mut unit = [0; 255];
-        match unit.get_mut(offset) {
-            Some(one) => *one = 1,
-            None => return Pushed::Refused,
+        if offset >= self.elimination.columns().min(255) {
+            return Pushed::Refused;
         }
-        let pushed = self.push(&unit[..=offset], symbol);
-        if pushed == Pushed::Innovative
-            && let Some(last) = self.offsets.last_mut()
-        {
-            *last = Some(offset as u8);
+        // Coefficients beyond the last symbol must be zeros.
+        if self.is_foreign(&symbol) || self.size.is_some_and(|size| offset >= size) {
+            return Pushed::Refused;
         }
-        if pushed != Pushed::Refused {
-            self.has[offset / 64] |= 1 << (offset % 64);
+        self.has[offset / 64] |= 1 << (offset % 64);
+        if !self.elimination.add_unit(offset) {
+            return Pushed::Dependent;
         }
-        pushed
+        self.hold(symbol, Some(offset as u8));
+        Pushed::Innovative
     }
 
     /// Takes in a combination.
     pub fn push(&mut self, coefficients: &[u8], row: Coded) -> Pushed {
-        let is_foreign = self.inputs.first().is_some_and(|first| first.body.is_real() != row.body.is_real());
         let columns = self.size.unwrap_or(self.elimination.columns());
         // Coefficients beyond the last symbol must be zeros.
         let (own, beyond) = coefficients.split_at(coefficients.len().min(columns));
-        if is_foreign || beyond.iter().any(|c| *c != 0) {
+        if self.is_foreign(&row) || beyond.iter().any(|c| *c != 0) {
             return Pushed::Refused;
         }
         if !self.elimination.add(own) {
             return Pushed::Dependent;
         }
+        self.hold(row, None);
+        Pushed::Innovative
+    }
+
+    /// Whether a row is real and the others are not, or the other way round.
+    fn is_foreign(&self, row: &Coded) -> bool {
+        self.inputs.first().is_some_and(|first| first.body.is_real() != row.body.is_real())
+    }
+
+    /// Keeps an innovative row.
+    fn hold(&mut self, row: Coded, offset: Option<u8>) {
         self.bytes += row.meta.len() + row.body.len();
         self.inputs.push(row);
-        self.offsets.push(None);
+        self.offsets.push(offset);
         self.is_fresh = true;
-        Pushed::Innovative
     }
 
     /// Gives out the symbols that have become known and had not come as they are, each once, by `take`.
@@ -128,9 +138,17 @@ impl Decoder {
         }
         let mut offsets = [0_u8; 255];
         let mut solutions: Vec<u8> = Vec::new();
+        let columns = self.size.unwrap_or(self.elimination.columns());
         let mut count = 0;
-        for offset in (0..self.elimination.columns()).filter(|offset| !self.has(*offset)) {
+        for offset in 0..columns {
+            if self.has(offset) {
+                continue;
+            }
             if let Some(solution) = self.elimination.solution(offset) {
+                if count == 0 {
+                    // Mostly all of them become known at once.
+                    solutions.reserve(solution.len() * solution.len());
+                }
                 offsets[count] = offset as u8;
                 count += 1;
                 solutions.extend_from_slice(solution);

@@ -74,19 +74,47 @@ pub(in super::super) unsafe fn combine_short(
     sources: &[&[u8]],
     keep: bool,
 ) {
-    let bytes = |len: usize| u64::MAX.checked_shr(64 - len as u32).unwrap_or(0);
-    for (t, target) in targets.iter_mut().enumerate() {
-        let row = &coefficients[t * sources.len()..][..sources.len()];
-        let mask = bytes(target.len());
-        // SAFETY: the masks leave out what lies beyond a row.
-        unsafe {
-            let mut sum = _mm512_maskz_loadu_epi8(if keep { mask } else { 0 }, target.as_ptr().cast());
-            for (&c, source) in row.iter().zip(sources) {
-                let source = _mm512_maskz_loadu_epi8(bytes(source.len()), source.as_ptr().cast());
-                sum = _mm512_xor_si512(sum, _mm512_gf2p8mul_epi8(source, _mm512_set1_epi8(c.cast_signed())));
-            }
-            _mm512_mask_storeu_epi8(target.as_mut_ptr().cast(), mask, sum);
+    let mut rows = coefficients;
+    for group in targets.chunks_mut(4) {
+        let (own, rest) = rows.split_at(group.len() * sources.len());
+        rows = rest;
+        match group {
+            [a, b, c, d] => short([a, b, c, d], own, sources, keep),
+            [a, b, c] => short([a, b, c], own, sources, keep),
+            [a, b] => short([a, b], own, sources, keep),
+            [a] => short([a], own, sources, keep),
+            _ => {}
         }
+    }
+}
+
+/// Targets of fewer than 64 B that share the loads of sources.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,gfni")]
+#[inline]
+fn short<const T: usize>(targets: [&mut &mut [u8]; T], coefficients: &[u8], sources: &[&[u8]], keep: bool) {
+    let bytes = |len: usize| u64::MAX.checked_shr(64 - len as u32).unwrap_or(0);
+    let mut rows = [&coefficients[..0]; T];
+    for (t, row) in rows.iter_mut().enumerate() {
+        *row = &coefficients[t * sources.len()..][..sources.len()];
+    }
+    let mut sums = [_mm512_setzero_si512(); T];
+    if keep {
+        for (sum, target) in sums.iter_mut().zip(&targets) {
+            // SAFETY: the mask leaves out what lies beyond the row.
+            *sum = unsafe { _mm512_maskz_loadu_epi8(bytes(target.len()), target.as_ptr().cast()) };
+        }
+    }
+    for (i, source) in sources.iter().enumerate() {
+        // SAFETY: the mask leaves out what lies beyond the row.
+        let source = unsafe { _mm512_maskz_loadu_epi8(bytes(source.len()), source.as_ptr().cast()) };
+        for (sum, row) in sums.iter_mut().zip(&rows) {
+            let product = _mm512_gf2p8mul_epi8(source, _mm512_set1_epi8(row[i].cast_signed()));
+            *sum = _mm512_xor_si512(*sum, product);
+        }
+    }
+    for (sum, target) in sums.into_iter().zip(targets) {
+        // SAFETY: the mask leaves out what lies beyond the row.
+        unsafe { _mm512_mask_storeu_epi8(target.as_mut_ptr().cast(), bytes(target.len()), sum) };
     }
 }
 
