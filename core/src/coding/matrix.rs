@@ -107,7 +107,7 @@ impl Elimination {
         if row[pivot] != 1 {
             Kernel::best().scale(row, inverse(row[pivot]));
         }
-        clear(&mut rows[self.settled * stride..], stride, &[pivot as u8], row);
+        Kernel::best().clear(&mut rows[self.settled * stride..], pivot, row);
         self.is_plain = false;
         self.enter(pivot);
         true
@@ -164,9 +164,10 @@ impl Elimination {
         is_alone.then(|| &row[self.width..self.width + tracked])
     }
 
-    /// Bytes of a row.
+    /// Bytes of a row: whole vectors of any kernel.
     fn stride(&self) -> usize {
-        if self.is_tracking { 2 * self.width } else { self.width }
+        let bytes = if self.is_tracking { 2 * self.width } else { self.width };
+        bytes.next_multiple_of(64)
     }
 
     /// Makes room for a row of so many coefficients.
@@ -187,10 +188,9 @@ impl Elimination {
         rows.resize(self.rank() * stride, 0);
         if old > 0 {
             for (new, row) in rows.chunks_exact_mut(stride).zip(self.rows.chunks_exact(old_stride)) {
-                let (symbols, tracks) = row.split_at(old);
-                new[..old].copy_from_slice(symbols);
+                new[..old].copy_from_slice(&row[..old]);
                 if self.is_tracking {
-                    new[width..width + old].copy_from_slice(tracks);
+                    new[width..width + old].copy_from_slice(&row[old..2 * old]);
                 }
             }
         }
@@ -213,6 +213,10 @@ impl Elimination {
         let stride = self.stride();
         if settled < self.pivots.len() {
             let (rows, pending) = self.rows.split_at_mut(settled * stride);
+            if let [pivot] = self.pivots[settled..] {
+                Kernel::best().clear(rows, usize::from(pivot), pending);
+                return;
+            }
             clear(rows, stride, &self.pivots[settled..], pending);
         }
     }
@@ -224,29 +228,12 @@ fn reduce(rows: &[u8], row: &mut [u8], pivots: &[u8], settled: usize) {
         return;
     }
     let (old, pending) = rows.split_at(settled * row.len());
-    subtract(old, row, &pivots[..settled]);
-    subtract(pending, row, &pivots[settled..]);
+    let kernel = Kernel::best();
+    kernel.reduce(row, old, &pivots[..settled]);
+    kernel.reduce(row, pending, &pivots[settled..]);
 }
 
-/// Takes rows from `row` that have nothing in each other's leading columns: the factors are known beforehand.
-fn subtract(rows: &[u8], row: &mut [u8], pivots: &[u8]) {
-    let width = row.len();
-    for (rows, pivots) in rows.chunks(BATCH * width).zip(pivots.chunks(BATCH)) {
-        let mut factors = [0; BATCH];
-        let mut sources: [&[u8]; BATCH] = [&[]; BATCH];
-        let mut count = 0;
-        for (source, pivot) in rows.chunks_exact(width).zip(pivots) {
-            factors[count] = row[usize::from(*pivot)];
-            sources[count] = source;
-            count += usize::from(factors[count] != 0);
-        }
-        if count > 0 {
-            Kernel::best().accumulate_many(&mut [&mut *row], &factors[..count], &sources[..count]);
-        }
-    }
-}
-
-/// Clears the leading columns of `by`, at most [`BLOCK`] rows, in all of `rows`.
+/// Clears the leading columns of `by`, at most [`BLOCK`] rows, in all of `rows`: they share the loads.
 fn clear(rows: &mut [u8], width: usize, pivots: &[u8], by: &[u8]) {
     let mut sources: [&[u8]; BLOCK] = [&[]; BLOCK];
     for (source, row) in sources.iter_mut().zip(by.chunks_exact(width)) {

@@ -118,6 +118,58 @@ fn short<const T: usize>(targets: [&mut &mut [u8]; T], coefficients: &[u8], sour
     }
 }
 
+/// See [`super::super::Kernel::reduce`].
+///
+/// # Safety
+/// The row has a multiple of 64 B, there are as many rows of that length as pivots, at most 256, and all pivots lie
+/// within the row.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,gfni")]
+pub(in super::super) unsafe fn reduce(row: &mut [u8], rows: &[u8], pivots: &[u8]) {
+    let width = row.len();
+    let mut factors = [0; 256];
+    for (factor, pivot) in factors.iter_mut().zip(pivots) {
+        *factor = row[usize::from(*pivot)];
+    }
+    for start in (0..width).step_by(64) {
+        // SAFETY: all vectors lie within their rows, by the caller's word.
+        unsafe {
+            let to = row.as_mut_ptr().add(start);
+            let mut sums = [_mm512_loadu_si512(to.cast()), _mm512_setzero_si512()];
+            let mut from = rows.as_ptr().add(start);
+            for (i, factor) in factors[..pivots.len()].iter().enumerate() {
+                let c = _mm512_set1_epi8(factor.cast_signed());
+                let product = _mm512_gf2p8mul_epi8(_mm512_loadu_si512(from.cast()), c);
+                sums[i & 1] = _mm512_xor_si512(sums[i & 1], product);
+                from = from.wrapping_add(width);
+            }
+            _mm512_storeu_si512(to.cast(), _mm512_xor_si512(sums[0], sums[1]));
+        }
+    }
+}
+
+/// See [`super::super::Kernel::clear`].
+///
+/// # Safety
+/// `by` has a multiple of 64 B, `rows` a multiple of its length, and the pivot lies within.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,gfni")]
+pub(in super::super) unsafe fn clear(rows: &mut [u8], pivot: usize, by: &[u8]) {
+    for row in rows.chunks_exact_mut(by.len()) {
+        let factor = row[pivot];
+        if factor == 0 {
+            continue;
+        }
+        let c = _mm512_set1_epi8(factor.cast_signed());
+        for start in (0..by.len()).step_by(64) {
+            // SAFETY: both vectors lie within their rows, by the caller's word.
+            unsafe {
+                let to = row.as_mut_ptr().add(start);
+                let product = _mm512_gf2p8mul_epi8(_mm512_loadu_si512(by.as_ptr().add(start).cast()), c);
+                _mm512_storeu_si512(to.cast(), _mm512_xor_si512(_mm512_loadu_si512(to.cast()), product));
+            }
+        }
+    }
+}
+
 /// See [`tiles::combine`], whose conditions on lengths hold.
 ///
 /// # Safety
