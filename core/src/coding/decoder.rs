@@ -7,6 +7,9 @@ use super::recoder::Pushed;
 use super::symbol::{Body, Coded, real};
 use bytes::BytesMut;
 
+/// Bytes that recovered symbols share, about.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// Decodes one generation.
 ///
 /// Coefficients are reduced as packets come; payloads are left as they came until symbols can be had of them, and are then
@@ -138,22 +141,16 @@ impl Decoder {
         }
         let mut offsets = [0_u8; 255];
         let mut solutions: Vec<u8> = Vec::new();
-        let columns = self.size.unwrap_or(self.elimination.columns());
         let mut count = 0;
-        for offset in 0..columns {
-            if self.has(offset) {
-                continue;
+        self.elimination.solutions(&self.has, |offset, solution| {
+            if count == 0 {
+                // Mostly all of them become known at once.
+                solutions.reserve(solution.len() * solution.len());
             }
-            if let Some(solution) = self.elimination.solution(offset) {
-                if count == 0 {
-                    // Mostly all of them become known at once.
-                    solutions.reserve(solution.len() * solution.len());
-                }
-                offsets[count] = offset as u8;
-                count += 1;
-                solutions.extend_from_slice(solution);
-            }
-        }
+            offsets[count] = offset as u8;
+            count += 1;
+            solutions.extend_from_slice(solution);
+        });
         let offsets = &offsets[..count];
         if offsets.is_empty() {
             return;
@@ -163,25 +160,32 @@ impl Decoder {
             self.has[offset / 64] |= 1 << (offset % 64);
         }
         let len = self.inputs.iter().map(|row| row.body.len()).max().unwrap_or(0);
-        let metas: Vec<&[u8]> = self.inputs.iter().map(|row| &row.meta[..]).collect();
-        let mut blocks = vec![0; offsets.len() * META_BYTES];
-        product(&mut blocks, META_BYTES, &solutions, &metas);
-        let mut bodies = if self.inputs.iter().all(|row| row.body.is_real()) {
-            let sources: Vec<&[u8]> = self.inputs.iter().map(|row| real(&row.body)).collect();
-            let mut bodies = BytesMut::zeroed(offsets.len() * len);
-            product(&mut bodies, len, &solutions, &sources);
-            Some(bodies.freeze())
-        } else {
-            None
-        };
-        for (offset, block) in offsets.iter().zip(blocks.chunks_exact(META_BYTES)) {
-            let mut meta = [0; META_BYTES];
-            meta.copy_from_slice(block);
-            let body = match &mut bodies {
-                Some(bodies) => Body::Real(bodies.split_to(len)),
-                None => Body::Described(len as u32),
-            };
-            take(usize::from(*offset), Coded { meta, body });
+        let mut sources: Vec<&[u8]> = Vec::with_capacity(self.inputs.len());
+        sources.extend(self.inputs.iter().map(|row| &row.meta[..]));
+        let mut blocks = vec![0; count * META_BYTES];
+        product(&mut blocks, META_BYTES, &solutions, &sources);
+        let is_real = self.inputs.iter().all(|row| row.body.is_real());
+        if is_real {
+            sources.clear();
+            sources.extend(self.inputs.iter().map(|row| real(&row.body)));
+        }
+        // Symbols that share memory are held as long as any of them: not too many.
+        let at_once = (PIECE_BYTES / len.max(1)).max(4) & !3;
+        let pieces = offsets.chunks(at_once).zip(blocks.chunks(at_once * META_BYTES));
+        for ((offsets, blocks), solutions) in pieces.zip(solutions.chunks(at_once * sources.len())) {
+            let mut bodies = BytesMut::new();
+            if is_real {
+                bodies = BytesMut::zeroed(offsets.len() * len);
+                product(&mut bodies, len, solutions, &sources);
+            }
+            let mut bodies = bodies.freeze();
+            for (offset, block) in offsets.iter().zip(blocks.chunks_exact(META_BYTES)) {
+                let mut meta = [0; META_BYTES];
+                meta.copy_from_slice(block);
+                let body =
+                    if is_real { Body::Real(bodies.split_to(len)) } else { Body::Described(len as u32) };
+                take(usize::from(*offset), Coded { meta, body });
+            }
         }
     }
 

@@ -152,16 +152,27 @@ impl Elimination {
         first_nonzero(&row[..self.width]).is_some() || first_nonzero(beyond).is_some()
     }
 
-    /// Returns how symbol `column` is made of the innovative rows that came, in their order, if it can be.
-    #[must_use]
-    pub fn solution(&mut self, column: usize) -> Option<&[u8]> {
-        let number = usize::from(self.leading.get(column)?.checked_sub(1)?);
+    /// Tells how the symbols that can be known are made of the innovative rows that came, in their order; those in
+    /// `known`, a bit each, are left out.
+    pub fn solutions(&mut self, known: &[u64; 4], mut take: impl FnMut(usize, &[u8])) {
         self.settle();
-        let row = &self.rows[number * self.stride()..][..self.stride()];
+        let (rank, width, stride) = (self.rank(), self.width, self.stride());
+        let tracked = if self.is_tracking { rank } else { 0 };
         // A row has nothing in front of its leading 1; with a full rank none has anything behind it.
-        let is_alone = self.rank() == self.seen || first_nonzero(&row[column + 1..self.width]).is_none();
-        let tracked = if self.is_tracking { self.rank() } else { 0 };
-        is_alone.then(|| &row[self.width..self.width + tracked])
+        let is_solved = rank == self.seen;
+        for (column, leading) in self.leading[..self.seen].iter().enumerate() {
+            if *leading == 0 || known[column / 64] >> (column % 64) & 1 == 1 {
+                continue;
+            }
+            let row = &self.rows[(usize::from(*leading) - 1) * stride..][..stride];
+            // Most rows that tell of several symbols tell of the last one: a look at it spares the others.
+            let is_alone = is_solved
+                || ((column + 1 == self.seen || row[self.seen - 1] == 0)
+                    && first_nonzero(&row[column + 1..width]).is_none());
+            if is_alone {
+                take(column, &row[width..width + tracked]);
+            }
+        }
     }
 
     /// Bytes of a row: whole vectors of any kernel.

@@ -17,15 +17,6 @@ impl Kernel {
     pub fn reduce(self, row: &mut [u8], rows: &[u8], pivots: &[u8]) {
         let width = row.len();
         assert_eq!(rows.len(), pivots.len() * width, "a pivot for every row");
-        let mut any = 0;
-        for pivots in pivots.chunks(BATCH) {
-            for pivot in pivots {
-                any |= row[usize::from(*pivot)];
-            }
-        }
-        if any == 0 {
-            return;
-        }
         #[cfg(target_arch = "x86_64")]
         if self == Self::GfniAvx512 && width.is_multiple_of(64) && pivots.len() <= 256 {
             self.demand();
@@ -34,6 +25,9 @@ impl Kernel {
             return;
         }
         let factors: Vec<u8> = pivots.iter().map(|pivot| row[usize::from(*pivot)]).collect();
+        if factors.iter().all(|factor| *factor == 0) {
+            return;
+        }
         for (rows, factors) in rows.chunks(BATCH * width).zip(factors.chunks(BATCH)) {
             let mut sources: [&[u8]; BATCH] = [&[]; BATCH];
             for (source, row) in sources.iter_mut().zip(rows.chunks_exact(width)) {

@@ -127,8 +127,13 @@ fn short<const T: usize>(targets: [&mut &mut [u8]; T], coefficients: &[u8], sour
 pub(in super::super) unsafe fn reduce(row: &mut [u8], rows: &[u8], pivots: &[u8]) {
     let width = row.len();
     let mut factors = [0; 256];
+    let mut any = 0;
     for (factor, pivot) in factors.iter_mut().zip(pivots) {
         *factor = row[usize::from(*pivot)];
+        any |= *factor;
+    }
+    if any == 0 {
+        return;
     }
     for start in (0..width).step_by(64) {
         // SAFETY: all vectors lie within their rows, by the caller's word.
