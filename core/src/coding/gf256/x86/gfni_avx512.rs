@@ -135,19 +135,46 @@ pub(in super::super) unsafe fn reduce(row: &mut [u8], rows: &[u8], pivots: &[u8]
     if any == 0 {
         return;
     }
-    for start in (0..width).step_by(64) {
-        // SAFETY: all vectors lie within their rows, by the caller's word.
-        unsafe {
-            let to = row.as_mut_ptr().add(start);
-            let mut sums = [_mm512_loadu_si512(to.cast()), _mm512_setzero_si512()];
-            let mut from = rows.as_ptr().add(start);
-            for (i, factor) in factors[..pivots.len()].iter().enumerate() {
-                let c = _mm512_set1_epi8(factor.cast_signed());
-                let product = _mm512_gf2p8mul_epi8(_mm512_loadu_si512(from.cast()), c);
-                sums[i & 1] = _mm512_xor_si512(sums[i & 1], product);
-                from = from.wrapping_add(width);
+    let factors = &factors[..pivots.len()];
+    let mut start = 0;
+    // SAFETY: all vectors lie within their rows, by the caller's word.
+    unsafe {
+        while start + 128 <= width {
+            reduce_part::<2>(row, start, rows, factors);
+            start += 128;
+        }
+        if start < width {
+            reduce_part::<1>(row, start, rows, factors);
+        }
+    }
+}
+
+/// `N` vectors of [`reduce`] from byte `start` on.
+///
+/// # Safety
+/// So many vectors lie within the row; there are as many rows of its length as factors.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,gfni")]
+#[inline]
+unsafe fn reduce_part<const N: usize>(row: &mut [u8], start: usize, rows: &[u8], factors: &[u8]) {
+    let width = row.len();
+    // SAFETY: by the caller's word.
+    unsafe {
+        let to = row.as_mut_ptr().add(start);
+        let mut sums = [_mm512_setzero_si512(); N];
+        for (v, sum) in sums.iter_mut().enumerate() {
+            *sum = _mm512_loadu_si512(to.add(64 * v).cast());
+        }
+        let mut from = rows.as_ptr().wrapping_add(start);
+        for factor in factors {
+            let c = _mm512_set1_epi8(factor.cast_signed());
+            for (v, sum) in sums.iter_mut().enumerate() {
+                let source = _mm512_loadu_si512(from.add(64 * v).cast());
+                *sum = _mm512_xor_si512(*sum, _mm512_gf2p8mul_epi8(source, c));
             }
-            _mm512_storeu_si512(to.cast(), _mm512_xor_si512(sums[0], sums[1]));
+            from = from.wrapping_add(width);
+        }
+        for (v, sum) in sums.iter().enumerate() {
+            _mm512_storeu_si512(to.add(64 * v).cast(), *sum);
         }
     }
 }
