@@ -1,10 +1,10 @@
 //! A generation at a destination: symbols come out as soon as they are known.
 
-use super::gf256::Kernel;
 use super::matrix::Elimination;
 use super::meta::META_BYTES;
 use super::recoder::Pushed;
 use super::symbol::{Body, Coded, real};
+use super::workers::{Workers, product};
 use bytes::BytesMut;
 
 /// Bytes that recovered symbols share, about.
@@ -135,7 +135,12 @@ impl Decoder {
     }
 
     /// Gives out the symbols that have become known and had not come as they are, each once, by `take`.
-    pub fn recover(&mut self, mut take: impl FnMut(usize, Coded)) {
+    pub fn recover(&mut self, take: impl FnMut(usize, Coded)) {
+        self.recover_with(None, take);
+    }
+
+    /// Does what [`Decoder::recover`] does, with threads to share large products.
+    pub fn recover_with(&mut self, workers: Option<&dyn Workers>, mut take: impl FnMut(usize, Coded)) {
         if !core::mem::take(&mut self.is_fresh) {
             return;
         }
@@ -163,20 +168,20 @@ impl Decoder {
         let mut sources: Vec<&[u8]> = Vec::with_capacity(self.inputs.len());
         sources.extend(self.inputs.iter().map(|row| &row.meta[..]));
         let mut blocks = vec![0; count * META_BYTES];
-        product(&mut blocks, META_BYTES, &solutions, &sources);
+        product(&mut blocks, META_BYTES, &solutions, &sources, None);
         let is_real = self.inputs.iter().all(|row| row.body.is_real());
         if is_real {
             sources.clear();
             sources.extend(self.inputs.iter().map(|row| real(&row.body)));
         }
-        // Symbols that share memory are held as long as any of them: not too many.
-        let at_once = (PIECE_BYTES / len.max(1)).max(4) & !3;
+        // Symbols that share memory are held as long as any of them: not too many, unless it is work for several.
+        let at_once = if workers.is_some() { count.max(1) } else { (PIECE_BYTES / len.max(1)).max(4) & !3 };
         let pieces = offsets.chunks(at_once).zip(blocks.chunks(at_once * META_BYTES));
         for ((offsets, blocks), solutions) in pieces.zip(solutions.chunks(at_once * sources.len())) {
             let mut bodies = BytesMut::new();
             if is_real {
                 bodies = BytesMut::zeroed(offsets.len() * len);
-                product(&mut bodies, len, solutions, &sources);
+                product(&mut bodies, len, solutions, &sources, workers);
             }
             let mut bodies = bodies.freeze();
             for (offset, block) in offsets.iter().zip(blocks.chunks_exact(META_BYTES)) {
@@ -201,13 +206,4 @@ impl Decoder {
         anew.is_fresh = false;
         *self = anew;
     }
-}
-
-/// Sets each `len` bytes of `out` to the combination of `sources` by the next as many coefficients.
-fn product(out: &mut [u8], len: usize, coefficients: &[u8], sources: &[&[u8]]) {
-    if len == 0 {
-        return;
-    }
-    let mut targets: Vec<&mut [u8]> = out.chunks_exact_mut(len).collect();
-    Kernel::best().combine_many(&mut targets, coefficients, sources);
 }
