@@ -15,6 +15,9 @@ use crate::wire::routing::first_sibling;
 use bytes::BytesMut;
 use core::ops::Range;
 
+/// Earlier generations that one packet pays for, at most.
+const GENERATIONS_PER_CALL: usize = 8;
+
 impl Node {
     /// Passes a coded packet on as it is, with numbers of this node. Returns how many copies went.
     pub(super) fn pass_coded(
@@ -78,6 +81,7 @@ impl Node {
             is_closed: coding.is_closed,
             index: coding.index,
             sequence: coding.sequence,
+            is_symbol: row.offset.is_some(),
         };
         if let Some(at) = recode.generation(&arrival) {
             let recoder = recode.recoder(at);
@@ -93,7 +97,8 @@ impl Node {
             if may_pay {
                 self.pay_debts(now, index, &mut recode, at, Some((coding, as_it_is, previous)), false);
             }
-            if let Some(before) = recode.indebted(at) {
+            for _ in 0..GENERATIONS_PER_CALL {
+                let Some(before) = recode.indebted(at) else { break };
                 self.pay_debts(now, index, &mut recode, before, None, false);
             }
         } else {

@@ -5,6 +5,8 @@
 //!   min(1 - p) of them, not the product over the hops.
 //! - It pays when something innovative arrives, or anything at all once its rank is full: else it would say what the
 //!   next node knows.
+//! - While symbols come as they are, each goes on at once, and what was lost before it is made up for when the generation has
+//!   been sent: a combination is worth most when there is most that the next node may lack.
 //! - Pathlets to the same next hop that lead to different destinations are paid by one packet with the union of both:
 //!   what an edge carries is the most that any destination is owed over it, not the sum (Ahlswede, Cai, Li and Yeung
 //!   2000, as a rule for single packets).
@@ -29,6 +31,8 @@ const GAP_MAX: u16 = 64;
 const PAID_MAX: u16 = 16;
 /// How long a packet that could be joined with one for other destinations waits for it.
 const MERGE_WAIT: Duration = Duration::from_millis(20);
+/// How long after the last packet of a generation its losses are made up for, if nothing else comes.
+const LATE_WAIT: Duration = Duration::from_millis(50);
 /// How long a Pathlet that is not seen counts as one to wait for.
 const PARTNER_AGE: Duration = Duration::from_secs(1);
 
@@ -49,6 +53,8 @@ pub struct Arrival<'a> {
     pub index: u16,
     /// Its number among the session's.
     pub sequence: u32,
+    /// Whether it is a symbol as it is.
+    pub is_symbol: bool,
 }
 
 /// One packet to send.
@@ -83,7 +89,12 @@ struct Generation {
     size: u8,
     is_closed: bool,
     recoder: Recoder,
+    /// Packets owed now, by Pathlet.
     debts: [u16; BRANCHES_MAX],
+    /// Packets owed when the generation has been sent.
+    late: [u16; BRANCHES_MAX],
+    /// When they are owed in any case.
+    late_at: Option<Instant>,
     paid: [u16; BRANCHES_MAX],
     /// Since when something waits to be joined.
     held_at: Option<Instant>,
@@ -91,6 +102,21 @@ struct Generation {
     expected: Vec<(HopIndex, u16)>,
     /// The header of the newest packet: what is paid later looks like it.
     header: PacketHeader,
+}
+
+impl Generation {
+    /// What was lost is owed now.
+    fn ripen(&mut self) {
+        for (debt, late) in self.debts.iter_mut().zip(&mut self.late) {
+            *debt = debt.saturating_add(core::mem::take(late));
+        }
+        self.late_at = None;
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let held = self.held_at.map(|at| at + MERGE_WAIT);
+        [held, self.late_at].into_iter().flatten().min()
+    }
 }
 
 /// A Pathlet that packets are passed on with.
@@ -163,6 +189,8 @@ impl Recode {
                 is_closed: false,
                 recoder: Recoder::new(usize::from(arrival.size)),
                 debts: [0; BRANCHES_MAX],
+                late: [0; BRANCHES_MAX],
+                late_at: None,
                 paid: [0; BRANCHES_MAX],
                 held_at: None,
                 expected: Vec::new(),
@@ -181,6 +209,7 @@ impl Recode {
         }
         if arrival.is_closed && !generation.is_closed {
             (generation.size, generation.is_closed) = (arrival.size, true);
+            generation.recoder.set_size(usize::from(arrival.size));
         }
         generation.header = *arrival.header;
         Some(at)
@@ -219,8 +248,22 @@ impl Recode {
         for (pathlet, hop) in pathlets {
             let Some(branch) = self.branch(now, pathlet, hop) else { continue };
             siblings |= 1 << branch;
-            let debt = &mut self.generations[at].debts[branch];
-            *debt = debt.saturating_add(1 + lost);
+            let generation = &mut self.generations[at];
+            let (debt, late) = (&mut generation.debts[branch], &mut generation.late[branch]);
+            if arrival.is_symbol {
+                *debt = debt.saturating_add(1);
+                *late = late.saturating_add(lost);
+            } else {
+                *debt = debt.saturating_add(1 + lost).saturating_add(core::mem::take(late));
+            }
+        }
+        let generation = &mut self.generations[at];
+        let is_behind = generation.late.iter().any(|late| *late > 0);
+        generation.late_at = is_behind.then(|| now + LATE_WAIT);
+        if arrival.is_symbol {
+            // What lies before has been sent.
+            let before = self.generations.iter_mut().filter(|known| known.first < arrival.first);
+            before.filter(|known| known.late_at.is_some()).for_each(Generation::ripen);
         }
         if let Some((first, lost)) = lost_before
             && let Some(before) = self.generations.iter_mut().rfind(|known| known.first == first)
@@ -285,15 +328,14 @@ impl Recode {
     /// Returns when something that waits to be joined goes alone.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.generations.iter().filter_map(|generation| generation.held_at).min().map(|at| at + MERGE_WAIT)
+        self.generations.iter().filter_map(Generation::deadline).min()
     }
 
-    /// Returns the place of a generation in which something has waited long enough.
-    #[must_use]
-    pub fn overdue(&self, now: Instant) -> Option<usize> {
-        self.generations
-            .iter()
-            .position(|generation| generation.held_at.is_some_and(|at| at + MERGE_WAIT <= now))
+    /// Returns the place of a generation in which something has waited long enough; all of it is owed now.
+    pub fn overdue(&mut self, now: Instant) -> Option<usize> {
+        let at = self.generations.iter().position(|known| known.deadline().is_some_and(|at| at <= now))?;
+        self.generations[at].ripen();
+        Some(at)
     }
 
     /// Returns the Pathlet of a packet; `None`: the union would break a rule of routes.
@@ -366,7 +408,9 @@ impl Recode {
         } else {
             let oldest = (0..BRANCHES_MAX).min_by_key(|at| self.branches[*at].seen_at)?;
             self.unions.retain(|(mask, _)| mask >> oldest & 1 == 0);
-            self.generations.iter_mut().for_each(|generation| generation.debts[oldest] = 0);
+            self.generations
+                .iter_mut()
+                .for_each(|generation| (generation.debts[oldest], generation.late[oldest]) = (0, 0));
             self.branches.iter_mut().for_each(|branch| branch.partners &= !(1 << oldest));
             oldest
         };
