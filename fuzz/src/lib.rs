@@ -1,8 +1,11 @@
 //! What each fuzz target checks, as functions of the bytes. `core/tests/wire` includes this file and replays the
 //! corpus through it, so that the ordinary tests cover what fuzzing once found.
 
+use bellini_core::coding::window::{WindowDecoder, WindowLimits};
+use bellini_core::coding::{Body, Coded, META_BYTES};
 use bellini_core::ids::NodeId;
 use bellini_core::route::Route;
+use bellini_core::time::{Duration, Instant};
 use bellini_core::wire::control::CONTROL_HEADER_BYTES;
 use bellini_core::wire::frame::{FRAME_HEADER_BYTES, find_packet};
 use bellini_core::wire::hello::HELLO_BYTES;
@@ -128,4 +131,48 @@ pub fn route_text(data: &[u8]) {
 /// Whatever the bytes, they print on one line.
 pub fn pretty(data: &[u8]) {
     assert!(!Pretty::new(data).to_string().contains('\n'));
+}
+
+/// Whatever comes to a sliding window in whatever order, it holds no more than its limits, and gives each symbol out once.
+///
+/// A packet is 16 bytes: what it is, how far its symbol is from the one before, and so on; the last ones may be missing.
+pub fn window(data: &[u8]) {
+    let limits =
+        WindowLimits { latency: Duration::from_millis(50), symbols_max: 260, rows_max: 16, bytes_max: 2_048 };
+    let mut decoder = WindowDecoder::new(limits);
+    let (mut now, mut symbol) = (0_u64, 0_u64);
+    let mut out = 0;
+    for packet in data.chunks(16) {
+        let mut bytes = [0; 16];
+        bytes[..packet.len()].copy_from_slice(packet);
+        let [what, size, step, shift, wait, len, rest @ ..] = bytes;
+        // Small steps forwards or backwards, or a jump by any power of two.
+        let step = u64::from(step) << (shift % 64);
+        symbol = if what & 1 == 0 { symbol.wrapping_add(step) } else { symbol.wrapping_sub(step) };
+        now += u64::from(wait) * 100_000;
+        let mut meta = [0; META_BYTES];
+        meta[..rest.len()].copy_from_slice(&rest);
+        let body = match what & 2 {
+            0 => Body::Described(u32::from(len)),
+            _ => Body::Real(Bytes::copy_from_slice(&[len; 255][..usize::from(len)])),
+        };
+        let coded = Coded { meta, body };
+        let at = Instant::from_nanos(now);
+        if what & 4 == 0 {
+            decoder.push_systematic(at, symbol, coded);
+        } else {
+            let seed = u64::from(rest[0]) << 8 | u64::from(size);
+            decoder.push_repair(at, symbol, size, seed, &coded);
+        }
+        let damaged = what & 8 != 0;
+        decoder.recover(|_, _| {
+            out += u64::from(!damaged);
+            !damaged
+        });
+        decoder.recover(|_, _| panic!("given out already"));
+        assert!(decoder.len() <= 260 && decoder.rank() <= 16 && decoder.bytes() <= 2_048);
+        assert_eq!(decoder.stats().recovered, out);
+    }
+    decoder.advance(Instant::from_nanos(now + 51_000_000));
+    assert!(decoder.is_empty() && decoder.rank() == 0 && decoder.bytes() == 0);
 }

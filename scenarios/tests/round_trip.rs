@@ -67,7 +67,7 @@ const EVERYTHING: &str = r#"{
   "nodes": [
     {"id": 4, "name": "d", "region": "aws:us-east-1"},
     {"id": 1, "name": "a", "region": "gcp:europe-west1", "position": [1.25, -7.1], "processing": "1 us"},
-    {"id": 2, "egress": {"rate": "1 Gbit/s"}, "ingress": {"rate": "2 Gbit/s", "queue": "1 MB"}, "receive_queue": 7},
+    {"id": 2, "recoding": false, "egress": {"rate": "1 Gbit/s"}, "ingress": {"rate": "2 Gbit/s", "queue": "1 MB"}, "receive_queue": 7},
     {"id": 3, "clock": {"offset": "-12 ms", "drift": "20.5 ppm"},
      "feeder": {"live": "1 KB", "bulk": "3 KiB", "scheduler": "deficit-weighted", "quantum": "3000 B", "packets": 9, "conferences": 2},
      "rates": {"*": "10 Mbit/s", "d": "2 Mbit/s"}}

@@ -21,8 +21,10 @@ pub enum Pushed {
 /// Independent rows of one generation.
 #[derive(Clone, Debug)]
 pub struct Recoder {
-    /// Symbols of the generation, as far as known.
+    /// Symbols that rows have spoken of.
     size: usize,
+    /// Symbols that rows may speak of.
+    limit: usize,
     elimination: Elimination,
     /// Coefficients of the rows, `columns` of each.
     coefficients: Vec<[u8; 255]>,
@@ -40,6 +42,7 @@ impl Recoder {
     pub fn new(columns: usize) -> Self {
         Self {
             size: 0,
+            limit: columns,
             elimination: Elimination::new(columns, false),
             coefficients: Vec::new(),
             rows: Vec::new(),
@@ -57,6 +60,11 @@ impl Recoder {
     #[must_use]
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// Says how many symbols there are: rows that speak of more are refused from now on.
+    pub fn set_size(&mut self, size: usize) {
+        self.limit = self.limit.min(size);
     }
 
     /// Returns the bytes that it holds, those of descriptions and of coefficients included.
@@ -78,10 +86,13 @@ impl Recoder {
     /// Takes in a combination.
     pub fn push(&mut self, coefficients: &[u8], row: Coded) -> Pushed {
         let is_foreign = self.rows.first().is_some_and(|first| first.body.is_real() != row.body.is_real());
-        if coefficients.len() > self.elimination.columns() || is_foreign {
+        // What is not combined need not be there.
+        let used = coefficients.iter().rposition(|c| *c != 0).map_or(0, |last| last + 1);
+        if used > self.limit || is_foreign {
             return Pushed::Refused;
         }
-        self.size = self.size.max(coefficients.len());
+        let coefficients = &coefficients[..used];
+        self.size = self.size.max(used);
         if !self.elimination.add(coefficients) {
             return Pushed::Dependent;
         }

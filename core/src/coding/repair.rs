@@ -177,3 +177,130 @@ fn whole(repairs: f64) -> usize {
     let repairs = if repairs.is_finite() { repairs.clamp(0.0, 65_535.0) } else { 0.0 };
     libm::floor(repairs + ROUNDING) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Seed;
+
+    /// P(Binomial(n, p) >= least), each term by itself.
+    fn at_least(n: usize, p: f64, least: usize) -> f64 {
+        let ways = |k: usize| (0..k).map(|i| (n - i) as f64 / (i + 1) as f64).product::<f64>();
+        (least..=n).map(|k| ways(n - k) * libm::pow(p, k as f64) * libm::pow(1.0 - p, (n - k) as f64)).sum()
+    }
+
+    /// Aim: it is the smallest number of repairs that is enough, by the sum that defines it.
+    #[test]
+    fn as_few_repairs_as_are_enough() {
+        for size in [1, 8, 16, 32, 100, 255] {
+            for loss in [0.0001, 0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4] {
+                for target in [1e-2, RESIDUAL_TARGET, 1e-5] {
+                    let repairs = repairs_for(size, loss, target, 1_000);
+                    let with = |repairs| at_least(size + repairs, 1.0 - loss, size);
+                    assert!(with(repairs) >= 1.0 - target - 1e-12, "{size} {loss} {target}: {repairs}");
+                    assert!(
+                        repairs == 0 || with(repairs - 1) < 1.0 - target + 1e-12,
+                        "{size} {loss}: {repairs}"
+                    );
+                }
+            }
+        }
+        // By hand: a symbol of which one in ten is lost, three times.
+        assert_eq!(repairs_for(1, 0.1, 1.1e-3, 9), 2);
+    }
+
+    #[test]
+    fn extremes_have_an_answer() {
+        assert_eq!(repairs_for(32, 0.0, RESIDUAL_TARGET, 32), 0);
+        assert_eq!(repairs_for(0, 0.5, RESIDUAL_TARGET, 32), 0);
+        assert_eq!(repairs_for(32, 0.9, RESIDUAL_TARGET, 16), 16);
+        for loss in [1.0, 7.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(repairs_for(255, loss, RESIDUAL_TARGET, 40), 40);
+        }
+        assert_eq!(repairs_for(32, -1.0, RESIDUAL_TARGET, 40), 0);
+        assert_eq!(window_rate(0, 0.1, RESIDUAL_TARGET, 1.0), 0.0);
+        assert_eq!(window_rate(20, 0.9, RESIDUAL_TARGET, f64::INFINITY), 0.0, "no number of repairs");
+    }
+
+    /// Aim: a fixed share is exact in the mean, whatever the sizes, and never below on the way.
+    #[test]
+    fn fixed_shares_are_exact_in_the_mean() {
+        for share in [0.0, 0.1, 0.25, 1.0 / 3.0, 0.5, 1.0, 1.7] {
+            let mut stream = Seed(1).stream("sizes");
+            let mut state = Repairs::new(spec::Repair::Fixed(share));
+            let (mut symbols, mut repairs) = (0, 0);
+            for _ in 0..2_000 {
+                let size = 1 + stream.below(32) as usize;
+                symbols += size;
+                repairs += state.close(size);
+                let ahead = repairs as f64 - symbols as f64 * share;
+                assert!((-1e-3..1.0).contains(&ahead), "{share}: {ahead}");
+            }
+        }
+        let mut state = Repairs::new(spec::Repair::Fixed(0.1));
+        let closed: Vec<usize> = (0..4).map(|_| state.close(25)).collect();
+        assert_eq!(closed, [3, 2, 3, 2]);
+    }
+
+    /// Aim: a window's repairs are spread evenly.
+    #[test]
+    fn a_window_has_a_repair_after_every_so_many_symbols() {
+        let mut state = Repairs::new(spec::Repair::Fixed(0.25));
+        for symbol in 1..=4_000 {
+            assert_eq!(state.after_symbol(32), usize::from(symbol % 4 == 0));
+        }
+        let mut state = Repairs::new(spec::Repair::Fixed(0.1));
+        for symbol in 1..=4_000 {
+            assert_eq!(state.after_symbol(32), usize::from(symbol % 10 == 0), "after {symbol}");
+        }
+        let mut state = Repairs::new(spec::Repair::Fixed(f64::NAN));
+        assert_eq!(state.after_symbol(32), 0);
+    }
+
+    /// Aim: the estimate finds the loss, forgets an old one, and reports that cannot be do no harm.
+    #[test]
+    fn the_estimate_follows_the_loss() {
+        let mut estimate = LossEstimate::default();
+        let mut stream = Seed(2).stream("loss");
+        for loss in [0.02, 0.2, 0.0] {
+            for _ in 0..100 {
+                let arrived = (0..50).filter(|_| !stream.chance(loss)).count();
+                estimate.report(50, arrived as u64);
+            }
+            // The mean of about 2 x 400 packets: three standard deviations.
+            let spread = 3.0 * libm::sqrt(loss / (2.0 * LOSS_MEMORY_PACKETS)) + 1e-4;
+            assert!((estimate.loss() - loss).abs() < spread, "{} for {loss}", estimate.loss());
+        }
+        let before = estimate;
+        estimate.report(0, 7);
+        assert_eq!(estimate, before);
+        estimate.report(10, u64::MAX);
+        estimate.report(u64::MAX, 0);
+        assert!((0.0..=1.0).contains(&estimate.loss()));
+    }
+
+    /// Aim: the worst destination counts, until it leaves; before any report a loss is assumed; never more than the cap.
+    #[test]
+    fn the_worst_destination_counts() {
+        let node = |id| NodeId::new(id).expect("a legal id");
+        let mut state = Repairs::new(spec::Repair::Adaptive { max: 0.5 });
+        assert_eq!(state.close(32), repairs_for(32, LOSS_UNKNOWN, RESIDUAL_TARGET, 16));
+        for _ in 0..200 {
+            assert!(state.report(node(1), 100, 99) && state.report(node(2), 100, 80));
+        }
+        let close = |loss| repairs_for(32, loss, RESIDUAL_TARGET, 16);
+        assert_eq!((state.close(32), state.close(32)), (close(0.2), close(0.2)));
+        // Spread over the window's symbols: as many in the long run.
+        let spread: usize = (0..3_200).map(|_| state.after_symbol(32)).sum();
+        assert!(spread.abs_diff(100 * close(0.2)) <= 1);
+        state.forget(node(2));
+        assert_eq!(state.close(32), close(0.01));
+        let spread: usize = (0..3_200).map(|_| state.after_symbol(32)).sum();
+        assert!(spread.abs_diff(100 * close(0.01)) <= 1, "a report changes the rate");
+        for id in 3..500 {
+            state.report(node(id), 1_000_000, 0);
+        }
+        assert!(state.estimates.len() <= DESTINATIONS_MAX && !state.report(node(600), 1, 1));
+        assert_eq!(state.close(32), 16);
+    }
+}

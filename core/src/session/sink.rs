@@ -3,7 +3,7 @@
 use super::coded::{CodedSink, CodedSinkStats, Taken};
 use super::loss_runs::LossRuns;
 use crate::clock::Estimate;
-use crate::coding::{Body, Coded, Meta, Scheme};
+use crate::coding::{Body, Coded, Meta, Scheme, Workers};
 use crate::content::spec::Content;
 use crate::content::{Arrival, Sink, SinkContext, SinkStats};
 use crate::flow::{Arrived, SymbolWindow};
@@ -242,10 +242,11 @@ impl SinkSession {
         key: SessionKey,
         epoch: Epoch,
         first: u64,
+        workers: Option<&dyn Workers>,
         take: impl FnMut(u64, Meta, Body),
     ) {
         if let Some(coded) = &mut self.coded {
-            coded.recover(key, epoch, first, take);
+            coded.recover(key, epoch, first, workers, take);
         }
     }
 

@@ -8,7 +8,7 @@ mod decoder;
 mod encoder;
 mod row;
 #[cfg(test)]
-mod tests {}
+mod tests;
 
 pub use decoder::{WindowDecoder, WindowLimits, WindowStats};
 pub use encoder::{WindowEncoder, WindowRepair};

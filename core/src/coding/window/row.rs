@@ -102,16 +102,12 @@ impl Row {
         self.coefficients.len() == 1
     }
 
-    /// Whether the row's data say 0, as those of a row without coefficients must.
-    pub(super) fn is_zero(&self) -> bool {
-        self.meta.iter().chain(&self.body).all(|byte| *byte == 0)
-    }
-
     /// Returns the bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
         self.coefficients.len() + META_BYTES + self.len
     }
 
+    /// Returns the row's data.
     pub(super) fn into_coded(mut self, is_real: bool) -> Coded {
         let body = if is_real {
             self.body.resize(self.len, 0);

@@ -17,6 +17,9 @@ use crate::wire::routing::{RouteLimits, first_sibling};
 use bytes::BytesMut;
 use core::ops::Range;
 
+/// Earlier generations that one packet pays for, at most.
+const GENERATIONS_PER_CALL: usize = 8;
+
 impl Node {
     /// Passes a coded packet on as it is, with numbers of this node. Returns how many copies went.
     pub(super) fn pass_coded(
@@ -77,7 +80,8 @@ impl Node {
                     let arrived = Some((coding, as_it_is, previous));
                     self.pay_debts(now, index, &mut recode, taken.at, arrived, false);
                 }
-                if let Some(before) = recode.indebted(taken.at) {
+                for _ in 0..GENERATIONS_PER_CALL {
+                    let Some(before) = recode.indebted(taken.at) else { break };
                     self.pay_debts(now, index, &mut recode, before, None, false);
                 }
             }
@@ -140,7 +144,7 @@ impl Node {
         self.count_decoding(index);
         let Some(recode) = recode else { return };
         self.account_coding(recode.bytes(), 0);
-        if let Some(id) = recode.timer {
+        if let Some((_, id)) = recode.timer {
             self.timers.cancel(id);
         }
     }
@@ -161,11 +165,13 @@ impl Node {
     }
 
     fn arm_recode_timer(&mut self, index: u32, recode: &mut Recode) {
-        if recode.timer.is_none()
-            && let Some(at) = recode.deadline()
-        {
-            recode.timer = Some(self.timers.set(at, Timer::Recode(index)));
+        let Some(at) = recode.deadline() else { return };
+        match recode.timer {
+            Some((set, _)) if set <= at => return,
+            Some((_, id)) => _ = self.timers.cancel(id),
+            None => {}
         }
+        recode.timer = Some((at, self.timers.set(at, Timer::Recode(index))));
     }
 
     /// Sends what generation `at` owes. `arrived`: the packet that has just come, with its payload if it may go on as it
@@ -184,11 +190,15 @@ impl Node {
             let (size, is_closed) = recode.size(at);
             let previous = arrived.map(|(_, _, previous)| previous);
             self.stats.recoded_packets += 1;
+            if recode.pathlet(&payment).is_none() {
+                self.stats.drop_packets(Drop::TooLarge, 1);
+                continue;
+            }
             if let Some((coding, Some(payload), _)) = arrived
                 && payment.is_single
             {
                 // Nothing is won by mixing what the next node lacks for certain.
-                let Some(pathlet) = recode.pathlet(&payment) else { return };
+                let Some(pathlet) = recode.pathlet(&payment) else { continue };
                 self.push_coded(
                     now,
                     index,

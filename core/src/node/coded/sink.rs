@@ -103,7 +103,8 @@ impl Node {
     fn deliver_recovered(&mut self, now: Instant, index: u32, header: &PacketHeader, first: u64) {
         let mut symbols = core::mem::take(&mut self.recovered);
         if let Some(sink) = &mut self.sessions.get_mut(index).sink {
-            sink.recover_coded(header.key, header.epoch, first, |symbol, meta, body| {
+            let workers = self.workers.as_deref();
+            sink.recover_coded(header.key, header.epoch, first, workers, |symbol, meta, body| {
                 symbols.push((symbol, meta, body));
             });
         }

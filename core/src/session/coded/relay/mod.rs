@@ -5,6 +5,8 @@
 //!   min(1 - p) of them, not the product over the hops.
 //! - It pays when something innovative arrives, or anything at all once its rank is full: else it would say what the
 //!   next node knows.
+//! - While symbols come as they are, each goes on at once, and what was lost before it is made up for when the generation has
+//!   been sent: a combination is worth most when there is most that the next node may lack.
 //! - Pathlets to the same next hop that lead to different destinations are paid by one packet with the union of both:
 //!   what an edge carries is the most that any destination is owed over it, not the sum (Ahlswede, Cai, Li and Yeung
 //!   2000, as a rule for single packets).
@@ -29,6 +31,8 @@ use std::collections::VecDeque;
 const PAID_MAX: u16 = 16;
 /// How long a packet that could be joined with one for other destinations waits for it.
 const MERGE_WAIT: Duration = Duration::from_millis(20);
+/// How long after the last packet of a generation its losses are made up for, if nothing else comes.
+const LATE_WAIT: Duration = Duration::from_millis(50);
 
 /// What a coded packet says that came.
 #[derive(Clone, Copy, Debug)]
@@ -80,8 +84,8 @@ pub struct Recode {
     gaps: Gaps,
     /// Draws coefficients.
     pub stream: Stream,
-    /// Pays what waited in vain.
-    pub timer: Option<TimerId>,
+    /// Pays what waited in vain, and when.
+    pub timer: Option<(Instant, TimerId)>,
 }
 
 /// A generation at a relay.
@@ -93,7 +97,12 @@ struct Generation {
     size: u8,
     is_closed: bool,
     recoder: Recoder,
+    /// Packets owed now, by Pathlet.
     debts: [u16; BRANCHES_MAX],
+    /// Packets owed when the generation has been sent.
+    late: [u16; BRANCHES_MAX],
+    /// When they are owed in any case.
+    late_at: Option<Instant>,
     paid: [u16; BRANCHES_MAX],
     /// Over the hops of these Pathlets something was paid for the packet at hand.
     gone: Mask,
@@ -169,7 +178,7 @@ impl Recode {
             return None;
         }
         if let Noted::New { own, before } = noted {
-            self.owe(now, at, own, before, pathlets);
+            self.owe(now, at, row.is_ok(), (own, before), pathlets);
         }
         let generation = &mut self.generations[at];
         generation.gone = 0;
@@ -204,6 +213,8 @@ impl Recode {
                 is_closed: false,
                 recoder: Recoder::new(size),
                 debts: [0; BRANCHES_MAX],
+                late: [0; BRANCHES_MAX],
+                late_at: None,
                 paid: [0; BRANCHES_MAX],
                 gone: 0,
                 held_at: None,
@@ -225,34 +236,46 @@ impl Recode {
         }
         if arrival.is_closed {
             (generation.size, generation.is_closed) = (arrival.size, true);
+            generation.recoder.set_size(size);
         }
         generation.header = *arrival.header;
         Some(at)
     }
 
-    /// Adds a packet and those lost before it to what generation `at` owes to `pathlets`.
+    /// Adds a packet and those lost before it (of its own generation; of another one) to what generation `at` owes to
+    /// `pathlets`; `is_symbol`: it is a symbol as it is.
     fn owe<'p>(
         &mut self,
         now: Instant,
         at: usize,
-        lost: u16,
-        before: Option<(u64, u16)>,
+        is_symbol: bool,
+        (lost, before): (u16, Option<(u64, u16)>),
         pathlets: impl Iterator<Item = (&'p [u8], HopIndex)>,
     ) {
         let mut siblings: Mask = 0;
         for (pathlet, hop) in pathlets {
             let Some((branch, is_replaced)) = self.branches.place(now, pathlet, hop) else { continue };
             if is_replaced {
-                for generation in &mut self.generations {
-                    generation.debts[branch] = 0;
-                    generation.paid[branch] = 0;
-                    generation.gone &= !(1 << branch);
-                }
-                siblings &= !(1 << branch);
+                self.generations.iter_mut().for_each(|generation| generation.forget(branch));
             }
             siblings |= 1 << branch;
-            let debt = &mut self.generations[at].debts[branch];
-            *debt = debt.saturating_add(1 + lost);
+            let generation = &mut self.generations[at];
+            let (debt, late) = (&mut generation.debts[branch], &mut generation.late[branch]);
+            if is_symbol {
+                *debt = debt.saturating_add(1);
+                *late = late.saturating_add(lost);
+            } else {
+                *debt = debt.saturating_add(1 + lost).saturating_add(core::mem::take(late));
+            }
+        }
+        let generation = &mut self.generations[at];
+        let first = generation.first;
+        let is_behind = generation.late.iter().any(|late| *late > 0);
+        generation.late_at = is_behind.then(|| now + LATE_WAIT);
+        if is_symbol {
+            // What lies before has been sent.
+            let before = self.generations.iter_mut().filter(|known| known.first < first);
+            before.filter(|known| known.late_at.is_some()).for_each(Generation::ripen);
         }
         if let Some((first, lost)) = before
             && let Some(before) = self.generations.iter_mut().rfind(|known| known.first == first)
@@ -341,15 +364,14 @@ impl Recode {
     /// Returns when something that waits to be joined goes alone.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.generations.iter().filter_map(|generation| generation.held_at).min().map(|at| at + MERGE_WAIT)
+        self.generations.iter().filter_map(Generation::deadline).min()
     }
 
-    /// Returns the place of a generation in which something has waited long enough.
-    #[must_use]
-    pub fn overdue(&self, now: Instant) -> Option<usize> {
-        self.generations
-            .iter()
-            .position(|generation| generation.held_at.is_some_and(|at| at + MERGE_WAIT <= now))
+    /// Returns the place of a generation in which something has waited long enough; all of it is owed now.
+    pub fn overdue(&mut self, now: Instant) -> Option<usize> {
+        let at = self.generations.iter().position(|known| known.deadline().is_some_and(|at| at <= now))?;
+        self.generations[at].ripen();
+        Some(at)
     }
 
     /// Returns the Pathlet of a packet; `None`: there is none any more.
@@ -359,6 +381,25 @@ impl Recode {
 }
 
 impl Generation {
+    /// What was lost is owed now.
+    fn ripen(&mut self) {
+        for (debt, late) in self.debts.iter_mut().zip(&mut self.late) {
+            *debt = debt.saturating_add(core::mem::take(late));
+        }
+        self.late_at = None;
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let held = self.held_at.map(|at| at + MERGE_WAIT);
+        [held, self.late_at].into_iter().flatten().min()
+    }
+
+    /// The place of a Pathlet is given to another one.
+    fn forget(&mut self, branch: usize) {
+        (self.debts[branch], self.late[branch], self.paid[branch]) = (0, 0, 0);
+        self.gone &= !(1 << branch);
+    }
+
     fn is_full(&self) -> bool {
         self.is_closed && self.recoder.rank() >= usize::from(self.size)
     }

@@ -98,10 +98,16 @@ impl Bench {
         let known = pathlets.iter().map(|(pathlet, hop)| (&**pathlet, *hop));
         let taken = self.recode.take(self.now, arrival, row, data(1), known)?;
         if taken.may_pay {
+            let before = self.sent.len();
             self.pay(taken.at, false);
+            // Only a symbol that is new can go on as it is.
+            let is_news = row.is_ok() && taken.pushed == Pushed::Innovative;
+            self.sent[before..].iter_mut().for_each(|(_, as_it_is)| *as_it_is &= is_news);
         }
         if let Some(before) = self.recode.indebted(taken.at) {
+            let sent = self.sent.len();
             self.pay(before, false);
+            self.sent[sent..].iter_mut().for_each(|(_, as_it_is)| *as_it_is = false);
         }
         Some(taken.pushed)
     }
@@ -122,25 +128,48 @@ impl Bench {
     }
 }
 
-/// Aim: what was lost before a packet is owed with it; the packet itself goes on as it is once, the rest is combined.
+/// Aim: a symbol goes on as it is at once; what was lost before it is owed with the generation's first combination, or when
+/// the next generation begins.
 #[test]
 fn what_is_lost_is_owed() {
     let mut bench = Bench::new();
     let way = [("5d", TO)];
+    let forms =
+        |bench: &mut Bench| bench.sent().into_iter().map(|(_, as_it_is)| as_it_is).collect::<Vec<_>>();
     bench.come(0, 0, Ok(0), &way);
-    assert_eq!(bench.sent(), [(pathlet("5d"), true)]);
+    assert_eq!(forms(&mut bench), [true]);
     bench.lose(0, 3);
     bench.come(0, 0, Ok(4), &way);
-    let sent = bench.sent();
-    assert_eq!(sent.iter().map(|(_, as_it_is)| *as_it_is).collect::<Vec<_>>(), [true, false, false, false]);
+    assert_eq!(forms(&mut bench), [true]);
+    bench.come(0, 0, Err(&[1; 8]), &way);
+    assert_eq!(forms(&mut bench), [false; 4]);
+    bench.lose(0, 1);
+    bench.come(0, 0, Ok(5), &way);
+    assert_eq!(forms(&mut bench), [true]);
     // The last ones of a generation, told by the next one's first.
     bench.lose(0, 2);
     bench.come(8, 0, Ok(0), &way);
-    assert_eq!(bench.sent().len(), 3);
+    assert_eq!(forms(&mut bench), [true, false, false, false]);
     // A jump that nobody believes.
     bench.lose(8, 65);
-    bench.come(8, 0, Ok(1), &way);
-    assert_eq!(bench.sent().len(), 1);
+    bench.come(8, 0, Err(&[1; 8]), &way);
+    assert_eq!(forms(&mut bench), [false]);
+}
+
+/// Aim: what was lost is made up for after a while if nothing else of the generation comes.
+#[test]
+fn losses_are_made_up_for_in_time() {
+    let mut bench = Bench::new();
+    bench.come(0, 0, Ok(0), &[("5d", TO)]);
+    bench.lose(0, 3);
+    bench.come(0, 0, Ok(4), &[("5d", TO)]);
+    assert_eq!(bench.sent().len(), 2);
+    assert_eq!(bench.recode.deadline(), Some(bench.now + LATE_WAIT));
+    bench.now += LATE_WAIT;
+    let at = bench.recode.overdue(bench.now).expect("its time is over");
+    bench.pay(at, true);
+    assert_eq!(bench.sent().len(), 3);
+    assert_eq!(bench.recode.overdue(bench.now), None);
 }
 
 /// Aim: over 10,000 packets of which a fifth is lost, what goes on is what the node before sent, but for the end of the

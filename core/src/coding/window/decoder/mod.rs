@@ -1,9 +1,12 @@
 //! A sliding window at a destination: what was lost comes out as soon as it is known, or is given up.
 
-use super::row::{Row, Term, add_coefficients};
+mod elimination;
+mod slots;
+
+use super::row::Row;
 use crate::coding::coefficients;
 use crate::coding::recoder::Pushed;
-use crate::coding::symbol::{Coded, real};
+use crate::coding::symbol::Coded;
 use crate::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -27,7 +30,7 @@ pub struct WindowLimits {
 pub struct WindowStats {
     /// Symbols that came out of combinations.
     pub recovered: u64,
-    /// Repairs that told nothing new, whether at once or when the symbols came that they would have given.
+    /// Repairs that told nothing new.
     pub dependent: u64,
     /// Symbols that were heard of and never known.
     pub given_up: u64,
@@ -35,7 +38,7 @@ pub struct WindowStats {
     pub refused: u64,
     /// Combinations that were dropped for want of room, or with damaged ones.
     pub dropped_rows: u64,
-    /// Symbols that came out of combinations and did not fit their check, and combinations that contradict what is known.
+    /// Symbols that came out of combinations and did not fit their check.
     pub corrupt: u64,
 }
 
@@ -233,206 +236,38 @@ impl WindowDecoder {
         self.is_real.is_none_or(|is_real| is_real == coded.body.is_real())
     }
 
-    /// Makes slots for the symbols from `first` to `last`; `false` when one is over, can never have a slot, or is too far
-    /// ahead to be believed at once (as in RFC 3550, A.1).
-    fn hear(&mut self, now: Instant, first: u64, last: u64) -> bool {
-        self.advance(now);
-        let room = self.limits.symbols_max as u64;
-        if first < self.floor || last == u64::MAX {
-            return false;
-        }
-        let is_new = self.slots.is_empty() && self.floor == 0;
-        let newest = self.end().max(self.floor);
-        if !is_new && first.saturating_sub(newest) > room {
-            if self.far.is_none_or(|far| first.abs_diff(far) > room) {
-                self.far = Some(first);
-                return false;
-            }
-            while !self.slots.is_empty() {
-                self.give_up_first();
-            }
-            self.floor = first.saturating_sub(room - 1);
-            self.base = first;
-            self.far = None;
-        } else if self.slots.is_empty() {
-            // What lies between was lost, unless nothing came before.
-            self.base = if is_new { first } else { self.floor };
-        }
-        self.reach_down(now, first) && {
-            self.reach_up(now, last);
-            first >= self.base
-        }
-    }
-
-    /// Makes slots for what comes before the first packet that came, as when flows overtake each other.
-    fn reach_down(&mut self, now: Instant, first: u64) -> bool {
-        if first >= self.base {
-            return true;
-        }
-        if self.end() - first > self.limits.symbols_max as u64 {
-            return false;
-        }
-        let heard = self.slots.front().map_or(now, |slot| slot.heard);
-        for _ in first..self.base {
-            self.slots.push_front(Slot { heard, known: None });
-        }
-        self.base = first;
-        true
-    }
-
-    /// Makes slots up to `last`; the oldest make room.
-    fn reach_up(&mut self, now: Instant, last: u64) {
-        let oldest = (last + 1).saturating_sub(self.limits.symbols_max as u64);
-        while self.base < oldest && !self.slots.is_empty() {
-            self.give_up_first();
-        }
-        if self.base < oldest {
-            self.stats.given_up += oldest - self.base;
-            (self.base, self.floor) = (oldest, oldest);
-        }
-        let heard = self.slots.back().map_or(now, |slot| slot.heard.max(now));
-        while self.end() <= last {
-            self.slots.push_back(Slot { heard, known: None });
-        }
-    }
-
     /// Returns the end (excluded) of the slots.
     fn end(&self) -> u64 {
         self.base + self.slots.len() as u64
     }
-
-    /// Takes from a combination what is known and what other rows say; `None` when nothing is left of it.
-    fn reduced(&self, first: u64, mut coefficients: Vec<u8>, coded: &Coded) -> Option<Row> {
-        let mut terms = Vec::with_capacity(coefficients.len());
-        let at = (first - self.base) as usize;
-        for (factor, slot) in coefficients.iter_mut().zip(self.slots.range(at..)) {
-            if let Some(known) = &slot.known {
-                terms.push(term(core::mem::take(factor), known));
-            }
-        }
-        // No row has anything of a symbol that another begins with: the order does not matter.
-        let size = coefficients.len();
-        for row in &self.rows {
-            let Some(at) = row.first.checked_sub(first).filter(|at| *at < size as u64) else { continue };
-            let factor = coefficients[at as usize];
-            if factor != 0 {
-                add_coefficients(&mut coefficients, first, factor, row);
-                terms.push(row.term(factor));
-            }
-        }
-        if coefficients.iter().all(|c| *c == 0) {
-            return None;
-        }
-        let mut row = Row::new(first, coefficients, coded, &terms);
-        row.normalise().then_some(row)
-    }
-
-    /// Adds a row that no other's first symbol is in, and takes its own first one from the others.
-    fn insert(&mut self, row: Row) {
-        let at = self.rows.partition_point(|other| other.first < row.first);
-        for other in &mut self.rows[..at] {
-            let factor = other.coefficient(row.first);
-            if factor != 0 {
-                self.bytes -= other.bytes();
-                other.subtract(factor, &row);
-                self.bytes += other.bytes();
-            }
-        }
-        self.bytes += row.bytes();
-        self.rows.insert(at, row);
-        self.find_symbols();
-    }
-
-    /// Makes the symbol known, and takes it from all rows.
-    fn settle(&mut self, symbol: u64, coded: Coded) {
-        let known = term(1, &coded);
-        let mut begun = None;
-        for at in 0..self.rows.len() {
-            let row = &mut self.rows[at];
-            let factor = row.coefficient(symbol);
-            if factor == 0 {
-                continue;
-            }
-            self.bytes -= row.bytes();
-            row.settle(symbol, &Term { factor, ..known });
-            if row.first == symbol {
-                begun = Some(at);
-            } else {
-                self.bytes += row.bytes();
-            }
-        }
-        self.bytes += bytes_of(&coded);
-        let slot = (symbol - self.base) as usize;
-        self.slots[slot].known = Some(coded);
-        // The row that began with it begins with another symbol now, or is empty.
-        if let Some(at) = begun {
-            let mut row = self.rows.remove(at);
-            if row.normalise() {
-                self.insert(row);
-                return;
-            }
-            self.stats.dependent += 1;
-            self.stats.corrupt += u64::from(!row.is_zero());
-        }
-        self.find_symbols();
-    }
-
-    /// Turns rows of one symbol into known symbols. No other row has them.
-    fn find_symbols(&mut self) {
-        let is_real = self.is_real.unwrap_or(false);
-        let mut at = 0;
-        while at < self.rows.len() {
-            if !self.rows[at].is_symbol() {
-                at += 1;
-                continue;
-            }
-            let row = self.rows.remove(at);
-            self.bytes -= row.bytes();
-            let symbol = row.first;
-            let coded = row.into_coded(is_real);
-            self.bytes += bytes_of(&coded);
-            let slot = (symbol - self.base) as usize;
-            self.slots[slot].known = Some(coded);
-            self.ready.push(symbol);
-        }
-    }
-
-    /// Gives up the oldest until the rest fits.
-    fn shrink(&mut self) {
-        while self.rows.len() > self.limits.rows_max {
-            self.drop_first_row();
-        }
-        while self.bytes > self.limits.bytes_max && !self.slots.is_empty() {
-            self.give_up_first();
-        }
-    }
-
-    fn drop_first_row(&mut self) {
-        self.bytes -= self.rows.remove(0).bytes();
-        self.stats.dropped_rows += 1;
-    }
-
-    fn give_up_first(&mut self) {
-        let Some(slot) = self.slots.pop_front() else { return };
-        match slot.known {
-            Some(coded) => self.bytes -= bytes_of(&coded),
-            None => {
-                self.stats.given_up += 1;
-                // No row begins earlier, so that no other has it.
-                if self.rows.first().is_some_and(|row| row.first == self.base) {
-                    self.drop_first_row();
-                }
-            }
-        }
-        self.base += 1;
-        self.floor = self.floor.max(self.base);
-    }
-}
-
-fn term(factor: u8, coded: &Coded) -> Term<'_> {
-    Term { factor, meta: &coded.meta, body: real(&coded.body), len: coded.body.len() }
 }
 
 fn bytes_of(coded: &Coded) -> usize {
     coded.meta.len() + coded.body.len()
+}
+
+#[cfg(test)]
+impl WindowDecoder {
+    /// Fails unless everything is as the code relies on.
+    pub(super) fn check(&self) {
+        let held: usize = self.slots.iter().flat_map(|slot| &slot.known).map(bytes_of).sum();
+        assert_eq!(self.bytes, held + self.rows.iter().map(Row::bytes).sum::<usize>());
+        assert!(self.slots.iter().is_sorted_by_key(|slot| slot.heard));
+        assert!(self.floor <= self.base || self.slots.is_empty());
+        for row in &self.rows {
+            assert_eq!((row.coefficient(row.first), row.coefficients.last() != Some(&0)), (1, true));
+            assert!(!row.is_symbol() && row.first >= self.base);
+            assert!(row.first + row.coefficients.len() as u64 <= self.base + self.slots.len() as u64);
+            assert_eq!(self.rows.iter().filter(|other| other.coefficient(row.first) != 0).count(), 1);
+            for (at, factor) in row.coefficients.iter().enumerate() {
+                assert!(*factor == 0 || !self.has(row.first + at as u64), "only unknown symbols");
+            }
+        }
+        assert!(self.rows.is_sorted_by_key(|row| row.first));
+    }
+
+    /// The symbols from the oldest to the newest.
+    pub(super) fn held(&self) -> core::ops::Range<u64> {
+        self.base..self.base + self.slots.len() as u64
+    }
 }
