@@ -6,8 +6,17 @@ use core::fmt::Debug;
 /// One of several pieces of work that may run at the same time.
 pub type Task<'a> = Box<dyn FnOnce() + Send + 'a>;
 
-/// Multiplied and added bytes from which a product is shared out: below, waking a thread costs more than it saves.
-pub const SHARED_BYTES_MIN: usize = 4 << 20;
+/// Returns how many multiplied and added bytes a product must have to be shared out: about half a millisecond's work of
+/// one thread. Below, starting another costs more than it saves.
+#[must_use]
+pub const fn shared_bytes_min(kernel: Kernel) -> usize {
+    match kernel {
+        Kernel::GfniAvx512 | Kernel::GfniAvx2 => 32 << 20,
+        Kernel::Avx2 | Kernel::Ssse3 | Kernel::Neon => 8 << 20,
+        Kernel::Scalar => 1 << 20,
+    }
+}
+
 /// Rows that the kernels make in one pass over the sources; pieces are whole passes.
 const ROWS_A_PASS: usize = 4;
 
@@ -36,7 +45,8 @@ pub fn product(
         return;
     }
     let rows = out.len() / len;
-    let workers = workers.filter(|_| out.len().saturating_mul(sources.len()) >= SHARED_BYTES_MIN);
+    let least = shared_bytes_min(Kernel::best());
+    let workers = workers.filter(|_| out.len().saturating_mul(sources.len()) >= least);
     let Some((workers, count)) = workers.map(|workers| (workers, workers.count())).filter(|of| of.1 > 1)
     else {
         return combine(out, len, coefficients, sources);
@@ -85,7 +95,7 @@ mod tests {
     #[test]
     fn shared_products_are_the_same() {
         for (rows, sources, len, is_shared) in
-            [(61, 64, 1_400, true), (255, 255, 333, true), (4, 1_000, 1_200, true), (32, 32, 1_400, false)]
+            [(253, 255, 600, true), (30, 1_000, 1_200, true), (4, 10_000, 900, true), (16, 16, 1_400, false)]
         {
             let data = draw(sources * len, "data");
             let sources: Vec<&[u8]> = data.chunks_exact(len).collect();

@@ -8,8 +8,8 @@ use std::thread;
 /// Threads for one decoding, at most: a node is not alone on its machine.
 const THREADS_MAX: usize = 8;
 
-/// Runs pieces on this thread and others, which start for it and end with it: some ten microseconds, where the pieces take
-/// as many times longer as is worth it ([`SHARED_BYTES_MIN`](bellini_core::coding::workers::SHARED_BYTES_MIN)).
+/// Runs pieces on this thread and others, which start for it and end with it. That takes some ten microseconds; pieces are
+/// only made of products that take as many times longer.
 #[derive(Debug)]
 pub(crate) struct Threads {
     count: usize,
@@ -48,6 +48,7 @@ impl Workers for Threads {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bellini_core::coding::workers::product;
 
     /// Aim: every piece runs, once, and all have run when the call returns.
     #[test]
@@ -61,5 +62,29 @@ mod tests {
         let mut done = done.into_inner().unwrap();
         done.sort_unstable();
         assert_eq!(done, [0, 1, 2, 3, 4]);
+    }
+
+    /// Figures, each the least of 101: how long the decoding of a generation takes, of which nothing came as it is, by one thread and by all.
+    #[test]
+    #[ignore = "figures of this machine; run with --nocapture"]
+    fn what_threads_save() {
+        let Some(workers) = lent() else { return println!("one processor") };
+        let len = 1_400;
+        for symbols in [64, 128, 255_usize] {
+            let bytes = |count: usize| -> Vec<u8> { (0..count).map(|at| (at * 31 >> 3) as u8 | 1).collect() };
+            let (data, coefficients) = (bytes(symbols * len), bytes(symbols * symbols));
+            let sources: Vec<&[u8]> = data.chunks_exact(len).collect();
+            let mut out = vec![0; symbols * len];
+            let mut quickest = |workers: Option<&dyn Workers>| {
+                let times = (0..101).map(|_| {
+                    let began = std::time::Instant::now();
+                    product(&mut out, len, &coefficients, &sources, workers);
+                    began.elapsed()
+                });
+                times.min()
+            };
+            let (alone, shared) = (quickest(None), quickest(Some(&*workers)));
+            println!("{symbols} symbols: {alone:?} by one thread, {shared:?} by {}", workers.count());
+        }
     }
 }
