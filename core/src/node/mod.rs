@@ -234,6 +234,12 @@ impl Node {
         self.hops.iter().filter_map(|hop| hop.feeder.as_ref()).map(|feeder| feeder.backlog().packets).sum()
     }
 
+    /// Returns the bytes of symbols and combinations that are held for coding.
+    #[must_use]
+    pub const fn coding_bytes(&self) -> usize {
+        self.coding_bytes
+    }
+
     /// Checks the packet ledger: what came in or was made is accounted for.
     ///
     /// # Errors

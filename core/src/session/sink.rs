@@ -42,6 +42,8 @@ pub struct SinkSession {
     pub(crate) receiver: Option<Box<Receiver>>,
     /// What decodes a coded session; made when the first coded packet comes.
     coded: Option<Box<CodedSink>>,
+    /// Bytes held for decoding that the node has counted.
+    pub(crate) coding_counted: usize,
     /// How it is coded, as far as it was announced.
     scheme: Option<Scheme>,
     /// Puts the events of a reliable session's deliveries in order.
@@ -163,6 +165,7 @@ impl SinkSession {
             loss_runs: LossRuns::default(),
             receiver: None,
             coded: None,
+            coding_counted: 0,
             scheme: None,
             order: None,
             reported: (0, 0, 0),
@@ -208,6 +211,13 @@ impl SinkSession {
     /// Returns the bytes that are held for decoding.
     pub(crate) fn coded_bytes(&self) -> usize {
         self.coded.as_ref().map_or(0, |coded| coded.bytes())
+    }
+
+    /// Gives up all decoding; what was counted of it stays.
+    pub(crate) fn drop_coding(&mut self) {
+        if let Some(coded) = self.coded.take() {
+            self.stats.coded = coded.stats;
+        }
     }
 
     /// Takes in what a coded packet of the generation (first symbol, size, whether that is final) brings: the symbol at

@@ -8,6 +8,7 @@ mod harness;
 mod hostile;
 mod overflow;
 mod paced;
+mod recoding;
 mod reliable;
 mod restart;
 mod sessions;

@@ -29,11 +29,11 @@ impl Node {
             .get_mut(index)
             .sink
             .get_or_insert_with(|| Box::new(SinkSession::unannounced(dedup_symbols_max)));
+        let held = sink.coding_counted;
         if !sink.admits(now, header) {
             self.stats.drop_packets(Drop::Late, 1);
             return;
         }
-        let held = sink.coded_bytes();
         let (key, epoch) = (header.key, header.epoch);
         let symbol_check = row.offset.map(|_| Meta::parse(&row.coded.meta));
         let is_damaged = symbol_check
@@ -90,13 +90,12 @@ impl Node {
             sink.mark_slot((first, coding.size), header.symbol);
         }
         sink.bound_coded(config.generations_max, config.bytes_max);
-        let holds = sink.coded_bytes();
         let due = if matches!(taken, Taken::Corrupt | Taken::NoRoom | Taken::Late) {
             crate::reliable::AckDue::Waiting
         } else {
             sink.on_reliable(now, header, is_innovative, &reliable)
         };
-        self.account_coding(held, holds);
+        self.count_decoding(index);
         self.acknowledge_when(now, index, due);
     }
 

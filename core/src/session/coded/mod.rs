@@ -8,6 +8,6 @@ mod source;
 mod tests;
 
 pub use numbers::HopNumbers;
-pub use relay::{Arrival, Payment, Recode};
+pub use relay::{Arrival, Payment, Recode, Taken as TakenUp};
 pub use sink::{CodedSink, CodedSinkStats, Taken};
 pub use source::{CodedSource, CodedSourceStats, Repaired};

@@ -77,12 +77,22 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         Row {
             band: Some((1.93, 2.0)),
             remark: remark(coded),
-            ..row("coded: payload to each destination".to_owned(), "hops", Some(2.0), &of(coded, |it| it.hops))
+            ..row(
+                "coded: payload to each destination".to_owned(),
+                "hops",
+                Some(2.0),
+                &of(coded, |it| it.hops),
+            )
         },
         Row {
             band: Some((1.46, 1.5)),
             remark: remark(trees),
-            ..row("best trees: payload to each destination".to_owned(), "hops", Some(1.5), &of(trees, |it| it.hops))
+            ..row(
+                "best trees: payload to each destination".to_owned(),
+                "hops",
+                Some(1.5),
+                &of(trees, |it| it.hops),
+            )
         },
         Row {
             band: Some((1.29, most)),

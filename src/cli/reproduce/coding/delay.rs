@@ -161,8 +161,7 @@ mod tests {
     /// Aim: what never came counts as later than everything.
     #[test]
     fn losses_are_late() {
-        let run =
-            Figures { delays: vec![1.0, 2.0, 3.0], sent: 5, wire_mbps: 0.0, there_mbps: 0.0 };
+        let run = Figures { delays: vec![1.0, 2.0, 3.0], sent: 5, wire_mbps: 0.0, there_mbps: 0.0 };
         assert_eq!((run.within(0.5), run.within(0.9)), (3.0, f64::INFINITY));
         assert!((run.lost_percent() - 40.0).abs() < 1e-9);
     }

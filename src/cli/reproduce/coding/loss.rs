@@ -87,9 +87,7 @@ impl Scheme {
         scenario["measure"]["to"] = scenario["duration"].clone();
         scenario["defaults"]["link"]["loss"] = json!(loss);
         let common = &mut scenario["defaults"]["session"];
-        let coding = |recode: bool, repair: f64| {
-            json!({ "scheme": "generation", "generation": SIZE, "recode": recode, "repair": repair })
-        };
+        let coding = |recode: bool, repair: f64| json!({ "scheme": "generation", "generation": SIZE, "recode": recode, "repair": repair });
         let share = f64::from(repairs) / f64::from(SIZE);
         (common["delivery"], common["coding"]) = match self {
             Scheme::Plain => (json!("best-effort"), json!("none")),
@@ -171,7 +169,8 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
     })?;
     let mut rows = Vec::new();
     let mut detail = Vec::new();
-    let (mut ours, mut closed, mut tfrc_curves) = (vec![Vec::new(); 6], vec![Vec::new(); 6], vec![Vec::new(); 3]);
+    let (mut ours, mut closed, mut tfrc_curves) =
+        (vec![Vec::new(); 6], vec![Vec::new(); 6], vec![Vec::new(); 3]);
     for (((loss, scheme, tfrc), (repairs, expected)), runs) in
         cells.iter().zip(&repairs).zip(all.chunks(seeds.max(1) as usize))
     {
@@ -195,7 +194,8 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         }
         let is_judged = expected.is_finite();
         let reference = if is_judged { *expected } else { scheme.closed_form(*loss) };
-        let added = if *repairs > 0 { format!("{repairs} repairs for {SIZE} symbols; ") } else { String::new() };
+        let added =
+            if *repairs > 0 { format!("{repairs} repairs for {SIZE} symbols; ") } else { String::new() };
         rows.push(Row {
             band: is_judged.then_some((0.97 * reference, 1.03 * reference)),
             remark: format!(

@@ -60,8 +60,7 @@ fn play(scenario: &Value, seed: u64) -> Result<Played, Failure> {
     })?;
     let came = Arc::new(Mutex::new(BTreeMap::new()));
     let kept = Arc::clone(&came);
-    let registry =
-        Registry::builtin().conference(move || Box::new(Deliveries { came: Arc::clone(&kept) }));
+    let registry = Registry::builtin().conference(move || Box::new(Deliveries { came: Arc::clone(&kept) }));
     let failed = |error| Failure::new(exit::FAILED, error);
     let simulation = Simulation::new(&loaded.scenario, seed, &registry).map_err(failed)?;
     let outcome = simulation.run(&mut NoObserver).map_err(failed)?;
