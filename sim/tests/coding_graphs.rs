@@ -1,13 +1,13 @@
 //! Network coding in whole runs: what graphs allow, and what reliable sessions need of relays.
 
-use crate::common::{bps, conference, duplex, flow, id, mbps, ms, node, path, scenario, session};
+use crate::common::{bps, conference, duplex, flow, id, ms, node, path, scenario, session};
 use crate::watch::{destination, run};
 use bellini_core::coding::{CodingSpec, Repair, Scheme};
 use bellini_core::content::spec::Content;
 use bellini_core::rng::{Seed, Stream};
 use bellini_core::route::{Branch, Route};
 use bellini_core::time::Duration;
-use bellini_scenarios::model::{Delivery, FlowDraw, Loss, Scenario};
+use bellini_scenarios::model::{Delivery, FlowDraw, Loss, Scenario, Transport};
 use std::collections::BTreeMap;
 
 /// Symbols of a generation.
@@ -19,7 +19,8 @@ const UNIT: u64 = 200;
 /// Part of the capacity that is asked for.
 const LOAD: f64 = 0.97;
 /// Packets of a generation beyond its symbols that each destination is sent: strides deal flows one packet more or less,
-/// and one combination in 255 happens to be dependent.
+/// one combination in 255 happens to be dependent, and what a relay combines before it has the whole generation may be
+/// known already where flows meet again.
 const SPARE: f64 = 6.0;
 
 fn coding(size: u8, repair: f64) -> CodingSpec {
@@ -91,7 +92,8 @@ impl Graph {
             }
         }
         let mut paths = Vec::new();
-        while let Some(first) = (2..=self.nodes).find(|next| flow.get(&(1, *next)).is_some_and(|it| *it > 0)) {
+        while let Some(first) = (2..=self.nodes).find(|next| flow.get(&(1, *next)).is_some_and(|it| *it > 0))
+        {
             let mut nodes = vec![1, first];
             while *nodes.last().expect("it begins at the source") != to {
                 let at = *nodes.last().expect("likewise");
@@ -172,8 +174,8 @@ fn multicast(graph: &Graph, h: usize, trees: &[Route]) -> Scenario {
 }
 
 /// Aim: one coded session reaches the minimum over its receivers of their maximal flows (Ahlswede, Cai, Li and Yeung 2000)
-/// on 50 random graphs: 0.93 of it in packets of the size of combinations, for 0.97 is asked for, of 130 packets of a
-/// generation 128 are symbols, and up to 2 % may be missing.
+/// on 50 random graphs: 0.93 of it in packets of the size of combinations, for 0.97 of it is used, 250 of 256 packets of
+/// a generation are symbols (0.947), and up to 2 % may be missing.
 #[test]
 fn multicast_reaches_the_least_maximal_flow() {
     let mut stream = Seed(5).stream("coding-graphs");
@@ -196,16 +198,6 @@ fn multicast_reaches_the_least_maximal_flow() {
             graph.receivers.len(),
             trees.len()
         );
-        if rates.iter().any(|rate| *rate < 0.93) {
-            for tree in &trees { println!("  {tree}"); }
-            println!("  capacity {:?} receivers {:?}", graph.capacity, graph.receivers);
-            for link in &summary.links { if link.sent_packets > 0 {
-                let cap = graph.capacity.get(&(link.from, link.to)).copied().unwrap_or(0);
-                println!("  {}>{} cap {cap} packets/unit {:.3} bytes {:.1} busy {:.3}", link.from, link.to, link.sent_packets as f64 / 4.0 / UNIT as f64, link.sent_bytes as f64 / link.sent_packets as f64, link.sent_bytes as f64 / 4.0 / (UNIT * packet_bytes()) as f64 / f64::from(cap));
-            } }
-            for node in &summary.nodes { println!("  node {} recoded {} drops {:?} {}", node.id, node.recoded_packets, node.drops, node.overflow_drops); }
-            for to in &graph.receivers { println!("  {:?}", destination(&summary, 0, *to)); }
-        }
         worst = rates.iter().copied().fold(worst, f64::min);
         assert!(rates.iter().all(|rate| *rate <= 1.0), "more than a cut lets through: {rates:?}");
     }
@@ -213,25 +205,26 @@ fn multicast_reaches_the_least_maximal_flow() {
     assert!(worst >= 0.93, "{worst}");
 }
 
-/// Aim: a symbol that is sent again before its generation is complete gets past relays that hold it already.
+/// Aim: a reliable coded session whose window is smaller than a generation does not stand still: what it sends again of an
+/// open generation gets past relays that hold it already. Three TFRC hops lose 5 % each.
 #[test]
-fn repeats_of_an_open_generation_pass_relays() {
-    // 25 symbols a second: a generation takes five seconds, a repeat less than one.
-    let content = Content::Constant { rate: bps(200_000), phase: Duration::ZERO };
-    let mut session = session(1, 1, &[3], content, vec![flow(path(&[2, 3]), 1.0)]);
-    session.delivery = Delivery::Reliable;
-    session.coding = Some(coding(GENERATION, 0.0));
-    session.stop = Duration::from_secs(20);
-    let mut links = [duplex(1, 2, ms(10), Some(mbps(10))), duplex(2, 3, ms(10), Some(mbps(10)))].concat();
-    for link in links.iter_mut().filter(|link| link.from == id(2) && link.to == id(3)) {
-        link.loss = Loss::Bernoulli(0.2);
+fn small_windows_do_not_stand_still() {
+    for seed in 1..=6 {
+        let content = Content::File { bytes: 64 << 20, rate: None };
+        let mut session = session(1, 1, &[4], content, vec![flow(path(&[2, 3, 4]), 1.0)]);
+        session.transport = Transport::Udp;
+        session.delivery = Delivery::Reliable;
+        session.coding = Some(coding(64, 0.0));
+        let mut links = Vec::new();
+        for from in 1..4 {
+            links.extend(duplex(from, from + 1, ms(10), None));
+        }
+        links.iter_mut().for_each(|link| link.loss = Loss::Bernoulli(0.05));
+        let nodes = (1..=4).map(node).collect();
+        let scenario = scenario(Duration::from_secs(10), nodes, links, vec![conference(1, vec![session])]);
+        let summary = run(&scenario, seed);
+        let found = destination(&summary, 0, 4);
+        println!("seed {seed}: {} of {} symbols", found.delivered_packets, found.sent_packets);
+        assert!(found.delivered_packets > 500, "seed {seed}: {found:?}");
     }
-    let nodes = (1..=3).map(node).collect();
-    let mut scenario = scenario(Duration::from_secs(20), nodes, links, vec![conference(1, vec![session])]);
-    scenario.drain = Duration::from_secs(5);
-    let summary = run(&scenario, 1);
-    let found = destination(&summary, 0, 3);
-    println!("{} symbols, delays {:?}", found.delivered_packets, found.delay_ms);
-    assert_eq!(found.lost_packets, 0);
-    assert!(found.delay_ms.as_ref().is_some_and(|delay| delay.p99 < 2_500.0), "{:?}", found.delay_ms);
 }
