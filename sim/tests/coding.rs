@@ -6,6 +6,7 @@ use bellini_core::coding::{CodingSpec, Repair, Scheme};
 use bellini_core::content::spec::Content;
 use bellini_core::time::Duration;
 use bellini_scenarios::model::{Delivery, Loss, Scenario};
+use bellini_scenarios::parse::{LoadOptions, parse_str};
 use bellini_scenarios::record::{Summary, kind};
 
 const SECONDS: u64 = 8;
@@ -152,4 +153,23 @@ fn a_reliable_coded_file_reaches_unlike_destinations() {
     assert_eq!(watch.of_kind(kind::SESSION_COMPLETED).count(), 1);
     let session = &summary.sessions[0];
     assert!(session.repair_packets.is_some_and(|repairs| repairs > 100), "{session:?}");
+}
+
+/// Aim: the example of `docs/scenarios.md` does what the page says.
+#[test]
+fn the_documented_example_runs() {
+    let page = include_str!("../../docs/scenarios.md");
+    let start = page.find("## Coding").expect("the section");
+    let example = page[start..].split("```json\n").nth(1).expect("an example");
+    let example = example.split("```").next().expect("its end");
+    let loaded = parse_str("example.json", example, &LoadOptions::default());
+    let summary = run(&loaded.unwrap_or_else(|found| panic!("{found}")).scenario, 1);
+    assert!(page.contains("7 % of them come out of combinations at the near viewer, 16 % at the far one"));
+    for (node, share) in [(3, 0.07), (4, 0.16)] {
+        let (film, talk) = (destination(&summary, 0, node), destination(&summary, 1, node));
+        assert!(film.complete == Some(true) && film.complete_s.is_some_and(|s| s < 5.0), "{film:?}");
+        assert_eq!(talk.lost_packets, 0, "{talk:?}");
+        let recovered = talk.recovered_symbols.unwrap_or(0) as f64 / talk.sent_packets as f64;
+        assert!((recovered - share).abs() < 0.02, "{recovered} at {node}");
+    }
 }

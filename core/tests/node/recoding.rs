@@ -22,6 +22,10 @@ fn content() -> Content {
 
 /// Starts a best-effort session of 1,000 symbols in a second, in generations of 32, with a repair for every eighth.
 fn start(net: &mut Net, to: &[u32], latency: Option<Duration>, routes: &[&str]) {
+    start_as(net, to, Delivery::BestEffort, latency, routes);
+}
+
+fn start_as(net: &mut Net, to: &[u32], delivery: Delivery, latency: Option<Duration>, routes: &[&str]) {
     let coding = Some(CodingSpec {
         scheme: Scheme::Generation { size: 32, systematic: true, latency },
         repair: Repair::Fixed(0.125),
@@ -29,7 +33,7 @@ fn start(net: &mut Net, to: &[u32], latency: Option<Duration>, routes: &[&str]) 
         real_bytes: true,
     });
     let measure = MeasureWindow { from: ms(0), to: ms(10_000) };
-    let (delivery, hop_kind) = (Delivery::BestEffort, HopKind::Datagram);
+    let hop_kind = HopKind::Datagram;
     for node in to {
         let spec = SinkSpec {
             key: KEY,
@@ -222,4 +226,22 @@ fn relays_that_do_not_recode_number_what_they_pass_on() {
     assert_eq!(net.node(2).stats().recoded_packets, 0);
     let hops = [net.packets(1, 2), net.packets(2, 3), net.packets(3, 4)];
     assert!(hops[1] * 100 < hops[0] * 95 && hops[2].abs_diff(hops[1]) * 50 < hops[1], "{hops:?}");
+}
+
+/// Aim: reliable sessions complete where flows meet and packets are lost, and some packets serve both destinations. How many
+/// depends on how evenly the session chooses its flows: those that are far apart in time cannot be joined.
+#[test]
+fn reliable_sessions_complete_where_flows_meet() {
+    let mut net = Net::new(7);
+    net.loss = 0.05;
+    start_as(&mut net, &[6, 7], Delivery::Reliable, None, &["2>{6d,4>5>7d}", "3>{7d,4>5>6d}"]);
+    net.run_until(ms(20_000));
+    for node in [6, 7] {
+        let symbols: Vec<u64> = net.delivered(node).iter().map(|(_, symbol, _)| *symbol).collect();
+        assert_eq!(symbols, (0..1_000).collect::<Vec<_>>(), "node {node}");
+    }
+    let (shared, first, second) = (net.packets(4, 5), net.packets(2, 4), net.packets(3, 4));
+    println!("{shared} packets on the shared hop, {first} and {second} came there");
+    // Fewer than came, had every loss on the way to it gone unnoticed.
+    assert!(shared * 100 < (first + second) * 95, "{shared}, {first}, {second}");
 }
