@@ -71,7 +71,8 @@ mod tests {
         let Some(workers) = lent() else { return println!("one processor") };
         let len = 1_400;
         for symbols in [64, 128, 255_usize] {
-            let bytes = |count: usize| -> Vec<u8> { (0..count).map(|at| (at * 31 >> 3) as u8 | 1).collect() };
+            let bytes =
+                |count: usize| -> Vec<u8> { (0..count).map(|at| ((at * 31) >> 3) as u8 | 1).collect() };
             let (data, coefficients) = (bytes(symbols * len), bytes(symbols * symbols));
             let sources: Vec<&[u8]> = data.chunks_exact(len).collect();
             let mut out = vec![0; symbols * len];
