@@ -140,6 +140,7 @@ impl Node {
         let entry = self.sessions.get_mut(index);
         if let Some(sink) = &mut entry.sink {
             sink.receiver = None;
+            sink.arrived = None;
         }
         let back = entry.relay.ways_back().next();
         let node = self.config.id;
@@ -167,9 +168,6 @@ impl Node {
                 if let Some(sender) = &mut source.reliable {
                     sender.join(now, node);
                 }
-                if let Some(coded) = &mut source.coded {
-                    coded.on_joined();
-                }
                 source.begin_again(now, node);
                 Event::Joined { key, node }
             }
@@ -177,6 +175,9 @@ impl Node {
                 source.destinations.remove(at);
                 if let Some(sender) = &mut source.reliable {
                     sender.leave(node);
+                }
+                if let Some(coded) = &mut source.coded {
+                    coded.repairs.forget(node);
                 }
                 if source.destinations.is_empty() {
                     source.drop_flows();
