@@ -10,6 +10,8 @@ const DESTINATIONS_MAX: usize = 24;
 const LINKS_MAX: usize = 12;
 /// Most rows of the table of others' TCP.
 const CROSS_MAX: usize = 12;
+/// Most rows of the table of coded sessions.
+const CODED_MAX: usize = 12;
 
 /// Returns the result table of a run: destinations, links, what to note; plain text, at most 100 columns wide.
 ///
@@ -42,6 +44,7 @@ pub fn table(summary: &Summary) -> String {
         line(&mut text, format_args!("NOT VALID: {}", plain(&lab.reasons.join("; "))));
     }
     destinations(&mut text, summary);
+    coding(&mut text, summary);
     links(&mut text, summary);
     cross(&mut text, summary);
     notes(&mut text, summary);
@@ -90,6 +93,36 @@ fn destinations(text: &mut String, summary: &Summary) {
                 count((all - DESTINATIONS_MAX) as u64)
             ),
         );
+    }
+}
+
+/// Writes what decoding came to, where sessions are coded, and how much relays made anew.
+fn coding(text: &mut String, summary: &Summary) {
+    let coded = summary.sessions.iter().filter_map(|session| Some((session, session.coding.as_ref()?)));
+    let rows = coded.flat_map(|(session, how)| session.destinations.iter().map(move |d| (session, how, d)));
+    let counted = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), count);
+    let all = rows.clone().count();
+    let cells = rows.take(CODED_MAX).map(|(session, how, d)| {
+        vec![
+            shorten(&label(session), 16),
+            shorten(&plain(&summary.node_name(d.node)), 12),
+            shorten(&plain(how), 20),
+            counted(session.repair_packets),
+            counted(d.recovered_symbols),
+            counted(d.dependent_packets),
+            counted(d.corrupt_packets),
+        ]
+    });
+    let head = ["coded session", "to", "coding", "repairs", "recovered", "nothing new", "damaged"];
+    let units = ["", "", "", "packets", "symbols", "packets", "packets"];
+    grid(text, &[&head, &units], cells.collect(), &[0, 1, 2]);
+    if all > CODED_MAX {
+        let more = count((all - CODED_MAX) as u64);
+        line(text, format_args!("  .. the first {CODED_MAX}; {more} more in summary.json"));
+    }
+    let recoded: u64 = summary.nodes.iter().map(|node| node.recoded_packets).sum();
+    if recoded > 0 {
+        line(text, format_args!("  Relays made {} packets by recoding.", count(recoded)));
     }
 }
 

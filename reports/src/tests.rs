@@ -77,6 +77,22 @@ fn a_run_makes_a_whole_report() {
     assert!(html.contains("cut 1&gt;3") || html.contains("cut 1>3"));
 }
 
+/// Aim: pages say what coding came to where something is coded, and nothing of it elsewhere.
+#[test]
+fn coded_sessions_have_a_table() {
+    let mut coded = run(1, SMALL);
+    let (html, _) = checked("uncoded", &[coded.clone()]);
+    assert!(!html.contains("repairs sent"));
+    let session = &mut coded.summary.sessions[0];
+    (session.coding, session.repair_packets) = (Some("rlnc 32 systematic".into()), Some(7_654));
+    session.destinations[0].recovered_symbols = Some(5_432);
+    coded.summary.nodes[0].recoded_packets = 6_543;
+    let (html, _) = checked("coded", &[coded]);
+    for word in ["rlnc 32 systematic", "7,654", "5,432", "6,543", "repairs sent"] {
+        assert!(html.contains(word), "{word}");
+    }
+}
+
 /// The same runs make the same bytes.
 #[test]
 fn reports_are_stable() {
@@ -206,6 +222,14 @@ fn the_table_fits_a_terminal() {
         retransmitted_segments: Some(1_234),
     };
     summary.cross_flows = (1..=14).map(flow).collect();
+    assert!(!table(&summary).contains("coded session"), "nothing is coded");
+    for (i, session) in summary.sessions.iter_mut().enumerate() {
+        session.coding = Some("rlnc 255 not systematic, no recoding".into());
+        session.repair_packets = Some(1_234_567_000 + i as u64);
+        session.destinations.truncate(3);
+        session.destinations[0].recovered_symbols = Some(98_765_432);
+    }
+    summary.nodes[1].recoded_packets = 4_321;
     let text = table(&summary);
     for line in text.lines() {
         assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
@@ -220,6 +244,9 @@ fn the_table_fits_a_terminal() {
         "cubic",
         "1,234",
         "the first 12; 2 more",
+        "1,234,567,003",
+        "98,765,432",
+        "made 4,321 packets by recoding",
     ] {
         assert!(text.contains(word), "{word} in\n{text}");
     }

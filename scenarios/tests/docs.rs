@@ -42,7 +42,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 fn examples_parse_without_a_warning() {
     let (_, text) = page();
     let examples = blocks(&text, "json");
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for example in examples {
         let loaded = parse_str("example.json", &example, &LoadOptions::default());
         let loaded = loaded.unwrap_or_else(|found| panic!("{found}"));
@@ -147,7 +147,7 @@ fn fits(value: &Value, schema: &Value, root: &Value) -> bool {
 fn shipped_scenarios_fit_the_schema() {
     let schema = schema();
     let mut judged = 0;
-    for folder in ["", "bench"] {
+    for folder in ["", "bench", "coding"] {
         for entry in std::fs::read_dir(crate_folder().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "json") {

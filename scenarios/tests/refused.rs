@@ -655,6 +655,15 @@ fn coding_that_cannot_be() {
     refuse(reliable, "E0607", &["a reliable session cannot be coded by a sliding window", "use \"rlnc\""]);
     let reliable = "{\"repair\": \"adaptive\"}, \"delivery\": \"reliable\"";
     refuse(reliable, "E0608", &["repairs of a reliable session are not adaptive"]);
+    let reliable = "{\"latency\": \"1 s\"}, \"delivery\": \"reliable\"";
+    refuse(reliable, "E0608", &["`latency` means nothing in a reliable session", "never closed early"]);
+    let reliable = "{\"systematic\": false}, \"delivery\": \"reliable\"";
+    refuse(reliable, "E0608", &["`systematic` means nothing in a reliable session", "always go first"]);
+    let repair = "{\"repair\": 0.5, \"repair_max\": 1}";
+    refuse(repair, "E0608", &["`repair_max` means nothing beside a number", "use \"repair\": \"adaptive\""]);
+    refuse("{\"latency\": 100}", "E0204", &["`latency` has no unit"]);
+    refuse("{\"scheme\": \"windw\"}", "E0208", &["did you mean \"window\"?"]);
+    refuse("true", "E0203", &["`coding` must be"]);
     let text = GOOD.replacen("\"source\"", &coded("{\"generation\": 255}"), 1);
     let error = parse_str("bad.json", &text, &LoadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("E0412") && error.contains("use \"symbol_bytes\": \"1067 B\" or less"), "{error}");

@@ -27,7 +27,10 @@ fn same_again(scenario: &Scenario) {
 fn shipped() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = |folder: PathBuf| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut paths: Vec<_> = files(folder.to_path_buf()).chain(files(folder.join("bench"))).collect();
+    let mut paths: Vec<_> = files(folder.to_path_buf())
+        .chain(files(folder.join("bench")))
+        .chain(files(folder.join("coding")))
+        .collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
     assert!(paths.len() >= 11, "{paths:?}");
@@ -67,7 +70,7 @@ const EVERYTHING: &str = r#"{
   "nodes": [
     {"id": 4, "name": "d", "region": "aws:us-east-1"},
     {"id": 1, "name": "a", "region": "gcp:europe-west1", "position": [1.25, -7.1], "processing": "1 us"},
-    {"id": 2, "egress": {"rate": "1 Gbit/s"}, "ingress": {"rate": "2 Gbit/s", "queue": "1 MB"}, "receive_queue": 7},
+    {"id": 2, "recoding": false, "egress": {"rate": "1 Gbit/s"}, "ingress": {"rate": "2 Gbit/s", "queue": "1 MB"}, "receive_queue": 7},
     {"id": 3, "clock": {"offset": "-12 ms", "drift": "20.5 ppm"},
      "feeder": {"live": "1 KB", "bulk": "3 KiB", "scheduler": "deficit-weighted", "quantum": "3000 B", "packets": 9, "conferences": 2},
      "rates": {"*": "10 Mbit/s", "d": "2 Mbit/s"}}
@@ -105,16 +108,19 @@ const EVERYTHING: &str = r#"{
       {"id": 3, "source": "a", "destinations": [2], "content": {"kind": "messages", "mean_interval": "2 s", "size": {"uniform": {"min": "1 B", "max": "9 B"}}, "deadline": "1 s"}, "routing": "direct"},
       {"id": 4, "source": "a", "destinations": [2], "content": {"kind": "messages", "mean_interval": "2 s", "size": {"exponential": {"mean": "1 KB"}}, "deadline": "1 s"}, "routing": "direct"},
       {"id": 5, "source": "a", "destinations": [2], "content": {"kind": "messages", "mean_interval": "2 s", "size": {"fixed": "5 KB"}, "deadline": "1 s"}, "routing": "direct"},
-      {"id": 6, "source": 3, "destinations": [4], "content": {"kind": "file", "bytes": "8 MiB"}, "routing": "direct"},
-      {"id": 7, "source": 3, "destinations": [4], "content": {"kind": "file", "bytes": "8 MiB", "rate": "1 Mbit/s"}, "routing": "direct"},
-      {"id": 8, "source": 3, "destinations": [4], "content": {"kind": "on-off", "rate": "1 Mbit/s", "on": {"fixed": "1 s"}, "off": {"exponential": "3 s"}}, "routing": "direct"},
+      {"id": 6, "source": 3, "destinations": [4], "content": {"kind": "file", "bytes": "8 MiB"}, "routing": "direct",
+       "delivery": "reliable", "coding": {"generation": 100, "recode": false}},
+      {"id": 7, "source": 3, "destinations": [4], "content": {"kind": "file", "bytes": "8 MiB", "rate": "1 Mbit/s"}, "routing": "direct",
+       "coding": {"scheme": "generation", "systematic": false, "latency": "40 ms", "repair": 0.25}},
+      {"id": 8, "source": 3, "destinations": [4], "content": {"kind": "on-off", "rate": "1 Mbit/s", "on": {"fixed": "1 s"}, "off": {"exponential": "3 s"}}, "routing": "direct", "coding": "window"},
       {"id": 9, "source": "a", "destinations": [2], "content": {"kind": "constant", "rate": "1 Mbit/s"},
        "routing": {"policy": "static", "flows": [{"route": "a>2", "rate": "1 Mbit/s"}, {"route": "a>3>2", "rate": "2 Mbit/s"}]}}
     ]}
   ],
   "populations": [
     {"conferences": 3, "sessions": 2, "nodes": [2, 3, "a"], "destinations": 2, "start": {"every": "1 s"}, "lifetime": {"exponential": "5 s"},
-     "content": {"kind": "constant", "rate": "10 kbit/s"}, "routing": "shortest-delay", "weight": 2}
+     "content": {"kind": "constant", "rate": "10 kbit/s"}, "routing": "shortest-delay", "weight": 2,
+     "coding": {"scheme": "window", "window": 32, "latency": "1 s", "repair_max": 1.5, "real_bytes": true}}
   ],
   "faults": [
     {"at": "9 s", "heal": [["a", 2], "3>4"]},

@@ -51,6 +51,25 @@ fn scenarios_of_transports_load() {
     assert!(found >= 6, "{found}");
 }
 
+/// Aim: the scenarios of coding say what they show, are right, and all but those to compare with are coded.
+#[test]
+fn scenarios_of_coding_load() {
+    let (mut found, mut coded) = (0, 0);
+    for entry in std::fs::read_dir(folder().join("coding")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        found += 1;
+        let loaded = load(&path, &LoadOptions::default()).unwrap_or_else(|found| panic!("{found}"));
+        assert!(loaded.warnings.is_empty(), "{path:?}");
+        assert!(loaded.scenario.description.len() > 100, "{path:?}");
+        let mut sessions = loaded.scenario.conferences.iter().flat_map(|conference| &conference.sessions);
+        coded += u32::from(sessions.any(|session| session.coding.is_some()));
+    }
+    assert!(found >= 4 && coded >= 3, "{coded} of {found}");
+}
+
 #[test]
 fn named_regions_have_measured_delays_between_them() {
     for (name, scenario) in shipped() {

@@ -8,6 +8,7 @@ use crate::streams::needs_tcp;
 use crate::tcp::Options;
 use crate::tcp::host::Connections;
 use bellini_core::Node;
+use bellini_core::coding::CodingConfig;
 use bellini_core::config::{NodeConfig, PacingConfig};
 use bellini_core::drive::{Drained, Host, Sent, drain};
 use bellini_core::ids::{HopIndex, Incarnation, NodeId, SessionKey};
@@ -171,6 +172,7 @@ impl<'a> World<'a> {
                 ..PacingConfig::default()
             },
             congestion: spec.congestion,
+            coding: CodingConfig { recode: spec.recoding, ..CodingConfig::default() },
             report_interval: Some(self.scenario.report_interval),
             clock_probes: self.clock_probes,
             ..NodeConfig::new(spec.id)

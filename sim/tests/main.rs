@@ -8,6 +8,7 @@ mod watch;
 mod ablations;
 mod adaptive;
 mod clocks;
+mod coding;
 mod cross;
 mod delay;
 mod faults;

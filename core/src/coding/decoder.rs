@@ -1,11 +1,14 @@
 //! A generation at a destination: symbols come out as soon as they are known.
 
-use super::gf256::Kernel;
 use super::matrix::Elimination;
 use super::meta::META_BYTES;
 use super::recoder::Pushed;
 use super::symbol::{Body, Coded, real};
+use super::workers::{Workers, product};
 use bytes::BytesMut;
+
+/// Bytes that recovered symbols share, about.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// Decodes one generation.
 ///
@@ -61,7 +64,10 @@ impl Decoder {
     /// Says how many symbols there are; the first word stands.
     pub fn set_size(&mut self, size: usize) {
         if size <= self.elimination.columns() {
-            self.size.get_or_insert(size);
+            let size = *self.size.get_or_insert(size);
+            self.elimination.reserve(size);
+            self.inputs.reserve(size.saturating_sub(self.inputs.len()));
+            self.offsets.reserve(size.saturating_sub(self.offsets.len()));
         }
     }
 
@@ -85,57 +91,71 @@ impl Decoder {
 
     /// Takes in the symbol at `offset` as it is.
     pub fn push_symbol(&mut self, offset: usize, symbol: Coded) -> Pushed {
-        let mut unit = [0; 255];
-        match unit.get_mut(offset) {
-            Some(one) => *one = 1,
-            None => return Pushed::Refused,
+        if offset >= self.elimination.columns().min(255) {
+            return Pushed::Refused;
         }
-        let pushed = self.push(&unit[..=offset], symbol);
-        if pushed == Pushed::Innovative
-            && let Some(last) = self.offsets.last_mut()
-        {
-            *last = Some(offset as u8);
+        // Coefficients beyond the last symbol must be zeros.
+        if self.is_foreign(&symbol) || self.size.is_some_and(|size| offset >= size) {
+            return Pushed::Refused;
         }
-        if pushed != Pushed::Refused {
-            self.has[offset / 64] |= 1 << (offset % 64);
+        self.has[offset / 64] |= 1 << (offset % 64);
+        if !self.elimination.add_unit(offset) {
+            return Pushed::Dependent;
         }
-        pushed
+        self.hold(symbol, Some(offset as u8));
+        Pushed::Innovative
     }
 
     /// Takes in a combination.
     pub fn push(&mut self, coefficients: &[u8], row: Coded) -> Pushed {
-        let is_foreign = self.inputs.first().is_some_and(|first| first.body.is_real() != row.body.is_real());
         let columns = self.size.unwrap_or(self.elimination.columns());
         // Coefficients beyond the last symbol must be zeros.
         let (own, beyond) = coefficients.split_at(coefficients.len().min(columns));
-        if is_foreign || beyond.iter().any(|c| *c != 0) {
+        if self.is_foreign(&row) || beyond.iter().any(|c| *c != 0) {
             return Pushed::Refused;
         }
         if !self.elimination.add(own) {
             return Pushed::Dependent;
         }
-        self.bytes += row.meta.len() + row.body.len();
-        self.inputs.push(row);
-        self.offsets.push(None);
-        self.is_fresh = true;
+        self.hold(row, None);
         Pushed::Innovative
     }
 
+    /// Whether a row is real and the others are not, or the other way round.
+    fn is_foreign(&self, row: &Coded) -> bool {
+        self.inputs.first().is_some_and(|first| first.body.is_real() != row.body.is_real())
+    }
+
+    /// Keeps an innovative row.
+    fn hold(&mut self, row: Coded, offset: Option<u8>) {
+        self.bytes += row.meta.len() + row.body.len();
+        self.inputs.push(row);
+        self.offsets.push(offset);
+        self.is_fresh = true;
+    }
+
     /// Gives out the symbols that have become known and had not come as they are, each once, by `take`.
-    pub fn recover(&mut self, mut take: impl FnMut(usize, Coded)) {
+    pub fn recover(&mut self, take: impl FnMut(usize, Coded)) {
+        self.recover_with(None, take);
+    }
+
+    /// Does what [`Decoder::recover`] does, with threads to share large products.
+    pub fn recover_with(&mut self, workers: Option<&dyn Workers>, mut take: impl FnMut(usize, Coded)) {
         if !core::mem::take(&mut self.is_fresh) {
             return;
         }
         let mut offsets = [0_u8; 255];
         let mut solutions: Vec<u8> = Vec::new();
         let mut count = 0;
-        for offset in (0..self.elimination.columns()).filter(|offset| !self.has(*offset)) {
-            if let Some(solution) = self.elimination.solution(offset) {
-                offsets[count] = offset as u8;
-                count += 1;
-                solutions.extend_from_slice(solution);
+        self.elimination.solutions(&self.has, |offset, solution| {
+            if count == 0 {
+                // Mostly all of them become known at once.
+                solutions.reserve(solution.len() * solution.len());
             }
-        }
+            offsets[count] = offset as u8;
+            count += 1;
+            solutions.extend_from_slice(solution);
+        });
         let offsets = &offsets[..count];
         if offsets.is_empty() {
             return;
@@ -145,25 +165,32 @@ impl Decoder {
             self.has[offset / 64] |= 1 << (offset % 64);
         }
         let len = self.inputs.iter().map(|row| row.body.len()).max().unwrap_or(0);
-        let metas: Vec<&[u8]> = self.inputs.iter().map(|row| &row.meta[..]).collect();
-        let mut blocks = vec![0; offsets.len() * META_BYTES];
-        product(&mut blocks, META_BYTES, &solutions, &metas);
-        let mut bodies = if self.inputs.iter().all(|row| row.body.is_real()) {
-            let sources: Vec<&[u8]> = self.inputs.iter().map(|row| real(&row.body)).collect();
-            let mut bodies = BytesMut::zeroed(offsets.len() * len);
-            product(&mut bodies, len, &solutions, &sources);
-            Some(bodies.freeze())
-        } else {
-            None
-        };
-        for (offset, block) in offsets.iter().zip(blocks.chunks_exact(META_BYTES)) {
-            let mut meta = [0; META_BYTES];
-            meta.copy_from_slice(block);
-            let body = match &mut bodies {
-                Some(bodies) => Body::Real(bodies.split_to(len)),
-                None => Body::Described(len as u32),
-            };
-            take(usize::from(*offset), Coded { meta, body });
+        let mut sources: Vec<&[u8]> = Vec::with_capacity(self.inputs.len());
+        sources.extend(self.inputs.iter().map(|row| &row.meta[..]));
+        let mut blocks = vec![0; count * META_BYTES];
+        product(&mut blocks, META_BYTES, &solutions, &sources, None);
+        let is_real = self.inputs.iter().all(|row| row.body.is_real());
+        if is_real {
+            sources.clear();
+            sources.extend(self.inputs.iter().map(|row| real(&row.body)));
+        }
+        // Symbols that share memory are held as long as any of them: not too many, unless it is work for several.
+        let at_once = if workers.is_some() { count.max(1) } else { (PIECE_BYTES / len.max(1)).max(4) & !3 };
+        let pieces = offsets.chunks(at_once).zip(blocks.chunks(at_once * META_BYTES));
+        for ((offsets, blocks), solutions) in pieces.zip(solutions.chunks(at_once * sources.len())) {
+            let mut bodies = BytesMut::new();
+            if is_real {
+                bodies = BytesMut::zeroed(offsets.len() * len);
+                product(&mut bodies, len, solutions, &sources, workers);
+            }
+            let mut bodies = bodies.freeze();
+            for (offset, block) in offsets.iter().zip(blocks.chunks_exact(META_BYTES)) {
+                let mut meta = [0; META_BYTES];
+                meta.copy_from_slice(block);
+                let body =
+                    if is_real { Body::Real(bodies.split_to(len)) } else { Body::Described(len as u32) };
+                take(usize::from(*offset), Coded { meta, body });
+            }
         }
     }
 
@@ -179,13 +206,4 @@ impl Decoder {
         anew.is_fresh = false;
         *self = anew;
     }
-}
-
-/// Sets each `len` bytes of `out` to the combination of `sources` by the next as many coefficients.
-fn product(out: &mut [u8], len: usize, coefficients: &[u8], sources: &[&[u8]]) {
-    if len == 0 {
-        return;
-    }
-    let mut targets: Vec<&mut [u8]> = out.chunks_exact_mut(len).collect();
-    Kernel::best().combine_many(&mut targets, coefficients, sources);
 }

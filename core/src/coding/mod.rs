@@ -15,6 +15,7 @@ pub mod repair;
 pub mod spec;
 mod symbol;
 pub mod window;
+pub mod workers;
 
 #[cfg(test)]
 mod tests;
@@ -26,3 +27,4 @@ pub use meta::{META_BYTES, Meta};
 pub use recoder::{Pushed, Recoder};
 pub use spec::{CodingConfig, CodingSpec, Repair, Scheme};
 pub use symbol::{Body, Coded, combine_into};
+pub use workers::Workers;

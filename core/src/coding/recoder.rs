@@ -29,7 +29,7 @@ pub struct Recoder {
     /// Coefficients of the rows, `columns` of each.
     coefficients: Vec<[u8; 255]>,
     rows: Vec<Coded>,
-    /// Bytes of all rows.
+    /// Bytes of all rows, with what elimination keeps of them.
     bytes: usize,
 }
 
@@ -67,7 +67,7 @@ impl Recoder {
         self.limit = self.limit.min(size);
     }
 
-    /// Returns the bytes that it holds, those of descriptions included.
+    /// Returns the bytes that it holds, those of descriptions and of coefficients included.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -99,7 +99,7 @@ impl Recoder {
         let mut own = [0; 255];
         own[..coefficients.len()].copy_from_slice(coefficients);
         self.coefficients.push(own);
-        self.bytes += row.meta.len() + row.body.len();
+        self.bytes += row.meta.len() + row.body.len() + own.len() + self.elimination.columns();
         self.rows.push(row);
         Pushed::Innovative
     }

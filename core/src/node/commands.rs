@@ -124,7 +124,9 @@ impl Node {
         let index = self.own_session(spec.key)?;
         let sink = SinkSession::new(spec, self.seed, self.config.limits.dedup_symbols_max);
         self.drop_ack_timer(index);
-        self.sessions.get_mut(index).sink = Some(Box::new(sink));
+        // One that nobody announced may have begun to decode.
+        let before = self.sessions.get_mut(index).sink.replace(Box::new(sink));
+        self.account_coding(before.map_or(0, |sink| sink.coding_counted), 0);
         self.watch_clock(now, index, spec.source);
         Ok(())
     }

@@ -84,6 +84,7 @@ impl Node {
     pub(super) fn end_session(&mut self, now: Instant, index: u32) {
         self.stop_source(index);
         self.drop_reliable(index);
+        self.drop_coding(index);
         let entry = self.sessions.get_mut(index);
         entry.is_over = true;
         if let Some(sink) = &mut entry.sink {
@@ -97,6 +98,7 @@ impl Node {
     /// Removes a session whose source, if it is here, has stopped. Nothing may point to its entry any more.
     pub(super) fn forget(&mut self, index: u32) {
         self.drop_reliable(index);
+        self.drop_coding(index);
         self.kicked.retain(|kicked| *kicked != index);
         for hop in &mut self.hops {
             hop.waiting.retain(|waiting| *waiting != index);

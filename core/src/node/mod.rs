@@ -27,7 +27,7 @@ mod timers;
 mod transmit;
 
 use crate::clock::ClockPeers;
-use crate::coding::{Body, Meta};
+use crate::coding::{Body, Meta, Workers};
 use crate::config::{ConfigError, NodeConfig};
 use crate::header::HeaderBuf;
 use crate::hop::Hop;
@@ -43,6 +43,7 @@ use crate::wire::routing::RouteLimits;
 use conference::EndedConferences;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use timers::Timer;
 
 /// One running instance of the protocol.
@@ -80,6 +81,8 @@ pub struct Node {
     ack_bytes: bytes::BytesMut,
     /// Bytes that are held for coding.
     coding_bytes: usize,
+    /// Share large decodings, where the driver lends threads.
+    workers: Option<Arc<dyn Workers>>,
     /// Symbols that have come out of combinations, on their way to delivery.
     recovered: Vec<(u64, Meta, Body)>,
     /// Lanes under pressure that a packet has left.
@@ -134,6 +137,7 @@ impl Node {
             scratch: Vec::new(),
             ack_bytes: bytes::BytesMut::new(),
             coding_bytes: 0,
+            workers: None,
             recovered: Vec::new(),
             relieved: Vec::new(),
             dropped: Vec::new(),
@@ -169,6 +173,11 @@ impl Node {
                 Ok(())
             }
         }
+    }
+
+    /// Lends the node threads for large decodings (`None`: takes them away). Nothing that comes out depends on them.
+    pub fn set_workers(&mut self, workers: Option<Arc<dyn Workers>>) {
+        self.workers = workers;
     }
 
     /// Returns the next event.
@@ -223,6 +232,12 @@ impl Node {
     #[must_use]
     pub fn queued_packets(&self) -> u64 {
         self.hops.iter().filter_map(|hop| hop.feeder.as_ref()).map(|feeder| feeder.backlog().packets).sum()
+    }
+
+    /// Returns the bytes of symbols and combinations that are held for coding.
+    #[must_use]
+    pub const fn coding_bytes(&self) -> usize {
+        self.coding_bytes
     }
 
     /// Checks the packet ledger: what came in or was made is accounted for.

@@ -11,7 +11,7 @@ use crate::wire::routing;
 use std::collections::VecDeque;
 
 /// A packet is lost once so many later ones of its flow have been acknowledged (RFC 5681's three duplicates).
-const REORDER: u64 = 3;
+pub(super) const REORDER: u64 = 3;
 /// Or so many packets later in any case: a destination that never says what became of one must not make the source
 /// remember all that follow it. One that has no room for everything tells it in turns, within far fewer packets.
 const UNTOLD_MAX: u64 = 1 << 16;
@@ -29,8 +29,20 @@ pub struct SentPacket {
     pub at: Instant,
     /// Destinations, by their slots, of which is not known yet what became of it there.
     pub open: u64,
+    /// Of those, the ones at which it no longer counts as under way, though a relay may still make up for it.
+    pub doubted: u64,
     /// Whether it only finds out if the flow still leads somewhere: its symbol is under way elsewhere, too.
     pub is_probe: bool,
+}
+
+impl SentPacket {
+    /// It is known, or believed, what became of the packet at a destination.
+    fn leave(&mut self, bit: u64, path: &mut Path) {
+        self.open &= !bit;
+        if self.doubted & bit == 0 {
+            path.on_settled();
+        }
+    }
 }
 
 /// A flow with its packets.
@@ -47,6 +59,8 @@ pub struct ReliableFlow {
     /// Packets under way, oldest first, and the place of the first of them in the flow.
     pub(super) sent: VecDeque<SentPacket>,
     pub(super) first: u64,
+    /// A packet is lost once so many later ones have been acknowledged.
+    pub(super) reorder: u64,
     /// The flow to each destination, by slots.
     pub(super) paths: Vec<Path>,
     /// Branches of the tree cut down to some destinations.
@@ -62,6 +76,7 @@ impl ReliableFlow {
             reach: 0,
             sent: VecDeque::new(),
             first: 0,
+            reorder: REORDER,
             paths: Vec::new(),
             pruned: VecDeque::new(),
         }
@@ -152,13 +167,19 @@ impl ReliableFlow {
             }
             let has = destination.has(packet.symbol);
             let behind = (to - at) as u64;
-            if has || behind >= UNTOLD_MAX || behind >= REORDER && ack.tells_of(packet.symbol) {
-                packet.open &= !bit;
-                path.on_settled();
+            let is_told = ack.tells_of(packet.symbol);
+            if has || behind >= UNTOLD_MAX || behind >= self.reorder && is_told {
+                packet.leave(bit, path);
                 if !has && !packet.is_probe {
                     lost.push(packet.symbol);
                 }
-            } else if unsettled.is_none() {
+                continue;
+            }
+            if behind >= REORDER && is_told && packet.doubted & bit == 0 {
+                packet.doubted |= bit;
+                path.on_settled();
+            }
+            if unsettled.is_none() {
                 unsettled = Some(at);
             }
         }
@@ -169,11 +190,14 @@ impl ReliableFlow {
     /// When the flow to `slot` times out; `None`: nothing is under way there.
     pub(super) fn deadline(&mut self, slot: usize, config: &super::ReliableConfig) -> Option<Instant> {
         let path = &mut self.paths[slot];
-        if path.in_flight == 0 {
+        if self.sent.is_empty() {
             return None;
         }
         let from = path.settled.saturating_sub(self.first) as usize;
-        let ahead = self.sent.iter().skip(from).position(|packet| packet.open & 1 << slot != 0)?;
+        let Some(ahead) = self.sent.iter().skip(from).position(|packet| packet.open & 1 << slot != 0) else {
+            path.settled = self.first + self.sent.len() as u64;
+            return None;
+        };
         path.settled = self.first + (from + ahead) as u64;
         let oldest = self.sent[from + ahead].at;
         path.progress_at.max(oldest).checked_add(path.timeout(config))
@@ -199,8 +223,7 @@ impl ReliableFlow {
                 break;
             }
             if packet.open & 1 << slot != 0 {
-                packet.open &= !(1 << slot);
-                path.on_settled();
+                packet.leave(1 << slot, path);
                 if !packet.is_probe && !destination.has(packet.symbol) {
                     lost.push(packet.symbol);
                 }
@@ -215,8 +238,7 @@ impl ReliableFlow {
             return;
         }
         for packet in self.sent.iter_mut().filter(|packet| packet.is_probe && packet.open & 1 << slot != 0) {
-            packet.open &= !(1 << slot);
-            self.paths[slot].on_settled();
+            packet.leave(1 << slot, &mut self.paths[slot]);
         }
         self.drop_settled();
     }
@@ -300,7 +322,7 @@ mod tests {
         for round in 0..20 {
             for number in round * batch..(round + 1) * batch {
                 let at = Instant::from_nanos(number);
-                flow.on_sent(SentPacket { number, symbol: number, at, open: 1, is_probe: false });
+                flow.on_sent(SentPacket { number, symbol: number, at, open: 1, doubted: 0, is_probe: false });
             }
             let highest = (round + 1) * batch - 1;
             let count = FlowCount { flow: FlowId(0), received: 1, highest, hold_us: 0 };

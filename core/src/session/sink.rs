@@ -3,7 +3,7 @@
 use super::coded::{Arrived as ArrivedCoded, CodedSink, CodedSinkStats, Taken};
 use super::loss_runs::LossRuns;
 use crate::clock::Estimate;
-use crate::coding::{Body, Coded, Meta, Repair, Scheme};
+use crate::coding::{Body, Coded, Meta, Repair, Scheme, Workers};
 use crate::content::spec::Content;
 use crate::content::{Arrival, Sink, SinkContext, SinkStats};
 use crate::flow::{Arrived, SymbolWindow};
@@ -42,6 +42,8 @@ pub struct SinkSession {
     pub(crate) receiver: Option<Box<Receiver>>,
     /// What decodes a coded session; made when the first coded packet comes.
     coded: Option<Box<CodedSink>>,
+    /// Bytes held for decoding that the node has counted.
+    pub(crate) coding_counted: usize,
     /// How it is coded, as far as it was announced.
     scheme: Option<Scheme>,
     /// What arrived of a session whose source adapts its repairs.
@@ -169,6 +171,7 @@ impl SinkSession {
             loss_runs: LossRuns::default(),
             receiver: None,
             coded: None,
+            coding_counted: 0,
             scheme: None,
             arrived: None,
             order: None,
@@ -222,6 +225,13 @@ impl SinkSession {
         self.coded.as_ref().is_some_and(|coded| coded.is_window())
     }
 
+    /// Gives up all decoding; what was counted of it stays.
+    pub(crate) fn drop_coding(&mut self) {
+        if let Some(coded) = self.coded.take() {
+            self.stats.coded = coded.stats;
+        }
+    }
+
     /// Takes in what a coded packet of the generation (first symbol, size, whether that is final) brings: the symbol at
     /// an offset, or a combination by coefficients; a reliable session may hold `room` bytes.
     pub(crate) fn push_coded(
@@ -244,10 +254,11 @@ impl SinkSession {
         key: SessionKey,
         epoch: Epoch,
         first: u64,
+        workers: Option<&dyn Workers>,
         take: impl FnMut(u64, Meta, Body),
     ) {
         if let Some(coded) = &mut self.coded {
-            coded.recover(key, epoch, first, &self.window, take);
+            coded.recover(key, epoch, first, (&self.window, workers), take);
         }
     }
 

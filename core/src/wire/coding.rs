@@ -60,7 +60,7 @@ pub enum CodedForm {
 pub struct CodingHeader {
     /// What the packet carries.
     pub form: CodedForm,
-    /// Symbols of the generation; of an open one, those that are combined; 0 in systematic packets of an open one.
+    /// Symbols of the generation; of an open one, the most that there may be. 0 in systematic packets: not told.
     pub size: u8,
     /// How far the packet's symbol is behind the first of the generation or window.
     pub offset: u8,

@@ -10,6 +10,7 @@ mod harness;
 mod hostile;
 mod overflow;
 mod paced;
+mod recoding;
 mod reliable;
 mod restart;
 mod sessions;

@@ -3,6 +3,7 @@
 use super::error::LabError;
 use super::process::write_settings;
 use crate::console::{Addresses, NodeSettings, Origin};
+use bellini_core::coding::CodingConfig;
 use bellini_core::config::{NodeConfig, PacingConfig};
 use bellini_core::ids::{Incarnation, NodeId};
 use bellini_core::time::Duration;
@@ -95,6 +96,7 @@ impl Plan {
                 config: NodeConfig {
                     feeder: spec.feeder,
                     congestion: spec.congestion,
+                    coding: CodingConfig { recode: spec.recoding, ..CodingConfig::default() },
                     pacing: PacingConfig {
                         rates: spec.hop_rates.iter().copied().collect(),
                         ..PacingConfig::default()

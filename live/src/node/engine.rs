@@ -7,6 +7,7 @@
 use super::peers::{Peers, Slot};
 use crate::record::{FileSink, RecordError, RecordOptions, RecordedNode};
 use bellini_core::Node;
+use bellini_core::coding::Workers;
 use bellini_core::config::NodeConfig;
 use bellini_core::drive::{Drained, Host};
 use bellini_core::ids::{HopIndex, SessionKey};
@@ -16,6 +17,7 @@ use bellini_core::stopwatch::Stopwatch;
 use bellini_core::time::Instant;
 use bytes::Bytes;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// The core, and who is behind each of its hops.
 #[derive(Debug)]
@@ -67,6 +69,11 @@ impl Engine {
     /// Lets the core time single packets. No input: nothing that comes out depends on it.
     pub(super) fn set_stopwatch(&mut self, stopwatch: Stopwatch) {
         self.node.set_stopwatch(Some(stopwatch));
+    }
+
+    /// Lends the core threads. No input either.
+    pub(super) fn set_workers(&mut self, workers: Arc<dyn Workers>) {
+        self.node.set_workers(Some(workers));
     }
 
     /// The core, to be read.

@@ -3,7 +3,8 @@
 //! One thread does everything that packets need: it waits until a socket, the timer, the console or a signal has
 //! something, reads the clock once, hands the core what came in, drains it once, and sends what that gave, gathered
 //! by next hop. A turn takes a bounded amount of each source, so that none of them can keep the others waiting. Two
-//! threads for each client of the console read and write lines; there are no others, however many sessions there are.
+//! threads for each client of the console read and write lines; there are no others, however many sessions there are, but
+//! for those that share a large decoding while it lasts.
 //!
 //! [`Daemon::bind`] opens the sockets, [`Daemon::run`] runs until it is told to stop; [`run`] does both in a process
 //! of their own.
@@ -23,6 +24,7 @@ mod streams;
 mod tests;
 mod timer;
 mod watch;
+mod workers;
 
 pub use check::SettingsError;
 pub use clock::{DRIFT_PPB_MAX, NodeClock, read_ns};
@@ -175,6 +177,9 @@ impl Daemon {
         })?;
         if let Some(every) = settings.stopwatch {
             engine.set_stopwatch(Stopwatch { now: clock::stopwatch_ns, every });
+        }
+        if let Some(workers) = workers::lent() {
+            engine.set_workers(workers);
         }
         let timer = DeadlineTimer::new().map_err(open("the timer".to_owned()))?;
         let mut daemon = Self {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::console::{Conductor, HostFigures, Order, Origin, StreamCounters};
+use bellini_core::coding::{CodingSpec, Repair, Scheme};
 use bellini_core::config::NodeConfig;
 use bellini_core::content::Content;
 use bellini_core::ids::{Epoch, Incarnation, SessionKey};
@@ -166,6 +167,18 @@ fn introduce(stations: &mut [Station]) {
 
 /// Has node 1 send `symbols` symbols at 8 Mbit/s along `route`; content starts in 100 ms.
 fn session(stations: &[Station], key: SessionKey, route: &str, kind: HopKind, symbols: u64) {
+    coded_session(stations, key, route, kind, symbols, None);
+}
+
+/// The same, coded.
+fn coded_session(
+    stations: &[Station],
+    key: SessionKey,
+    route: &str,
+    kind: HopKind,
+    symbols: u64,
+    coding: Option<CodingSpec>,
+) {
     let route: Route = route.parse().expect("a route");
     let source = &stations[0];
     let now_ns = (read_ns(ClockId::CLOCK_MONOTONIC) - source.origin_ns) as u64;
@@ -182,7 +195,7 @@ fn session(stations: &[Station], key: SessionKey, route: &str, kind: HopKind, sy
             content: content.clone(),
             symbol_bytes: SYMBOL_BYTES,
             delivery: bellini_core::io::Delivery::BestEffort,
-            coding: None,
+            coding,
             start,
             stop,
             measure,
@@ -196,7 +209,7 @@ fn session(stations: &[Station], key: SessionKey, route: &str, kind: HopKind, sy
         content,
         symbol_bytes: SYMBOL_BYTES,
         delivery: bellini_core::io::Delivery::BestEffort,
-        coding: None,
+        coding,
         hop_kind: kind,
         start,
         stop,
@@ -248,6 +261,33 @@ fn a_session_crosses_a_relay_over_tcp_and_ipv6() {
 #[test]
 fn a_multicast_crosses_a_relay_that_is_a_destination_over_ipv6() {
     exchange(Some(Ipv6Addr::LOCALHOST.into()), 4, "2d>{3d,4d}", HopKind::Datagram);
+}
+
+/// Aim: a session of which only combinations are sent is decoded behind a relay that combines them anew, over datagrams
+/// and over connections; what comes out are the bytes of the content.
+#[test]
+fn a_coded_session_crosses_a_relay_that_recodes() {
+    let coding = CodingSpec {
+        scheme: Scheme::Generation { size: 30, systematic: false, latency: None },
+        repair: Repair::Fixed(0.2),
+        recode: true,
+        real_bytes: true,
+    };
+    for kind in [HopKind::Datagram, HopKind::Stream] {
+        let mut stations = stations(4, None);
+        coded_session(&stations, KEY, "2>{3d,4d}", kind, 150, Some(coding));
+        for destination in [2, 3] {
+            let figures = stations[destination].wait_delivered(KEY, 150);
+            let counts = figures.counts.iter().find(|counts| counts.key == KEY).expect("it is known");
+            let coded = counts.sink.expect("it is a destination").coded;
+            assert_eq!((coded.recovered_symbols, coded.corrupt_symbols), (150, 0), "{coded:?}");
+            assert_eq!(coded.innovative, 150);
+        }
+        let relay = stations[1].look();
+        assert!(relay.node.stats.recoded_packets >= 2 * 150, "{:?}", relay.node.stats);
+        assert!(stations.iter_mut().all(|station| station.look().ledger.is_none()));
+        stations.into_iter().for_each(Station::stop);
+    }
 }
 
 /// The source asks for routes as soon as a session starts, and again when told to.

@@ -5,6 +5,7 @@ use super::format::{Kind, LogHeader, header_bytes, put_bytes, put_varint};
 use super::outputs::Outputs;
 use super::write::{LogSink, LogWriter, RecordOptions, RecordStatus};
 use bellini_core::Node;
+use bellini_core::coding::Workers;
 use bellini_core::config::{ConfigError, NodeConfig};
 use bellini_core::drive::{self, Drained, Host, Sent};
 use bellini_core::ids::{HopIndex, NodeId, SessionKey};
@@ -15,6 +16,7 @@ use bellini_core::time::{Duration, Instant};
 use bellini_scenarios::conduct::ProcessFigures;
 use std::io;
 use std::ops::Deref;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Checkpoints with all counters are at least this far apart.
@@ -151,6 +153,11 @@ impl RecordedNode {
     /// Lets the core time single packets. It is no input: nothing that comes out depends on it.
     pub fn set_stopwatch(&mut self, stopwatch: Option<Stopwatch>) {
         self.node.set_stopwatch(stopwatch);
+    }
+
+    /// Lends the core threads for large decodings. It is no input: nothing that comes out depends on it.
+    pub fn set_workers(&mut self, workers: Option<Arc<dyn Workers>>) {
+        self.node.set_workers(workers);
     }
 
     /// Returns, once, why recording stopped. Look after drains.

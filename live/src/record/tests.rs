@@ -3,6 +3,7 @@
 use super::decode::Decoder;
 use super::format::{BLOCK_HEAD_BYTES, HEADER_HEAD_BYTES, LogHeader, block_head, header_bytes, header_check};
 use super::*;
+use bellini_core::coding::{CodingSpec, Repair, Scheme};
 use bellini_core::config::NodeConfig;
 use bellini_core::content::spec::Content;
 use bellini_core::drive::{Drained, Host, Sent};
@@ -104,9 +105,21 @@ struct Run {
     logs: Vec<Memory>,
     seen: Vec<String>,
     statuses: Vec<Option<RecordStatus>>,
+    /// Packets that nodes made by recoding.
+    recoded: u64,
 }
 
 fn run(options: Option<RecordOptions>, limit: Option<usize>, is_ended: bool) -> Run {
+    run_coded(None, options, limit, is_ended)
+}
+
+/// Runs both sessions coded, or not.
+fn run_coded(
+    coding: Option<CodingSpec>,
+    options: Option<RecordOptions>,
+    limit: Option<usize>,
+    is_ended: bool,
+) -> Run {
     let mut logs = vec![Memory { limit, ..Memory::default() }; 3];
     for log in &mut logs {
         log.bytes = Arc::default();
@@ -128,7 +141,7 @@ fn run(options: Option<RecordOptions>, limit: Option<usize>, is_ended: bool) -> 
     let (mut seen, mut sent) = (Vec::new(), Vec::new());
     let mut kept: Vec<(HopIndex, Frame)> = Vec::new();
     for (session, kind) in [(1, HopKind::Datagram), (2, HopKind::Stream)] {
-        begin(&mut nodes, SessionKey::new(1, session), kind);
+        begin(&mut nodes, SessionKey::new(1, session), kind, coding);
     }
     for step in 4..800 {
         let now = ms(step);
@@ -171,11 +184,12 @@ fn run(options: Option<RecordOptions>, limit: Option<usize>, is_ended: bool) -> 
         seen.push(format!("{:?}", node.stats()));
     }
     let end = |node: RecordedNode| if is_ended { node.end(ms(801)) } else { node.status().cloned() };
+    let recoded = nodes.iter().map(|node| node.stats().recoded_packets).sum();
     let statuses = nodes.into_iter().map(end).collect();
-    Run { logs, seen, statuses }
+    Run { logs, seen, statuses, recoded }
 }
 
-fn begin(nodes: &mut [RecordedNode], key: SessionKey, kind: HopKind) {
+fn begin(nodes: &mut [RecordedNode], key: SessionKey, kind: HopKind, coding: Option<CodingSpec>) {
     let content = Content::Constant { rate: BitRate::from_bps(960_000).unwrap(), phase: Duration::ZERO };
     let (start, stop, measure) = (ms(50), ms(700), MeasureWindow { from: ms(0), to: ms(700) });
     let sink = SinkSpec {
@@ -184,7 +198,7 @@ fn begin(nodes: &mut [RecordedNode], key: SessionKey, kind: HopKind) {
         content: content.clone(),
         symbol_bytes: 1_200,
         delivery: bellini_core::io::Delivery::BestEffort,
-        coding: None,
+        coding,
         start,
         stop,
         measure,
@@ -197,7 +211,7 @@ fn begin(nodes: &mut [RecordedNode], key: SessionKey, kind: HopKind) {
         content,
         symbol_bytes: 1_200,
         delivery: bellini_core::io::Delivery::BestEffort,
-        coding: None,
+        coding,
         hop_kind: kind,
         start,
         stop,
@@ -233,7 +247,7 @@ fn deliver(nodes: &mut [RecordedNode], now: Instant, frame: Frame, draws: &mut S
     }
     match payload {
         Payload::Bytes(bytes) => header.extend_from_slice(&bytes),
-        Payload::Coded { .. } => panic!("nothing is coded here"),
+        Payload::Coded { .. } => panic!("real bytes are coded"),
         Payload::Synthetic(what) => {
             let start = header.len();
             header.resize(start + what.len as usize, 0);
@@ -307,6 +321,27 @@ fn replay_is_byte_exact() {
         assert!(all > 0, "the refused command is counted");
     }
     assert!(lengths[0] < lengths[1] * 3 / 4, "identities are shorter: {lengths:?}");
+}
+
+/// Aim: coded packets, those that a relay makes anew and what a destination decodes of them are replayed to the byte.
+#[test]
+fn coded_sessions_are_replayed() {
+    let coding = |scheme| CodingSpec { scheme, repair: Repair::Fixed(0.5), recode: true, real_bytes: true };
+    let latency = Duration::from_millis(200);
+    for scheme in [
+        Scheme::Generation { size: 8, systematic: true, latency: None },
+        Scheme::Generation { size: 16, systematic: false, latency: Some(latency) },
+        Scheme::Window { latency, size: 16 },
+    ] {
+        let run = run_coded(Some(coding(scheme)), identities(true), None, true);
+        for log in &run.logs {
+            let done = replayed(&log.log()).unwrap();
+            assert_eq!(done.ending, Ending::Complete);
+        }
+        assert_eq!(run.recoded > 20, matches!(scheme, Scheme::Generation { .. }), "{}", run.recoded);
+        let without = run_coded(Some(coding(scheme)), None, None, true);
+        assert_eq!(without.seen, run.seen);
+    }
 }
 
 /// Recording changes nothing of what nodes do.

@@ -1,5 +1,7 @@
 //! The tables of the page.
 
+mod coding;
+
 use crate::figure::Material;
 use crate::format::{count, fixed, number, percent, shorten};
 use crate::stats::Interval;
@@ -79,6 +81,7 @@ pub(super) fn tables(material: &Material<'_>) -> Vec<Table> {
         tables.push(over_seeds(material));
     }
     tables.push(destinations(material));
+    tables.push(coding::coding(material));
     tables.push(flows(material));
     tables.push(links(material));
     tables.push(nodes(material));
@@ -309,6 +312,7 @@ fn nodes(material: &Material<'_>) -> Table {
                 Cell::count(u64::from(node.id)),
                 Cell::count(node.forwarded_packets),
                 Cell::count(node.delivered_packets),
+                Cell::count(node.recoded_packets),
                 Cell::count(node.overflow_drops),
                 Cell::count(node.rejected_packets),
                 Cell::number(node.cpu_s, 2),
@@ -323,6 +327,7 @@ fn nodes(material: &Material<'_>) -> Table {
         ("id", ""),
         ("forwarded", "packets"),
         ("delivered", "symbols"),
+        ("recoded", "packets"),
         ("feeder drops", "packets"),
         ("refused", "packets"),
         ("processor", "s"),

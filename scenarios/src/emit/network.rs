@@ -53,6 +53,7 @@ pub(super) fn node(node: &Node) -> Value {
     congestion.put("damping", node.congestion.damping);
     congestion.put("reports", node.congestion.feedbacks_per_rtt);
     all.put("congestion", congestion.done());
+    all.put("recoding", node.recoding);
     if !node.hop_rates.is_empty() {
         let mut rates = Object::default();
         for (hop, rate) in &node.hop_rates {

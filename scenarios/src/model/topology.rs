@@ -33,6 +33,8 @@ pub struct Node {
     pub feeder: FeederConfig,
     /// Congestion control of its `udp` hops.
     pub congestion: CongestionConfig,
+    /// Whether it combines packets of coded sessions anew; otherwise it passes them on as they are.
+    pub recoding: bool,
     /// Token buckets of its `udp-unpaced` hops: (next hop, rate); absent: not limited.
     pub hop_rates: Vec<(NodeId, BitRate)>,
 }

@@ -297,6 +297,22 @@ pub const METRICS: &[Metric] = &[
     ),
     entry(
         Scope::Destination,
+        "given_up_generations",
+        Recorded::Summary,
+        "generations",
+        "Generations of the whole run that had to make room before they could be decoded",
+        "the session is not coded by generations",
+    ),
+    entry(
+        Scope::Destination,
+        "given_up_symbols",
+        Recorded::Summary,
+        "symbols",
+        "Symbols of the whole run that were too late to be waited for any more",
+        "the session is not coded by a sliding window",
+    ),
+    entry(
+        Scope::Destination,
         "goodput_mbps",
         Recorded::Both,
         "Mbit/s",

@@ -230,6 +230,12 @@ pub struct DestinationSummary {
     /// Coded packets and symbols that were damaged, or spoilt by damaged ones; nothing of them was delivered.
     #[serde(default)]
     pub corrupt_packets: Option<u64>,
+    /// Generations that had to make room before they could be decoded; `None` without generations.
+    #[serde(default)]
+    pub given_up_generations: Option<u64>,
+    /// Symbols that were too late to be waited for any more; `None` without a sliding window.
+    #[serde(default)]
+    pub given_up_symbols: Option<u64>,
     /// Rate of delivered payload, each symbol once.
     #[serde(serialize_with = "round::option")]
     pub goodput_mbps: Option<f64>,

@@ -33,6 +33,8 @@ fn full() -> Summary {
         recovered_symbols: Some(4),
         dependent_packets: Some(2),
         corrupt_packets: Some(0),
+        given_up_generations: Some(1),
+        given_up_symbols: Some(3),
         goodput_mbps: Some(0.1 + 0.2),
         delay_ms: Some(DelayMs {
             mean: 50.123_456_789,

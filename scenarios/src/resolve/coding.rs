@@ -3,7 +3,7 @@
 use super::values::{flag_or, integer_or, text, time};
 use crate::model::Delivery;
 use crate::parse::sink::Sink;
-use crate::parse::tree::Tree;
+use crate::parse::tree::{Json, Tree};
 use bellini_core::coding::spec::SIZE_MIN;
 use bellini_core::coding::{CodingSpec, META_BYTES, Repair, Scheme};
 use bellini_core::time::Duration;
@@ -41,6 +41,26 @@ pub(crate) fn coding(tree: &Tree, delivery: Option<Delivery>, sink: &mut Sink) -
             sink.error("E0608", value.span, text, "").help("remove the key, or change `scheme`");
             is_right = false;
         }
+    }
+    if is_reliable && !is_window {
+        for (key, why) in [
+            ("latency", "generations of a reliable session are never closed early"),
+            ("systematic", "symbols of a reliable session always go first"),
+        ] {
+            if let Some(value) = written.get(key).filter(|value| !matches!(value.value, Json::Bool(true))) {
+                let text = format!("`{key}` means nothing in a reliable session");
+                sink.error("E0608", value.span, text, "").help(why).help("remove the key");
+                is_right = false;
+            }
+        }
+    }
+    if let (Some(most), Some(number)) =
+        (written.get("repair_max"), written.get("repair").filter(|repair| repair.number().is_some()))
+    {
+        sink.error("E0608", most.span, "`repair_max` means nothing beside a number of repairs", "")
+            .also(number.span, "given here")
+            .help("remove the key, or use \"repair\": \"adaptive\"");
+        is_right = false;
     }
     let latency = match written.get("latency") {
         Some(_) => Some(time(written, "latency")?),

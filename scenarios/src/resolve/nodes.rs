@@ -45,6 +45,7 @@ fn node(tree: &Tree, names: &Names, sink: &mut Sink) -> Option<Node> {
         clock_drift_ppb: clock.map_or(0, |tree| signed(tree, "drift", Quantity::Drift)),
         feeder,
         congestion,
+        recoding: flag_or(tree, "recoding", true),
         hop_rates: Vec::new(),
     })
 }

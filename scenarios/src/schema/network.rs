@@ -46,6 +46,12 @@ pub(crate) static NODE: Object = Object {
             "Congestion control of its `udp` hops.",
         ),
         optional(
+            "recoding",
+            Kind::Bool,
+            "`true`",
+            "Whether it combines packets of coded sessions anew; otherwise it passes them on as they are.",
+        ),
+        optional(
             "rates",
             Kind::Map("next hop (id or name), or `*` for all others", &RATE),
             "not limited",

@@ -65,7 +65,7 @@ pub(crate) static SESSION: Object = Object {
         ),
         optional(
             "coding",
-            Kind::Choice(&[Kind::Words(&["none", "rlnc", "window"]), Kind::Object(&CODING)]),
+            CODING_CHOICE,
             "`none`",
             "How its packets are coded (coding.md): a word, with everything else as usual, or an object.",
         ),
@@ -94,6 +94,8 @@ pub(crate) static SESSION: Object = Object {
     ],
     one_of: &[],
 };
+
+const CODING_CHOICE: Kind = Kind::Choice(&[Kind::Words(&["none", "rlnc", "window"]), Kind::Object(&CODING)]);
 
 pub(crate) static CODING: Object = Object {
     name: "coding",
@@ -405,6 +407,7 @@ pub(crate) static POPULATION: Object = Object {
         optional("assignment", POLICY, "`equal`", "How packets are spread over the routes."),
         optional("transport", Kind::Text, "`udp-unpaced`", TRANSPORT_DOC),
         optional("delivery", Kind::Text, "`best-effort`", "What is promised: `best-effort` or `reliable`."),
+        optional("coding", CODING_CHOICE, "`none`", "How packets are coded."),
         optional(
             "draw",
             Kind::Words(&["random", "stride"]),

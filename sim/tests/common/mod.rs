@@ -44,6 +44,7 @@ pub(crate) fn node(number: u32) -> Node {
         clock_drift_ppb: 0,
         feeder: FeederConfig::default(),
         congestion: Default::default(),
+        recoding: true,
         hop_rates: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@
 mod ablations;
 mod backoff;
 mod bins;
+mod coding;
 mod common;
 mod dumbbell;
 mod equation;
@@ -46,6 +47,7 @@ const GROUPS: &[&[Experiment]] = &[
     kernel::EXPERIMENTS,
     backoff::EXPERIMENTS,
     ablations::EXPERIMENTS,
+    coding::EXPERIMENTS,
 ];
 
 /// What an experiment is done with.

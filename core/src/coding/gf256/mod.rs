@@ -6,6 +6,7 @@
 
 #![expect(unsafe_code, reason = "vector instructions; lengths are checked before any pointer is made")]
 
+mod echelon;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;

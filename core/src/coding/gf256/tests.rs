@@ -183,3 +183,34 @@ fn absent_kernels_panic() {
         assert_eq!(outcome.is_ok(), available.contains(&kernel), "{}", kernel.name());
     }
 }
+
+/// Aim: what elimination does to rows is what its definition says, by every kernel and at every width.
+#[test]
+fn kernels_reduce_and_clear_alike() {
+    let mut stream = Seed(11).stream("echelon");
+    let mut bytes = |len: usize| -> Vec<u8> { (0..len).map(|_| stream.next_u64() as u8).collect() };
+    for width in [1, 7, 31, 64, 65, 128, 192, 510, 512] {
+        for count in [0, 1, 2, 5, 33, 70] {
+            let (rows, row) = (bytes(count * width), bytes(width));
+            let pivots: Vec<u8> = bytes(count).iter().map(|b| (usize::from(*b) % width) as u8).collect();
+            let mut reduced = row.clone();
+            for (from, pivot) in rows.chunks(width).zip(&pivots) {
+                for (to, from) in reduced.iter_mut().zip(from) {
+                    *to ^= multiply(row[usize::from(*pivot)], *from);
+                }
+            }
+            let pivot = width / 2;
+            let mut cleared = rows.clone();
+            for to in cleared.chunks_mut(width) {
+                let factor = to[pivot];
+                to.iter_mut().zip(&row).for_each(|(to, from)| *to ^= multiply(factor, *from));
+            }
+            for kernel in Kernel::available() {
+                let (mut got, mut all) = (row.clone(), rows.clone());
+                kernel.reduce(&mut got, &rows, &pivots);
+                kernel.clear(&mut all, pivot, &row);
+                assert!(got == reduced && all == cleared, "{}: {count} rows of {width}", kernel.name());
+            }
+        }
+    }
+}

@@ -99,8 +99,12 @@ impl Node {
             lane.packets += 1;
             lane.bytes += payload.len() as u64;
         }
-        // A packet that is passed on is still there; one that is recoded is taken up.
-        let is_passed = coding.is_plain || is_window || !self.config.coding.recode;
+        // A packet that is passed on is still there; one that is recoded is taken up. Without a size there is no knowing what
+        // may be combined.
+        let is_passed = coding.is_plain || is_window || coding.size == 0 || !self.config.coding.recode;
+        if !is_window && (is_passed || !goes_on) {
+            self.note_numbers(hop, index, &packet.header, (&coding, first));
+        }
         let copies = match (goes_on, is_passed) {
             (false, _) => 0,
             (true, true) => self.pass_coded(now, hop, index, &packet, coding, &payload),
@@ -159,8 +163,16 @@ impl Node {
         self.mark_ready(hop);
     }
 
+    /// Notes how many bytes a session holds for decoding, which may have become fewer without a coded packet.
+    pub(super) fn count_decoding(&mut self, index: u32) {
+        let Some(sink) = &mut self.sessions.get_mut(index).sink else { return };
+        let now = sink.coded_bytes();
+        let before = core::mem::replace(&mut sink.coding_counted, now);
+        self.account_coding(before, now);
+    }
+
     /// Notes how many bytes a session holds for coding now, where it held `before`.
-    fn account_coding(&mut self, before: usize, now: usize) {
+    pub(super) fn account_coding(&mut self, before: usize, now: usize) {
         self.coding_bytes = (self.coding_bytes + now).saturating_sub(before);
     }
 }

@@ -1,6 +1,8 @@
 //! Recoding at a relay: the packets that [`Recode`] owes are made and sent.
 
 use super::Row;
+use crate::coding::Pushed;
+use crate::header::PATHLET_BYTES_MAX;
 use crate::ids::HopIndex;
 use crate::node::Node;
 use crate::node::receive::Packet;
@@ -9,9 +11,9 @@ use crate::payload::Payload;
 use crate::session::coded::{Arrival, Recode};
 use crate::stats::Drop;
 use crate::time::Instant;
-use crate::wire::coding::{CodedForm, CodingHeader};
+use crate::wire::coding::{CODING_HEADER_BYTES, CodedForm, CodingHeader};
 use crate::wire::packet::{PacketFlags, PacketHeader};
-use crate::wire::routing::first_sibling;
+use crate::wire::routing::{RouteLimits, first_sibling};
 use bytes::BytesMut;
 use core::ops::Range;
 
@@ -63,46 +65,27 @@ impl Node {
         row: &Row,
         payload: &Payload,
     ) {
-        let header = &packet.header;
         let siblings = self.siblings(previous, packet);
-        let key = header.key;
-        let id = self.config.id;
-        let seed = self.seed;
-        let entry = self.sessions.get_mut(index).coded.get_or_insert_default();
-        let mut recode = entry.recode.take().unwrap_or_else(|| {
-            Box::new(Recode::new(seed.stream_of(format_args!("node:{id}:session:{key}:recoding"))))
-        });
+        let mut recode = self.recoding_of(index);
         let held = recode.bytes();
-        let arrival = Arrival {
-            previous,
-            header,
-            first,
-            size: coding.size,
-            is_closed: coding.is_closed,
-            index: coding.index,
-            sequence: coding.sequence,
-            is_symbol: row.offset.is_some(),
-        };
-        if let Some(at) = recode.generation(&arrival) {
-            let recoder = recode.recoder(at);
-            let pushed = match row.offset {
-                Some(offset) => recoder.push_symbol(usize::from(offset), row.coded.clone()),
-                None => recoder.push(row.coefficients(), row.coded.clone()),
-            };
-            let bytes = packet.body.bytes();
-            let known = siblings.iter().filter_map(|(pathlet, hop)| Some((&bytes[pathlet.clone()], (*hop)?)));
-            let may_pay = recode.owe(now, at, &arrival, pushed, known);
-            let as_it_is =
-                (row.offset.is_some() && pushed == crate::coding::Pushed::Innovative).then_some(payload);
-            if may_pay {
-                self.pay_debts(now, index, &mut recode, at, Some((coding, as_it_is, previous)), false);
+        let arrival = arrival(previous, &packet.header, (&coding, first));
+        let bytes = packet.body.bytes();
+        let known = siblings.iter().filter_map(|(pathlet, hop)| Some((&bytes[pathlet.clone()], (*hop)?)));
+        let content = row.offset.ok_or_else(|| row.coefficients());
+        match recode.take(now, &arrival, content, row.coded.clone(), known) {
+            Some(taken) => {
+                let is_news = row.offset.is_some() && taken.pushed == Pushed::Innovative;
+                let as_it_is = is_news.then_some(payload);
+                if taken.may_pay {
+                    let arrived = Some((coding, as_it_is, previous));
+                    self.pay_debts(now, index, &mut recode, taken.at, arrived, false);
+                }
+                for _ in 0..GENERATIONS_PER_CALL {
+                    let Some(before) = recode.indebted(taken.at) else { break };
+                    self.pay_debts(now, index, &mut recode, before, None, false);
+                }
             }
-            for _ in 0..GENERATIONS_PER_CALL {
-                let Some(before) = recode.indebted(at) else { break };
-                self.pay_debts(now, index, &mut recode, before, None, false);
-            }
-        } else {
-            self.stats.refused_rows += 1;
+            None => self.stats.refused_rows += 1,
         }
         let config = self.config.coding;
         while recode.generations() > config.generations_max.max(1)
@@ -114,6 +97,56 @@ impl Node {
         self.account_coding(held, recode.bytes());
         self.arm_recode_timer(index, &mut recode);
         self.sessions.get_mut(index).coded.get_or_insert_default().recode = Some(recode);
+    }
+
+    /// Notes the numbers of a packet that ends here or goes on as it is, if others of its session are recoded.
+    pub(super) fn note_numbers(
+        &mut self,
+        previous: HopIndex,
+        index: u32,
+        header: &PacketHeader,
+        coding: (&CodingHeader, u64),
+    ) {
+        let Some(recode) =
+            self.sessions.get_mut(index).coded.as_mut().and_then(|coded| coded.recode.as_mut())
+        else {
+            return;
+        };
+        let held = recode.bytes();
+        recode.pass(&arrival(previous, header, coding));
+        let holds = recode.bytes();
+        self.account_coding(held, holds);
+    }
+
+    /// Takes what is kept of a session out of its entry, or begins it.
+    fn recoding_of(&mut self, index: u32) -> Box<Recode> {
+        let entry = self.sessions.get_mut(index);
+        let key = entry.key;
+        if let Some(recode) = entry.coded.get_or_insert_default().recode.take() {
+            return recode;
+        }
+        let stream = self.seed.stream_of(format_args!("node:{}:session:{key}:recoding", self.config.id));
+        // A packet for several must pass the next node's checks, and fit the header's buffer.
+        let limits = RouteLimits {
+            bytes_max: self.pathlet_limits.bytes_max.min(PATHLET_BYTES_MAX - CODING_HEADER_BYTES),
+            ..self.pathlet_limits
+        };
+        Box::new(Recode::new(stream, limits))
+    }
+
+    /// Forgets what is kept of a coded session here: rows, and what was to wake it.
+    pub(in crate::node) fn drop_coding(&mut self, index: u32) {
+        let entry = self.sessions.get_mut(index);
+        if let Some(sink) = &mut entry.sink {
+            sink.drop_coding();
+        }
+        let recode = entry.coded.take().and_then(|coded| coded.recode);
+        self.count_decoding(index);
+        let Some(recode) = recode else { return };
+        self.account_coding(recode.bytes(), 0);
+        if let Some((_, id)) = recode.timer {
+            self.timers.cancel(id);
+        }
     }
 
     /// Something has waited long enough to be joined with something else.
@@ -132,11 +165,13 @@ impl Node {
     }
 
     fn arm_recode_timer(&mut self, index: u32, recode: &mut Recode) {
-        if recode.timer.is_none()
-            && let Some(at) = recode.deadline()
-        {
-            recode.timer = Some(self.timers.set(at, Timer::Recode(index)));
+        let Some(at) = recode.deadline() else { return };
+        match recode.timer {
+            Some((set, _)) if set <= at => return,
+            Some((_, id)) => _ = self.timers.cancel(id),
+            None => {}
         }
+        recode.timer = Some((at, self.timers.set(at, Timer::Recode(index))));
     }
 
     /// Sends what generation `at` owes. `arrived`: the packet that has just come, with its payload if it may go on as it
@@ -150,19 +185,20 @@ impl Node {
         arrived: Option<(CodingHeader, Option<&Payload>, HopIndex)>,
         is_last_call: bool,
     ) {
-        let mut gone: Option<HopIndex> = None;
         while let Some(payment) = recode.pay(now, at, is_last_call) {
             let (header, first) = recode.newest(at);
             let (size, is_closed) = recode.size(at);
             let previous = arrived.map(|(_, _, previous)| previous);
             self.stats.recoded_packets += 1;
+            if recode.pathlet(&payment).is_none() {
+                self.stats.drop_packets(Drop::TooLarge, 1);
+                continue;
+            }
             if let Some((coding, Some(payload), _)) = arrived
                 && payment.is_single
-                && gone != Some(payment.hop)
             {
                 // Nothing is won by mixing what the next node lacks for certain.
-                gone = Some(payment.hop);
-                let Some(pathlet) = recode.pathlet(&payment) else { return };
+                let Some(pathlet) = recode.pathlet(&payment) else { continue };
                 self.push_coded(
                     now,
                     index,
@@ -175,10 +211,8 @@ impl Node {
                 continue;
             }
             let mut out = BytesMut::new();
-            // The stream and the rows are both the recoder's owner's.
-            let mut stream = recode.stream.clone();
-            let len = recode.recoder(at).recode(&mut stream, usize::from(size), &mut out);
-            recode.stream = stream;
+            let (recoder, stream) = recode.recoder(at);
+            let len = recoder.recode(stream, usize::from(size), &mut out);
             let is_real = out.len() > usize::from(size) + crate::coding::META_BYTES || len == 0;
             let head = out.freeze();
             let payload =
@@ -221,4 +255,14 @@ impl Node {
         }
         siblings
     }
+}
+
+/// Returns what a packet says that came on `previous`.
+fn arrival<'a>(
+    previous: HopIndex,
+    header: &'a PacketHeader,
+    (coding, first): (&CodingHeader, u64),
+) -> Arrival<'a> {
+    let CodingHeader { size, is_closed, index, sequence, .. } = *coding;
+    Arrival { previous, header, first, size, is_closed, index, sequence }
 }

@@ -29,11 +29,11 @@ impl Node {
             .get_mut(index)
             .sink
             .get_or_insert_with(|| Box::new(SinkSession::unannounced(dedup_symbols_max)));
+        let held = sink.coding_counted;
         if !sink.admits(now, header) {
             self.stats.drop_packets(Drop::Late, 1);
             return;
         }
-        let held = sink.coded_bytes();
         let (key, epoch) = (header.key, header.epoch);
         let symbol_check = row.offset.map(|_| Meta::parse(&row.coded.meta));
         let is_damaged = symbol_check
@@ -91,13 +91,12 @@ impl Node {
         }
         let is_counted = sink.arrived.is_some() && taken != Taken::Corrupt;
         sink.bound_coded(config.generations_max, config.bytes_max);
-        let holds = sink.coded_bytes();
         let due = if matches!(taken, Taken::Corrupt | Taken::NoRoom | Taken::Late) {
             crate::reliable::AckDue::Waiting
         } else {
             sink.on_reliable(now, header, is_innovative, &reliable)
         };
-        self.account_coding(held, holds);
+        self.count_decoding(index);
         self.acknowledge_when(now, index, due);
         if is_counted {
             self.count_arrived(now, index, header, (coding, first), is_innovative);
@@ -108,7 +107,8 @@ impl Node {
     fn deliver_recovered(&mut self, now: Instant, index: u32, header: &PacketHeader, first: u64) {
         let mut symbols = core::mem::take(&mut self.recovered);
         if let Some(sink) = &mut self.sessions.get_mut(index).sink {
-            sink.recover_coded(header.key, header.epoch, first, |symbol, meta, body| {
+            let workers = self.workers.as_deref();
+            sink.recover_coded(header.key, header.epoch, first, workers, |symbol, meta, body| {
                 symbols.push((symbol, meta, body));
             });
         }

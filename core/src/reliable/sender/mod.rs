@@ -9,7 +9,7 @@ pub use stats::SenderStats;
 
 use super::ReliableConfig;
 use super::destination::Destination;
-use super::flow::{ReliableFlow, SentPacket, slots};
+use super::flow::{REORDER, ReliableFlow, SentPacket, slots};
 use crate::content::Symbol;
 use crate::flow::{FlowBranch, FlowList};
 use crate::ids::{FlowId, HopIndex, NodeId};
@@ -72,6 +72,8 @@ pub struct Sender {
     /// The sender's flow for each place of the flow list.
     by_place: Vec<usize>,
     next_flow: u16,
+    /// A packet is lost once so many later ones of its flow have been acknowledged.
+    reorder: u64,
     /// Whether some flow is suspected.
     has_suspects: bool,
     /// The slot whose repeats are looked at first.
@@ -105,6 +107,7 @@ impl Sender {
             flows: Vec::new(),
             by_place: Vec::new(),
             next_flow: 0,
+            reorder: REORDER,
             has_suspects: false,
             turn: 0,
             timer: None,
@@ -194,7 +197,9 @@ impl Sender {
         for (place, new) in list.flows().iter().enumerate() {
             let known = self.flows.iter().position(|flow| flow.current.is_none() && flow.route == new.route);
             let at = known.unwrap_or_else(|| {
-                self.flows.push(ReliableFlow::new(FlowId(self.next_flow), new.route.clone(), place));
+                let mut flow = ReliableFlow::new(FlowId(self.next_flow), new.route.clone(), place);
+                flow.reorder = self.reorder;
+                self.flows.push(flow);
                 self.next_flow = self.next_flow.wrapping_add(1);
                 self.flows.len() - 1
             });
@@ -202,6 +207,12 @@ impl Sender {
             self.by_place.push(at);
         }
         self.set_slots();
+    }
+
+    /// Takes a packet for lost only after `packets` later ones have been acknowledged, where that is more than usual: relays
+    /// that recode make up for losses of their own when they have the whole generation.
+    pub fn be_patient(&mut self, packets: u64) {
+        self.reorder = self.reorder.max(packets);
     }
 
     /// The flow list is gone.
@@ -358,7 +369,7 @@ impl Sender {
                 destination.on_sent(symbol);
             }
         }
-        self.flows[flow].on_sent(SentPacket { number, symbol, at: now, open: targets, is_probe });
+        self.flows[flow].on_sent(SentPacket { number, symbol, at: now, open: targets, doubted: 0, is_probe });
     }
 
     fn slot_of(&self, node: NodeId) -> Option<usize> {

@@ -11,6 +11,6 @@ mod tests;
 pub use numbers::HopNumbers;
 pub(crate) use ranks::REPORT_INTERVAL;
 pub use ranks::{Arrived, Emitted, counted_by};
-pub use relay::{Arrival, Payment, Recode};
+pub use relay::{Arrival, Payment, Recode, Taken as TakenUp};
 pub use sink::{CodedSink, CodedSinkStats, Taken};
 pub use source::{CodedSource, CodedSourceStats, Repaired};

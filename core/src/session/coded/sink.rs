@@ -1,7 +1,7 @@
 //! A coded session at one of its destinations: generations that are being decoded.
 
 use crate::coding::window::{WindowDecoder, WindowLimits};
-use crate::coding::{Body, Coded, Decoder, Meta, Pushed, Scheme};
+use crate::coding::{Body, Coded, Decoder, Meta, Pushed, Scheme, Workers};
 use crate::flow::SymbolWindow;
 use crate::ids::{Epoch, SessionKey};
 use crate::time::{Duration, Instant};
@@ -234,13 +234,13 @@ impl CodedSink {
 
     /// Gives out the symbols of the generation at `first` that have become known, by `take`: the symbol, what belongs
     /// to it, and its payload. What does not fit its check is not given out; everything that it may have come from is
-    /// then forgotten.
+    /// then forgotten. `workers`: share large products.
     pub fn recover(
         &mut self,
         key: SessionKey,
         epoch: Epoch,
         first: u64,
-        known: &SymbolWindow,
+        (known, workers): (&SymbolWindow, Option<&dyn Workers>),
         mut take: impl FnMut(u64, Meta, Body),
     ) {
         if let Some(window) = &mut self.window {
@@ -263,7 +263,7 @@ impl CodedSink {
         let decoder = &mut self.generations[at].decoder;
         let mut corrupt = 0;
         let stats = &mut self.stats;
-        decoder.recover(|offset, coded| {
+        decoder.recover_with(workers, |offset, coded| {
             let symbol = first + offset as u64;
             match checked(key, epoch, symbol, coded) {
                 // Found once more after combinations had to be forgotten.

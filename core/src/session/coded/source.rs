@@ -326,7 +326,8 @@ impl CodedSource {
             }),
         };
         let size = generation.is_closed.then_some(size as u8);
-        let (first, is_plain) = (generation.first, is_spoilt);
+        // Relays that hold the symbol would keep it to themselves, and the next one still lacks it.
+        let (first, is_plain) = (generation.first, true);
         Some(Repaired {
             first,
             size,

@@ -122,6 +122,11 @@ fn destination_summary(
         recovered_symbols: spec.coding.map(|_| stats.coded.recovered_symbols),
         dependent_packets: spec.coding.map(|_| stats.coded.dependent),
         corrupt_packets: spec.coding.map(|_| stats.coded.corrupt_symbols),
+        given_up_generations: spec
+            .coding
+            .filter(|of| !is_window(of))
+            .map(|_| stats.coded.given_up_generations),
+        given_up_symbols: spec.coding.filter(is_window).map(|_| stats.coded.given_up_symbols),
         goodput_mbps: rate(stats.measured_bytes, window),
         delay_ms,
         base_delay_ms,
@@ -154,6 +159,10 @@ fn delay_figures(sink: &SinkTally) -> Option<DelayMs> {
         p99: quantile(0.99)?,
         max: sink.delays.max().map(ms)?,
     })
+}
+
+fn is_window(coding: &CodingSpec) -> bool {
+    matches!(coding.scheme, Scheme::Window { .. })
 }
 
 /// Returns how a session is coded, in words.

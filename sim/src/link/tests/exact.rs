@@ -193,6 +193,7 @@ fn node(ingress: Option<Shaper>, processing: Duration, receive_queue_packets: u3
         clock_offset_ns: 0,
         clock_drift_ppb: 0,
         feeder: FeederConfig::default(),
+        recoding: true,
         hop_rates: Vec::new(),
         congestion: Default::default(),
     }
