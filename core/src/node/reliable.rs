@@ -26,6 +26,8 @@ use crate::wire::routing::{DEPTH_MAX, PATHLET_HEADER_BYTES};
 
 /// Packets that one call sends for a session; the rest follows at once by a timer.
 const PACKETS_PER_CALL: usize = 1_024;
+/// Symbols of a spoilt generation that are sent at a time.
+const PLAIN_BURST: usize = 16;
 /// Acknowledgements are written into pieces of memory of this size.
 const ACK_CHUNK_BYTES: usize = 16 << 10;
 
@@ -161,10 +163,19 @@ impl Node {
     ) {
         let Some(held) = sender.held(sending.symbol) else { return };
         if let Some(coded) = &mut source.coded {
+            // Nobody says which of a spoilt generation's symbols are missing.
+            let more = if coded.is_spoilt(sending.symbol) { PLAIN_BURST - 1 } else { 0 };
             let Some(packet) = coded.again(sending.symbol) else { return };
             sender.stats.repeated_packets += 1;
             sender.stats.probes += u64::from(sending.is_probe);
             self.send_slot(now, index, source, sender, sending, packet, PacketFlags::REPEAT);
+            for _ in 0..more {
+                let Some(packet) = source.coded.as_mut().and_then(|coded| coded.again(sending.symbol)) else {
+                    return;
+                };
+                sender.stats.repeated_packets += 1;
+                self.send_slot(now, index, source, sender, sending, packet, PacketFlags::REPEAT);
+            }
             return;
         }
         let payload = source.content.payload_again(sending.symbol, held.len);

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 /// Repeats for one slot of a reliable session after which relays are no longer trusted to mix its generation: what they hold
 /// may be damaged. Losses alone make so many seldom.
-const REPEATS_BEFORE_PLAIN: u8 = 8;
+const REPEATS_BEFORE_PLAIN: u8 = 5;
 
 /// What a source keeps to code a session.
 #[derive(Debug)]
@@ -293,6 +293,17 @@ impl CodedSource {
             self.generations.retain(|generation| !generation.is_closed || generation.owed > 0);
         }
         Some(repaired)
+    }
+
+    /// Whether `slot` was sent again so often that relays are no longer trusted to mix its generation.
+    #[must_use]
+    pub fn is_spoilt(&self, slot: u64) -> bool {
+        let at = self.generations.partition_point(|generation| generation.first <= slot).checked_sub(1);
+        let generation = at.map(|at| &self.generations[at]);
+        generation.is_some_and(|generation| {
+            let repeats = generation.repeats.get((slot - generation.first) as usize);
+            repeats.is_some_and(|repeats| *repeats >= REPEATS_BEFORE_PLAIN)
+        })
     }
 
     /// Makes a packet that stands for `slot` again: a combination, if everybody can use one, or the symbol itself.
