@@ -103,12 +103,16 @@ impl Node {
         if spec.policy_period == Some(Duration::ZERO) {
             return Err(CommandError::NoPeriod);
         }
+        let is_reliable = spec.delivery == Delivery::Reliable;
+        if let Some(fault) = spec.coding.and_then(|coding| coding.fault(is_reliable, spec.symbol_bytes)) {
+            return Err(CommandError::BadCoding(fault));
+        }
         let index = self.own_session(spec.key)?;
         if self.sessions.get(index).source.is_some() {
             return Err(CommandError::DuplicateSession(spec.key));
         }
         let count = spec.destinations.len();
-        if spec.delivery == Delivery::Reliable && count > DESTINATIONS_MAX {
+        if is_reliable && count > DESTINATIONS_MAX {
             return Err(CommandError::TooManyDestinations(count));
         }
         let bounds = (self.config.reliable, self.config.limits.dedup_symbols_max);

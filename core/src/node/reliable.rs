@@ -1,5 +1,6 @@
 //! Reliable sessions: the node carries what the machines of [`crate::reliable`] want sent.
 
+use crate::coding::META_BYTES;
 use crate::content::SourcePoll;
 use crate::feeder::Lane;
 use crate::flow::FlowBranch;
@@ -19,6 +20,7 @@ use crate::session::coded::Repaired;
 use crate::stats::Drop;
 use crate::time::Instant;
 use crate::wire::acknowledgement::{ACK_BYTES_MAX, Acknowledgement, Ranges};
+use crate::wire::coding::CODING_HEADER_BYTES;
 use crate::wire::control::ControlBody;
 use crate::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
 use crate::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
@@ -100,9 +102,10 @@ impl Node {
         let conference = self.sessions.get(index).key.conference;
         let lane = source.content.lane();
         let hops = &mut self.hops;
-        let mut ready = |branches: &[FlowBranch]| {
-            branches_ready(hops, index, (conference, lane), source.symbol_bytes, branches)
-        };
+        let coding = if source.coded.is_some() { CODING_HEADER_BYTES + META_BYTES } else { 0 };
+        let bytes = source.symbol_bytes + coding as u32;
+        let mut ready =
+            |branches: &[FlowBranch]| branches_ready(hops, index, (conference, lane), bytes, branches);
         if sender.has_repeats() || sender.has_suspects() {
             let first = list.draw(&mut source.stream);
             if let Some(sending) = sender.choose_repeat(list, first, &mut ready) {

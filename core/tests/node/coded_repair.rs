@@ -1,10 +1,11 @@
 //! Best-effort coded sessions between whole nodes: how many repairs there are, when generations end, reports.
 
-use super::coded::{Plan, came, coding, packets, start, start_until};
+use super::coded::{Plan, came, coding, content, packets, start, start_until};
 use super::harness::*;
 use bellini_core::coding::{CodingSpec, Repair, Scheme};
-use bellini_core::ids::Incarnation;
-use bellini_core::io::{Delivery, HopKind, Input, Received};
+use bellini_core::header::SYMBOL_BYTES_MAX;
+use bellini_core::ids::{Epoch, Incarnation};
+use bellini_core::io::{Command, Delivery, DrawMode, HopKind, Input, MeasureWindow, Received, SessionSpec};
 use bellini_core::session::coded::CodedSourceStats;
 use bellini_core::time::Duration;
 use bellini_core::wire::acknowledgement::{Acknowledgement, Rank, RankEntry};
@@ -171,4 +172,42 @@ fn memory_is_bounded_and_given_back() {
     let (count, stats) = came(&net, 3);
     assert!((550..=750).contains(&count) && stats.given_up_generations >= 40, "{count} {stats:?}");
     assert!(net.node(2).stats().evicted_generations >= 40, "{:?}", net.node(2).stats());
+}
+
+/// Aim: a session that cannot be coded as it asks is refused, with what would be right.
+#[test]
+fn coding_that_cannot_be_is_refused() {
+    let good = coding(16, 0.25);
+    let generation = |size| Scheme::Generation { size, systematic: true, latency: None };
+    let window = Scheme::Window { latency: Duration::from_millis(100), size: 32 };
+    let spec = |coding, delivery, symbol_bytes| SessionSpec {
+        key: KEY,
+        epoch: Epoch(0),
+        destinations: vec![id(2)],
+        content: content(),
+        symbol_bytes,
+        hop_kind: HopKind::Datagram,
+        delivery,
+        coding: Some(coding),
+        start: ms(100),
+        stop: ms(1_100),
+        measure: MeasureWindow { from: ms(0), to: ms(10_000) },
+        draw: DrawMode::Stride,
+        policy_period: None,
+    };
+    let mut net = Net::new(1);
+    for (coding, delivery, symbol_bytes, word) in [
+        (CodingSpec { scheme: generation(7), ..good }, BEST_EFFORT, 1_200, "8 to 255"),
+        (CodingSpec { scheme: generation(0), ..good }, Delivery::Reliable, 1_200, "8 to 255"),
+        (CodingSpec { scheme: window, ..good }, Delivery::Reliable, 1_200, "reliable"),
+        (CodingSpec { repair: Repair::Fixed(f64::NAN), ..good }, BEST_EFFORT, 1_200, "number"),
+        (CodingSpec { repair: Repair::Adaptive { max: -1.0 }, ..good }, BEST_EFFORT, 1_200, "number"),
+        (good, BEST_EFFORT, SYMBOL_BYTES_MAX, "room"),
+    ] {
+        let refused =
+            net.try_command(1, Command::StartSession(Box::new(spec(coding, delivery, symbol_bytes))));
+        let said = refused.expect_err("it cannot be").to_string();
+        assert!(said.contains(word), "{said}");
+    }
+    net.command(1, Command::StartSession(Box::new(spec(good, BEST_EFFORT, SYMBOL_BYTES_MAX - 287))));
 }
