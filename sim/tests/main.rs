@@ -9,6 +9,7 @@ mod ablations;
 mod adaptive;
 mod clocks;
 mod coding;
+mod coding_graphs;
 mod cross;
 mod delay;
 mod faults;
