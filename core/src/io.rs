@@ -469,6 +469,9 @@ pub enum CommandError {
     /// A reliable session keeps a word with a bit for each destination.
     #[error("{0} destinations: a reliable session has at most {max}", max = crate::reliable::DESTINATIONS_MAX)]
     TooManyDestinations(usize),
+    /// A session cannot be coded so.
+    #[error("coding: {0}")]
+    BadCoding(&'static str),
     /// Policies would be asked for without end.
     #[error("policy_period is 0: it must be longer than zero, or null for a session that never asks again")]
     NoPeriod,

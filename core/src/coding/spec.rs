@@ -1,10 +1,15 @@
 //! What a session asks of its coding, and what a node spends on it.
 
+use super::meta::META_BYTES;
+use crate::header::SYMBOL_BYTES_MAX;
 use crate::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Fewest symbols of a full generation or window.
 pub const SIZE_MIN: u8 = 8;
+
+/// Most bytes of a coded session's symbols: a combination has coefficients and a block more.
+const CODED_SYMBOL_BYTES_MAX: u32 = SYMBOL_BYTES_MAX - (u8::MAX as usize + META_BYTES) as u32;
 
 /// How a session's packets are coded. Source and destinations are told the same.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +23,29 @@ pub struct CodingSpec {
     /// Whether the source makes the bytes of described payload and codes them: drivers with real sockets need it. The
     /// bytes of files are always coded.
     pub real_bytes: bool,
+}
+
+impl CodingSpec {
+    /// Returns what is wrong with it, for a session with symbols of at most `symbol_bytes` bytes; `None`: nothing.
+    #[must_use]
+    pub fn fault(&self, is_reliable: bool, symbol_bytes: u32) -> Option<&'static str> {
+        let share = match self.repair {
+            Repair::Fixed(share) => share,
+            Repair::Adaptive { max } => max,
+        };
+        match self.scheme {
+            Scheme::Generation { size, .. } if size < SIZE_MIN => Some("a generation has 8 to 255 symbols"),
+            Scheme::Window { size, .. } if size < SIZE_MIN => Some("a window has 8 to 255 symbols"),
+            Scheme::Window { .. } if is_reliable => {
+                Some("a sliding window gives up what is late: reliable sessions are coded by generations")
+            }
+            _ if !(0.0..=255.0).contains(&share) => {
+                Some("repairs are a number from 0 to 255 for each symbol")
+            }
+            _ if symbol_bytes > CODED_SYMBOL_BYTES_MAX => Some("symbols leave no room for coefficients"),
+            _ => None,
+        }
+    }
 }
 
 /// Which symbols are combined.

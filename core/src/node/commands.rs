@@ -103,12 +103,16 @@ impl Node {
         if spec.policy_period == Some(Duration::ZERO) {
             return Err(CommandError::NoPeriod);
         }
+        let is_reliable = spec.delivery == Delivery::Reliable;
+        if let Some(fault) = spec.coding.and_then(|coding| coding.fault(is_reliable, spec.symbol_bytes)) {
+            return Err(CommandError::BadCoding(fault));
+        }
         let index = self.own_session(spec.key)?;
         if self.sessions.get(index).source.is_some() {
             return Err(CommandError::DuplicateSession(spec.key));
         }
         let count = spec.destinations.len();
-        if spec.delivery == Delivery::Reliable && count > DESTINATIONS_MAX {
+        if is_reliable && count > DESTINATIONS_MAX {
             return Err(CommandError::TooManyDestinations(count));
         }
         let bounds = (self.config.reliable, self.config.limits.dedup_symbols_max);
@@ -142,6 +146,7 @@ impl Node {
         let entry = self.sessions.get_mut(index);
         if let Some(sink) = &mut entry.sink {
             sink.receiver = None;
+            sink.arrived = None;
         }
         let back = entry.relay.ways_back().next();
         let node = self.config.id;
@@ -169,9 +174,6 @@ impl Node {
                 if let Some(sender) = &mut source.reliable {
                     sender.join(now, node);
                 }
-                if let Some(coded) = &mut source.coded {
-                    coded.on_joined();
-                }
                 source.begin_again(now, node);
                 Event::Joined { key, node }
             }
@@ -179,6 +181,9 @@ impl Node {
                 source.destinations.remove(at);
                 if let Some(sender) = &mut source.reliable {
                     sender.leave(node);
+                }
+                if let Some(coded) = &mut source.coded {
+                    coded.repairs.forget(node);
                 }
                 if source.destinations.is_empty() {
                     source.drop_flows();

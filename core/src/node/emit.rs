@@ -10,6 +10,7 @@ use crate::node::timers::Timer;
 use crate::session::SourceSession;
 use crate::stopwatch::Step;
 use crate::time::Instant;
+use crate::wire::coding::CODING_HEADER_BYTES;
 use crate::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
 use crate::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
 
@@ -177,7 +178,8 @@ impl Node {
     fn has_room(&mut self, index: u32, payload: usize, flow: usize, source: &SourceSession) -> bool {
         let Some(flows) = &source.flows else { return false };
         let conference = self.sessions.get(index).key.conference;
-        let fixed = FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + UDP_IP_BYTES + PACKET_FIXED_BYTES;
+        let coding = if source.coded.is_some() { CODING_HEADER_BYTES } else { 0 };
+        let fixed = FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + UDP_IP_BYTES + PACKET_FIXED_BYTES + coding;
         for branch in &flows.flows()[flow].branches {
             let bytes = fixed + branch.pathlet.len() + payload;
             let hop = &mut self.hops[branch.hop.0 as usize];

@@ -1,5 +1,6 @@
 //! Reliable sessions: the node carries what the machines of [`crate::reliable`] want sent.
 
+use crate::coding::META_BYTES;
 use crate::content::SourcePoll;
 use crate::feeder::Lane;
 use crate::flow::FlowBranch;
@@ -19,6 +20,7 @@ use crate::session::coded::Repaired;
 use crate::stats::Drop;
 use crate::time::Instant;
 use crate::wire::acknowledgement::{ACK_BYTES_MAX, Acknowledgement, Ranges};
+use crate::wire::coding::CODING_HEADER_BYTES;
 use crate::wire::control::ControlBody;
 use crate::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
 use crate::wire::packet::{PACKET_FIXED_BYTES, PacketFlags, PacketHeader};
@@ -26,6 +28,8 @@ use crate::wire::routing::{DEPTH_MAX, PATHLET_HEADER_BYTES};
 
 /// Packets that one call sends for a session; the rest follows at once by a timer.
 const PACKETS_PER_CALL: usize = 1_024;
+/// Symbols of a spoilt generation that are sent at a time.
+const PLAIN_BURST: usize = 16;
 /// Acknowledgements are written into pieces of memory of this size.
 const ACK_CHUNK_BYTES: usize = 16 << 10;
 
@@ -70,6 +74,9 @@ impl Node {
         {
             sender.timer = Some(self.timers.set(at, Timer::Reliable(index)));
         }
+        if let Some(coded) = &mut source.coded {
+            coded.release(sender.base());
+        }
         if source.finished && sender.is_settled() && source.pending.is_none() && !sender.is_complete {
             sender.is_complete = true;
             let key = self.sessions.get(index).key;
@@ -95,9 +102,10 @@ impl Node {
         let conference = self.sessions.get(index).key.conference;
         let lane = source.content.lane();
         let hops = &mut self.hops;
-        let mut ready = |branches: &[FlowBranch]| {
-            branches_ready(hops, index, (conference, lane), source.symbol_bytes, branches)
-        };
+        let coding = if source.coded.is_some() { CODING_HEADER_BYTES + META_BYTES } else { 0 };
+        let bytes = source.symbol_bytes + coding as u32;
+        let mut ready =
+            |branches: &[FlowBranch]| branches_ready(hops, index, (conference, lane), bytes, branches);
         if sender.has_repeats() || sender.has_suspects() {
             let first = list.draw(&mut source.stream);
             if let Some(sending) = sender.choose_repeat(list, first, &mut ready) {
@@ -129,7 +137,6 @@ impl Node {
             sender.pass_over();
             if let Some(coded) = &mut source.coded {
                 coded.push(now, &mut symbol);
-                coded.release(sender.base());
             }
             return Step::Sent;
         }
@@ -139,7 +146,6 @@ impl Node {
         };
         sender.hold(now, &symbol);
         let packet = source.coded.as_mut().map(|coded| {
-            coded.release(sender.base());
             let (first, check) = coded.push(now, &mut symbol);
             systematic(coded, &symbol, first, check)
         });
@@ -160,10 +166,19 @@ impl Node {
     ) {
         let Some(held) = sender.held(sending.symbol) else { return };
         if let Some(coded) = &mut source.coded {
+            // Nobody says which of a spoilt generation's symbols are missing.
+            let more = if coded.is_spoilt(sending.symbol) { PLAIN_BURST - 1 } else { 0 };
             let Some(packet) = coded.again(sending.symbol) else { return };
             sender.stats.repeated_packets += 1;
             sender.stats.probes += u64::from(sending.is_probe);
             self.send_slot(now, index, source, sender, sending, packet, PacketFlags::REPEAT);
+            for _ in 0..more {
+                let Some(packet) = source.coded.as_mut().and_then(|coded| coded.again(sending.symbol)) else {
+                    return;
+                };
+                sender.stats.repeated_packets += 1;
+                self.send_slot(now, index, source, sender, sending, packet, PacketFlags::REPEAT);
+            }
             return;
         }
         let payload = source.content.payload_again(sending.symbol, held.len);
@@ -291,10 +306,16 @@ impl Node {
             return;
         };
         self.stats.absorbed_packets += 1;
-        let Some(sender) = &mut source.reliable else { return };
+        if source.reliable.is_none() && source.coded.is_none() {
+            return;
+        }
         let parsed = match packet.body.share_payload() {
             Payload::Bytes(bytes) => Acknowledgement::parse(&bytes).ok(),
             Payload::Synthetic(_) | Payload::Coded { .. } => None,
+        };
+        let Some(sender) = &mut source.reliable else {
+            source.on_rank(packet.header.epoch, parsed);
+            return;
         };
         match parsed {
             Some(Acknowledgement::Ranges(ack)) if packet.header.epoch == source.epoch => {
@@ -363,7 +384,10 @@ impl Node {
     /// The delay of an acknowledgement is over.
     pub(super) fn on_ack_timer(&mut self, now: Instant, index: u32) {
         let Some(sink) = &mut self.sessions.get_mut(index).sink else { return };
-        let Some(receiver) = &mut sink.receiver else { return };
+        let Some(receiver) = &mut sink.receiver else {
+            self.report_arrived(now, index);
+            return;
+        };
         receiver.timer = None;
         if receiver.is_due() {
             self.acknowledge(now, index);
@@ -386,6 +410,18 @@ impl Node {
         let key = entry.key;
         let Some(sink) = &mut entry.sink else { return };
         let Some((epoch, flow, ack)) = sink.acknowledge(now, id, incarnation) else { return };
+        self.send_own_ack(now, index, (key, epoch, flow), &Acknowledgement::Ranges(ack));
+    }
+
+    /// Sends an acknowledgement of this node along the way back of `flow`.
+    pub(super) fn send_own_ack(
+        &mut self,
+        now: Instant,
+        index: u32,
+        (key, epoch, flow): (SessionKey, Epoch, FlowId),
+        ack: &Acknowledgement,
+    ) {
+        let Some(sink) = &mut self.sessions.get_mut(index).sink else { return };
         let number = sink.stats.acks;
         sink.stats.acks += 1;
         let Some(way) = self.ack_way(index, flow, None) else {
@@ -397,7 +433,7 @@ impl Node {
         if self.ack_bytes.capacity() < ACK_BYTES_MAX {
             self.ack_bytes.reserve(ACK_CHUNK_BYTES);
         }
-        Acknowledgement::Ranges(ack).emit_into(&mut self.ack_bytes);
+        ack.emit_into(&mut self.ack_bytes);
         let payload = Payload::Bytes(self.ack_bytes.split().freeze());
         let header = PacketHeader {
             key,
@@ -433,6 +469,9 @@ impl Node {
     pub(super) fn begin_sink(&mut self, key: SessionKey, epoch: Epoch, symbol: u64) {
         let Some(index) = self.sessions.find(key) else { return };
         let Some(sink) = &mut self.sessions.get_mut(index).sink else { return };
+        if sink.epoch() == Some(epoch) {
+            sink.begin_coded(symbol);
+        }
         if sink.epoch().is_none_or(|known| known == epoch)
             && let Some(order) = &mut sink.order
         {
@@ -457,6 +496,7 @@ impl Node {
         let entry = self.sessions.get_mut(index);
         if let Some(sink) = &mut entry.sink {
             sink.receiver = None;
+            sink.arrived = None;
         }
         let Some(source) = &mut entry.source else { return };
         source.stats = source.counted();
@@ -474,7 +514,9 @@ impl Node {
 
     pub(super) fn drop_ack_timer(&mut self, index: u32) {
         let Some(sink) = &mut self.sessions.get_mut(index).sink else { return };
-        if let Some(id) = sink.receiver.as_mut().and_then(|receiver| receiver.timer.take()) {
+        let receiver = sink.receiver.as_mut().and_then(|receiver| receiver.timer.take());
+        let arrived = sink.arrived.as_mut().and_then(|arrived| arrived.timer.take());
+        for id in [receiver, arrived].into_iter().flatten() {
             self.timers.cancel(id);
         }
     }

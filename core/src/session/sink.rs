@@ -1,9 +1,9 @@
 //! A session at one of its destinations.
 
-use super::coded::{CodedSink, CodedSinkStats, Taken};
+use super::coded::{Arrived as ArrivedCoded, CodedSink, CodedSinkStats, Taken};
 use super::loss_runs::LossRuns;
 use crate::clock::Estimate;
-use crate::coding::{Body, Coded, Meta, Scheme, Workers};
+use crate::coding::{Body, Coded, Meta, Repair, Scheme, Workers};
 use crate::content::spec::Content;
 use crate::content::{Arrival, Sink, SinkContext, SinkStats};
 use crate::flow::{Arrived, SymbolWindow};
@@ -46,6 +46,8 @@ pub struct SinkSession {
     pub(crate) coding_counted: usize,
     /// How it is coded, as far as it was announced.
     scheme: Option<Scheme>,
+    /// What arrived of a session whose source adapts its repairs.
+    pub(crate) arrived: Option<Box<ArrivedCoded>>,
     /// Puts the events of a reliable session's deliveries in order.
     pub(crate) order: Option<Box<Order>>,
     /// (packets, bytes, sum of delays) at the last report.
@@ -143,6 +145,10 @@ impl SinkSession {
             deliver_events: spec.deliver_events,
             receiver: is_reliable.then(Box::default),
             scheme: spec.coding.map(|coding| coding.scheme),
+            arrived: spec
+                .coding
+                .filter(|coding| !is_reliable && matches!(coding.repair, Repair::Adaptive { .. }))
+                .map(|_| Box::default()),
             order: (is_reliable && spec.deliver_events).then(|| Box::new(Order::new(dedup_symbols_max))),
             ..Self::unannounced(dedup_symbols_max)
         }
@@ -167,6 +173,7 @@ impl SinkSession {
             coded: None,
             coding_counted: 0,
             scheme: None,
+            arrived: None,
             order: None,
             reported: (0, 0, 0),
         }
@@ -213,6 +220,11 @@ impl SinkSession {
         self.coded.as_ref().map_or(0, |coded| coded.bytes())
     }
 
+    /// Whether the session is one with a sliding window.
+    pub(crate) fn is_window(&self) -> bool {
+        self.coded.as_ref().is_some_and(|coded| coded.is_window())
+    }
+
     /// Gives up all decoding; what was counted of it stays.
     pub(crate) fn drop_coding(&mut self) {
         if let Some(coded) = self.coded.take() {
@@ -246,7 +258,14 @@ impl SinkSession {
         take: impl FnMut(u64, Meta, Body),
     ) {
         if let Some(coded) = &mut self.coded {
-            coded.recover(key, epoch, first, workers, take);
+            coded.recover(key, epoch, first, (&self.window, workers), take);
+        }
+    }
+
+    /// Says with which symbol the session begins here: combinations of earlier ones alone are of no use.
+    pub(crate) fn begin_coded(&mut self, symbol: u64) {
+        if let Some(coded) = &mut self.coded {
+            coded.begin_at(symbol);
         }
     }
 
@@ -369,6 +388,9 @@ impl SinkSession {
             }
             if let Some(coded) = &mut self.coded {
                 coded.turn_epoch();
+            }
+            if let Some(arrived) = &mut self.arrived {
+                arrived.turn_epoch();
             }
             if self.order.is_some() {
                 self.order = Some(Box::new(Order::new(self.window.symbols_max())));

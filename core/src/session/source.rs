@@ -11,6 +11,7 @@ use crate::rng::{Seed, Stream};
 use crate::route::Route;
 use crate::time::{Duration, Instant};
 use crate::timer::TimerId;
+use crate::wire::acknowledgement::Acknowledgement;
 use serde::{Deserialize, Serialize};
 
 /// Packets behind a generation's length after which what a relay may make up for is taken for lost.
@@ -187,7 +188,13 @@ impl SourceSession {
     /// gets what comes from now on.
     pub(crate) fn begin_again(&mut self, now: Instant, node: NodeId) {
         let Some(sender) = &mut self.reliable else { return };
-        if sender.next_symbol() > 0 && self.content.rewind() {
+        if sender.next_symbol() > 0 && !self.content.rewind() {
+            // It begins with a generation of which it gets everything.
+            if let Some(coded) = &mut self.coded {
+                coded.close();
+                sender.begin_with(now, node, |symbol| coded.next_first(symbol));
+            }
+        } else if sender.next_symbol() > 0 {
             if let Some((symbol, _)) = self.pending.take() {
                 sender.hold(now, &symbol);
             }
@@ -196,6 +203,17 @@ impl SourceSession {
                 coded.rewind();
             }
             self.finished = false;
+        }
+    }
+
+    /// Takes in what a destination of a coded session acknowledges, if it can be read.
+    pub(crate) fn on_rank(&mut self, epoch: Epoch, ack: Option<Acknowledgement>) {
+        let Some(coded) = &mut self.coded else { return };
+        match ack {
+            Some(Acknowledgement::Rank(rank)) if epoch == self.epoch => {
+                coded.on_rank(&rank, self.destinations.binary_search(&rank.node).ok());
+            }
+            _ => coded.stats.refused_reports += 1,
         }
     }
 

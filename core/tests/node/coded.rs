@@ -6,18 +6,18 @@ use bellini_core::content::spec::Content;
 use bellini_core::ids::Epoch;
 use bellini_core::io::{Command, Delivery, DrawMode, HopKind, MeasureWindow, SessionSpec, SinkSpec};
 use bellini_core::session::coded::CodedSinkStats;
-use bellini_core::time::Duration;
+use bellini_core::time::{Duration, Instant};
 use bellini_core::units::BitRate;
 use std::collections::BTreeSet;
 
 /// How a test's session is coded and what it promises.
 #[derive(Clone, Copy)]
-struct Plan {
-    delivery: Delivery,
-    coding: Option<CodingSpec>,
+pub(super) struct Plan {
+    pub(super) delivery: Delivery,
+    pub(super) coding: Option<CodingSpec>,
 }
 
-fn coding(size: u8, repair: f64) -> CodingSpec {
+pub(super) fn coding(size: u8, repair: f64) -> CodingSpec {
     CodingSpec {
         scheme: Scheme::Generation { size, systematic: true, latency: None },
         repair: Repair::Fixed(repair),
@@ -27,28 +27,34 @@ fn coding(size: u8, repair: f64) -> CodingSpec {
 }
 
 /// 1,000 symbols a second for a second.
-fn content() -> Content {
+pub(super) fn content() -> Content {
     Content::Constant { rate: BitRate::from_bps(9_600_000).expect("not zero"), phase: Duration::ZERO }
 }
 
-fn start(net: &mut Net, to: &[u32], plan: Plan, routes: &[&str]) {
+pub(super) fn start(net: &mut Net, to: &[u32], plan: Plan, routes: &[&str]) {
+    start_until(net, to, plan, routes, ms(1_100));
+}
+
+pub(super) fn join(net: &mut Net, node: u32, plan: Plan, stop: Instant) {
     let Plan { delivery, coding } = plan;
-    let measure = MeasureWindow { from: ms(0), to: ms(10_000) };
-    for node in to {
-        let spec = SinkSpec {
-            key: KEY,
-            source: id(1),
-            content: content(),
-            symbol_bytes: SYMBOL_BYTES,
-            delivery,
-            coding,
-            start: ms(100),
-            stop: ms(1_100),
-            measure,
-            deliver_events: true,
-        };
-        net.command(*node, Command::JoinSession(Box::new(spec)));
-    }
+    let spec = SinkSpec {
+        key: KEY,
+        source: id(1),
+        content: content(),
+        symbol_bytes: SYMBOL_BYTES,
+        delivery,
+        coding,
+        start: ms(100),
+        stop,
+        measure: MeasureWindow { from: ms(0), to: ms(10_000) },
+        deliver_events: true,
+    };
+    net.command(node, Command::JoinSession(Box::new(spec)));
+}
+
+pub(super) fn start_until(net: &mut Net, to: &[u32], plan: Plan, routes: &[&str], stop: Instant) {
+    let Plan { delivery, coding } = plan;
+    to.iter().for_each(|node| join(net, *node, plan, stop));
     let spec = SessionSpec {
         key: KEY,
         epoch: Epoch(0),
@@ -59,8 +65,8 @@ fn start(net: &mut Net, to: &[u32], plan: Plan, routes: &[&str]) {
         delivery,
         coding,
         start: ms(100),
-        stop: ms(1_100),
-        measure,
+        stop,
+        measure: MeasureWindow { from: ms(0), to: ms(10_000) },
         draw: DrawMode::Stride,
         policy_period: None,
     };
@@ -69,7 +75,7 @@ fn start(net: &mut Net, to: &[u32], plan: Plan, routes: &[&str]) {
 }
 
 /// What came at a node: distinct symbols, and what decoding counted. None came twice, and none damaged.
-fn came(net: &Net, node: u32) -> (usize, CodedSinkStats) {
+pub(super) fn came(net: &Net, node: u32) -> (usize, CodedSinkStats) {
     let symbols: Vec<u64> = net.delivered(node).iter().map(|(_, symbol, _)| *symbol).collect();
     let distinct: BTreeSet<u64> = symbols.iter().copied().collect();
     assert_eq!(symbols.len(), distinct.len(), "node {node} got a symbol twice");
@@ -80,7 +86,7 @@ fn came(net: &Net, node: u32) -> (usize, CodedSinkStats) {
 }
 
 /// Data packets that crossed a link.
-fn packets(net: &Net, from: u32, to: u32) -> usize {
+pub(super) fn packets(net: &Net, from: u32, to: u32) -> usize {
     net.crossings
         .iter()
         .filter(|crossing| crossing.is_packet && (crossing.from, crossing.to) == (from, to))

@@ -58,8 +58,15 @@ pub(super) struct Net {
     pub(super) lose_every: u64,
     /// Chance of a data packet to be lost.
     pub(super) loss: f64,
+    /// The same on single links, where it is not [`Self::loss`].
+    pub(super) losses: BTreeMap<(u32, u32), f64>,
     /// Chance of a coded packet to have a byte of its payload damaged.
     pub(super) damage: f64,
+    /// Bytes at the end of a packet of a symbol that damage may hit. Combinations are longer by what opens them: as many
+    /// more of theirs.
+    pub(super) damaged_bytes: usize,
+    /// Bytes of the shortest coded packet.
+    shortest: usize,
     sent: u64,
     pub(super) pipes: BTreeMap<(u32, u32), Pipe>,
     cuts: Stream,
@@ -128,7 +135,10 @@ impl Net {
             in_flight: BTreeMap::new(),
             lose_every: 0,
             loss: 0.0,
+            losses: BTreeMap::new(),
             damage: 0.0,
+            damaged_bytes: 1_000,
+            shortest: usize::MAX,
             sent: 0,
             pipes: BTreeMap::new(),
             cuts: SEED.stream("cuts"),
@@ -338,13 +348,16 @@ impl Net {
         if crossing.is_packet && self.lose_every > 0 && self.sent.is_multiple_of(self.lose_every) {
             return;
         }
-        if crossing.is_packet && self.loss > 0.0 && self.cuts.chance(self.loss) {
+        let loss = self.losses.get(&(crossing.from, crossing.to)).copied().unwrap_or(self.loss);
+        if crossing.is_packet && loss > 0.0 && self.cuts.chance(loss) {
             return;
         }
         if crossing.bytes.len() > 1_100 && self.damage > 0.0 && self.cuts.chance(self.damage) {
             let mut bytes = crossing.bytes.to_vec();
             // Behind frame, chunk, packet, Pathlets and coding header.
-            let at = bytes.len() - 1 - self.cuts.below(1_000) as usize;
+            self.shortest = self.shortest.min(bytes.len());
+            let hit = self.damaged_bytes + bytes.len() - self.shortest;
+            let at = bytes.len() - 1 - self.cuts.below(hit as u64) as usize;
             bytes[at] ^= 1 + self.cuts.below(255) as u8;
             crossing.bytes = bytes.into();
         }

@@ -2,6 +2,8 @@
 
 mod clocks;
 mod coded;
+mod coded_reliable;
+mod coded_repair;
 mod conference;
 mod control;
 mod harness;

@@ -1,5 +1,6 @@
 //! Coded packets: taken up, passed on, recoded, decoded.
 
+mod rank;
 mod relay;
 mod sink;
 mod source;

@@ -89,6 +89,7 @@ impl Node {
         if is_innovative {
             sink.mark_slot((first, coding.size), header.symbol);
         }
+        let is_counted = sink.arrived.is_some() && taken != Taken::Corrupt;
         sink.bound_coded(config.generations_max, config.bytes_max);
         let due = if matches!(taken, Taken::Corrupt | Taken::NoRoom | Taken::Late) {
             crate::reliable::AckDue::Waiting
@@ -97,6 +98,9 @@ impl Node {
         };
         self.count_decoding(index);
         self.acknowledge_when(now, index, due);
+        if is_counted {
+            self.count_arrived(now, index, header, (coding, first), is_innovative);
+        }
     }
 
     /// Delivers the symbols of a generation that have become known.

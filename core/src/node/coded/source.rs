@@ -38,6 +38,7 @@ impl Node {
         if coded.is_systematic() {
             let stamp = self.stamp(source, flow, symbol.len);
             let packet = systematic(&coded, &symbol, first, check);
+            coded.on_emitted(&packet);
             let list = source.flows.take();
             if let Some(list) = &list {
                 self.send_coded(now, index, source, &list.flows()[flow].branches, &coded, stamp, packet);
@@ -58,6 +59,7 @@ impl Node {
         let Some(mut coded) = source.coded.take() else { return };
         if let Some(packet) = coded.next_owed(now) {
             let stamp = self.stamp(source, flow, packet.payload.len() as u32);
+            coded.on_emitted(&packet);
             let list = source.flows.take();
             if let Some(list) = &list {
                 self.send_coded(now, index, source, &list.flows()[flow].branches, &coded, stamp, packet);

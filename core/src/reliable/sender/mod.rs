@@ -322,6 +322,23 @@ impl Sender {
         }
     }
 
+    /// Lets the session begin later for `node`, which has nothing: with the symbol that `first` names for the one that it
+    /// would be owed first, or with the next new one.
+    pub fn begin_with(&mut self, now: Instant, node: NodeId, first: impl Fn(u64) -> Option<u64>) {
+        let next = self.next_symbol();
+        let Some(slot) = self.slot_of(node) else { return };
+        let Some(destination) = &mut self.destinations[slot] else { return };
+        let begin = first(destination.begin).unwrap_or(next);
+        if begin <= destination.begin {
+            return;
+        }
+        let later = Destination::new(now, node, begin, destination.span);
+        let before = core::mem::replace(destination, later);
+        destination.incarnation = before.incarnation;
+        (begin..next).for_each(|symbol| destination.want(symbol));
+        self.release();
+    }
+
     /// Returns where the session begins for a node that seems not to know.
     #[must_use]
     pub fn unknown_begin(&mut self, now: Instant, ack: &Ranges) -> Option<(usize, u64)> {

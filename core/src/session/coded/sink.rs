@@ -16,6 +16,8 @@ pub struct CodedSink {
     slots: Option<SymbolWindow>,
     /// The newest symbols, under the window scheme.
     window: Option<Box<WindowDecoder>>,
+    /// The symbol with which the session begins here.
+    begin: u64,
     /// What was counted.
     pub stats: CodedSinkStats,
 }
@@ -92,6 +94,7 @@ impl CodedSink {
         };
         Self {
             window,
+            begin: 0,
             generations: VecDeque::new(),
             slots: slots_max.map(SymbolWindow::new),
             stats: CodedSinkStats::default(),
@@ -148,12 +151,19 @@ impl CodedSink {
     /// The source has started again.
     pub fn turn_epoch(&mut self) {
         self.generations.clear();
+        self.begin = 0;
         if let Some(window) = &mut self.window {
             **window = WindowDecoder::new(*window.limits());
         }
         if let Some(slots) = &mut self.slots {
             *slots = SymbolWindow::new(slots.symbols_max());
         }
+    }
+
+    /// The session begins with `symbol` here: generations before are not waited for.
+    pub fn begin_at(&mut self, symbol: u64) {
+        self.begin = symbol;
+        self.generations.retain(|generation| generation.first >= symbol);
     }
 
     /// Makes room for generations beyond `generations_max` and `bytes_max`, oldest first. Those of reliable sessions are
@@ -184,6 +194,10 @@ impl CodedSink {
             Some(at) => at,
             None => {
                 if is_done(known, first, size) {
+                    self.stats.dependent += 1;
+                    return Taken::Dependent;
+                }
+                if first < self.begin {
                     self.stats.dependent += 1;
                     return Taken::Dependent;
                 }
@@ -226,7 +240,7 @@ impl CodedSink {
         key: SessionKey,
         epoch: Epoch,
         first: u64,
-        workers: Option<&dyn Workers>,
+        (known, workers): (&SymbolWindow, Option<&dyn Workers>),
         mut take: impl FnMut(u64, Meta, Body),
     ) {
         if let Some(window) = &mut self.window {
@@ -252,6 +266,8 @@ impl CodedSink {
         decoder.recover_with(workers, |offset, coded| {
             let symbol = first + offset as u64;
             match checked(key, epoch, symbol, coded) {
+                // Found once more after combinations had to be forgotten.
+                Some(_) if known.contains(symbol) => {}
                 Some((meta, body)) => {
                     stats.recovered_symbols += 1;
                     take(symbol, meta, body);

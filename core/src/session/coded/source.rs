@@ -1,20 +1,22 @@
 //! A coded session at its source: generations, and the repairs that they are owed.
 
+use super::ranks::{Emitted, counted_by};
 use crate::coding::repair::Repairs;
 use crate::coding::window::WindowEncoder;
-use crate::coding::{Body, Coded, CodingSpec, Encoder, META_BYTES, Meta, Scheme};
+use crate::coding::{Body, Coded, CodingSpec, Encoder, META_BYTES, Meta, Repair, Scheme};
 use crate::content::Symbol;
 use crate::ids::{Epoch, SessionKey};
 use crate::payload::{self, Payload};
 use crate::rng::{Seed, Stream};
 use crate::time::{Duration, Instant};
+use crate::wire::acknowledgement::Rank;
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// Repeats of a reliable session's generation, for each of its symbols, after which relays are no longer trusted to mix
-/// it: what they hold may be damaged.
-const REPEATS_BEFORE_PLAIN: u32 = 3;
+/// Repeats for one slot of a reliable session after which relays are no longer trusted to mix its generation: what they hold
+/// may be damaged. Losses alone make so many seldom.
+const REPEATS_BEFORE_PLAIN: u8 = 5;
 
 /// What a source keeps to code a session.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct CodedSource {
     pub repairs: Repairs,
     /// The newest symbols, under the window scheme.
     window: Option<Window>,
+    /// What was sent, where repairs depend on what arrives.
+    emitted: Option<Emitted>,
     is_reliable: bool,
     /// What was counted.
     pub stats: CodedSourceStats,
@@ -45,6 +49,12 @@ pub struct CodedSourceStats {
     pub early_generations: u64,
     /// Combinations sent.
     pub repairs: u64,
+    /// Reports of destinations that were taken in.
+    #[serde(default)]
+    pub reports: u64,
+    /// Reports that were of no use: nobody asked for them, or of an unknown node.
+    #[serde(default)]
+    pub refused_reports: u64,
 }
 
 impl CodedSourceStats {
@@ -53,6 +63,8 @@ impl CodedSourceStats {
         self.generations += later.generations;
         self.early_generations += later.early_generations;
         self.repairs += later.repairs;
+        self.reports += later.reports;
+        self.refused_reports += later.refused_reports;
     }
 }
 
@@ -66,8 +78,8 @@ struct Generation {
     owed: u32,
     /// Combinations that were sent, or symbols sent again.
     sent: u32,
-    /// Symbols are only sent again as they are: a destination did not get the generation from its beginning.
-    is_plain: bool,
+    /// Repeats for each slot, once there are any.
+    repeats: Vec<u8>,
     newest: Instant,
 }
 
@@ -124,6 +136,7 @@ impl CodedSource {
             generations: VecDeque::new(),
             repairs: Repairs::new(spec.repair),
             window,
+            emitted: (!is_reliable && matches!(spec.repair, Repair::Adaptive { .. })).then(Emitted::default),
             is_reliable,
             stats: CodedSourceStats::default(),
         }
@@ -186,7 +199,7 @@ impl CodedSource {
                 is_closed: false,
                 owed: 0,
                 sent: 0,
-                is_plain: false,
+                repeats: Vec::new(),
                 newest: symbol.timestamp,
             });
         }
@@ -282,14 +295,28 @@ impl CodedSource {
         Some(repaired)
     }
 
+    /// Whether `slot` was sent again so often that relays are no longer trusted to mix its generation.
+    #[must_use]
+    pub fn is_spoilt(&self, slot: u64) -> bool {
+        let at = self.generations.partition_point(|generation| generation.first <= slot).checked_sub(1);
+        let generation = at.map(|at| &self.generations[at]);
+        generation.is_some_and(|generation| {
+            let repeats = generation.repeats.get((slot - generation.first) as usize);
+            repeats.is_some_and(|repeats| *repeats >= REPEATS_BEFORE_PLAIN)
+        })
+    }
+
     /// Makes a packet that stands for `slot` again: a combination, if everybody can use one, or the symbol itself.
     pub fn again(&mut self, slot: u64) -> Option<Repaired> {
         let at = self.generations.partition_point(|generation| generation.first <= slot).checked_sub(1)?;
         let generation = &mut self.generations[at];
         let size = generation.encoder.len();
         let offset = usize::try_from(slot - generation.first).ok().filter(|offset| *offset < size)?;
-        let is_spoilt = generation.sent >= REPEATS_BEFORE_PLAIN * size as u32;
-        if generation.is_closed && !generation.is_plain && !is_spoilt {
+        generation.repeats.resize(size, 0);
+        let repeats = &mut generation.repeats[offset];
+        let is_spoilt = *repeats >= REPEATS_BEFORE_PLAIN;
+        *repeats = repeats.saturating_add(1);
+        if generation.is_closed && !is_spoilt {
             let repaired = combine(generation, slot, self.stream.next_u64());
             self.stats.repairs += 1;
             return Some(repaired);
@@ -324,10 +351,27 @@ impl CodedSource {
         })
     }
 
-    /// Somebody begins in the middle of the open generation, who could not use its combinations.
-    pub fn on_joined(&mut self) {
-        if let Some(open) = self.generations.back_mut().filter(|newest| !newest.is_closed) {
-            open.is_plain = true;
+    /// Notes that a packet was sent, where repairs depend on how many arrive.
+    pub fn on_emitted(&mut self, packet: &Repaired) {
+        if let Some(emitted) = &mut self.emitted {
+            emitted.on_packet(counted_by(packet.first, packet.symbol, self.window.is_some()));
+        }
+    }
+
+    /// Takes in what the destination at `place` has got; `None`: it is none.
+    pub fn on_rank(&mut self, rank: &Rank, place: Option<usize>) {
+        let (Some(emitted), Some(place)) = (&mut self.emitted, place) else {
+            self.stats.refused_reports += 1;
+            return;
+        };
+        self.stats.reports += 1;
+        for entry in rank.entries() {
+            // Of what is still being sent nothing can be said.
+            if !self.generations.iter().any(|generation| generation.first == entry.first)
+                && let Some(packets) = emitted.on_report(entry.first, place)
+            {
+                self.repairs.report(rank.node, packets, u64::from(entry.arrived));
+            }
         }
     }
 
@@ -344,6 +388,12 @@ impl CodedSource {
     /// Content begins anew with symbol 0.
     pub fn rewind(&mut self) {
         self.generations.clear();
+    }
+
+    /// Returns the first symbol of the first generation that does not begin before `symbol`; `None`: there is none yet.
+    #[must_use]
+    pub fn next_first(&self, symbol: u64) -> Option<u64> {
+        self.generations.iter().map(|generation| generation.first).find(|first| *first >= symbol)
     }
 
     /// Returns the bytes that are held for combinations.
