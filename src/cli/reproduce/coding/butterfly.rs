@@ -125,7 +125,13 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             caption: "In multiples of what one hop carries. Theory: 2.0 coded, 1.5 with trees.".to_owned(),
             x: ("payload".to_owned(), "hops".to_owned()),
             things: vec!["coded".to_owned(), "best trees".to_owned()],
-            parts: vec![("measured".to_owned(), vec![mean(coded, |it| it.hops), mean(trees, |it| it.hops)])],
+            parts: vec![
+                ("measured".to_owned(), vec![mean(coded, |it| it.hops), mean(trees, |it| it.hops)]),
+                (
+                    "to theory".to_owned(),
+                    vec![2.0 - mean(coded, |it| it.hops), 1.5 - mean(trees, |it| it.hops)],
+                ),
+            ],
         }],
         inputs: vec![
             input("scenarios", "coding/butterfly.json, coding/butterfly-trees.json", "assumed"),

@@ -54,10 +54,10 @@ impl Scheme {
     fn name(self) -> &'static str {
         match self {
             Scheme::Plain => "plain",
-            Scheme::Fixed { recode: false } => "end-to-end coding, fixed repairs",
+            Scheme::Fixed { recode: false } => "end-to-end, fixed repairs",
             Scheme::Fixed { recode: true } => "recoding, fixed repairs",
             Scheme::Reliable(None) => "retransmission",
-            Scheme::Reliable(Some(false)) => "end-to-end coding, reliable",
+            Scheme::Reliable(Some(false)) => "end-to-end, reliable",
             Scheme::Reliable(Some(true)) => "recoding, reliable",
         }
     }
