@@ -68,3 +68,15 @@ fn file_over_two_paths() {
     assert_eq!(destinations.len(), 2);
     assert!(destinations.iter().all(|destination| destination["complete"] == true), "{destinations:#?}");
 }
+
+#[test]
+fn coded_in_every_way() {
+    compare("coded");
+    let stored = std::fs::read_to_string(sources().join("tests/golden/coded.json")).unwrap();
+    let stored: Value = serde_json::from_str(&stored).unwrap();
+    let sessions = stored["summary"]["sessions"].as_array().unwrap();
+    let recovered = |session: &Value| session["destinations"][0]["recovered_symbols"].as_u64();
+    assert!(sessions.iter().all(|session| recovered(session) > Some(0)), "{sessions:#?}");
+    let of = |node: usize| stored["summary"]["nodes"][node]["recoded_packets"].as_u64();
+    assert!(of(3) > Some(0) && of(4) == Some(0), "c recodes, d does not");
+}
