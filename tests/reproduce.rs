@@ -77,3 +77,15 @@ fn tfrc_keeps_to_its_equation() {
     // The equation at R = 100.09 ms: 112.24 and 44.37.
     assert!((ours(0) - 112.24).abs() < 0.3 && (ours(2) - 44.37).abs() < 0.3, "{} {}", ours(0), ours(2));
 }
+
+/// Aim: coding in the butterfly gives more than the best trees, and not more than theory lets it; delays are at equal bytes.
+#[test]
+fn coding_gains_what_theory_says() {
+    let scratch = Scratch::new();
+    let done = scratch.run(&["reproduce", "coding-butterfly", "--seeds", "2", "--out", "b"]).expect(0);
+    assert!(done.stdout.contains("gain, in hops") && done.stdout.contains("holds"), "{}", done.stdout);
+    assert!(!done.stdout.contains("MISSES"), "{}", done.stdout);
+    let done = scratch.run(&["reproduce", "coding-delay", "--seeds", "2", "--out", "d"]).expect(0);
+    assert!(!done.stdout.contains("MISSES"), "{}", done.stdout);
+    assert_eq!(scratch.list("d/plots").len(), 3, "one plot as SVG, PNG and CSV");
+}

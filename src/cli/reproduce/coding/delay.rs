@@ -4,9 +4,10 @@ use super::super::bins;
 use super::super::common::{axis, curve, input, row};
 use super::super::parallel;
 use super::super::simulated::quantile;
-use super::{Findings, Setting, play, shipped};
+use super::{Findings, Played, Setting, play, shipped};
 use crate::cli::exit::Failure;
 use bellini_reports::reproduce::{Page, Plot, Row, Shape};
+use bellini_scenarios::record::DelayRow;
 use serde_json::json;
 
 /// The ways, each with its scenario.
@@ -24,6 +25,8 @@ const SINK: u32 = 2;
 struct Figures {
     /// Delays of the symbols made within the measuring window that came, in milliseconds, rising.
     delays: Vec<f64>,
+    /// The same until everything before them has come, too.
+    in_order: Vec<f64>,
     /// Symbols made in it.
     sent: u64,
     /// On the wire, both directions, in Mbit/s.
@@ -52,17 +55,12 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
     let jobs: Vec<_> = files.iter().flat_map(|file| (1..=seeds).map(move |seed| (file, seed))).collect();
     let all = parallel::each("coding-delay", &jobs, |(file, seed)| {
         let run = play(file, *seed)?;
-        let [from, to] = run.window();
-        let came = run.came.get(&SINK).into_iter().flatten();
-        let mut delays: Vec<f64> = came
-            .filter(|came| (from..to).contains(&(came.at_s - came.delay_ms / 1e3)))
-            .map(|came| came.delay_ms)
-            .collect();
-        delays.sort_by(f64::total_cmp);
+        let there = &run.summary.sessions[0].destinations[0];
         let mbps = |bytes: u64| bytes as f64 * 8e-6 / run.seconds();
         Ok(Figures {
-            delays,
-            sent: run.summary.sessions[0].destinations[0].sent_packets,
+            delays: spread(&run.delays, there.delivered_packets),
+            in_order: in_order(&run),
+            sent: there.sent_packets,
             wire_mbps: mbps(run.summary.links.iter().map(|link| link.sent_bytes).sum()),
             there_mbps: mbps(run.link(1, SINK)?.sent_bytes),
         })
@@ -82,6 +80,13 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
                 ..Row::default()
             });
         }
+        rows.push(Row {
+            quantity: format!("{name}: 99 % in order within"),
+            unit: "ms".to_owned(),
+            ours: quantile(&pooled.in_order, 0.99),
+            remark: "of those that came; what lies behind a missing symbol waits for it".to_owned(),
+            ..Row::default()
+        });
         let lost: Vec<_> = runs.iter().map(Figures::lost_percent).collect();
         rows.push(row(format!("{name}: never came"), "%", None, &lost));
         let wire: Vec<_> = runs.iter().map(|run| run.there_mbps).collect();
@@ -123,7 +128,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             input("seeds", format!("1 to {seeds}"), "assumed"),
         ],
         notes: vec![
-            "Delays are of symbols as they come, not in order. In order everything behind a lost symbol waits for it, too.".to_owned(),
+            "Delays are of symbols as they come. The reliable session hands them over in order, where everything behind a lost symbol waits for it, too: a row says what that costs, for the others as if their application waited likewise.".to_owned(),
             "Bytes are those of the way there; the way back carries acknowledgements of the reliable session alone.".to_owned(),
         ],
         ..Page::default()
@@ -136,10 +141,46 @@ fn finite(value: f64) -> Option<f64> {
 }
 
 fn pool(runs: &[Figures]) -> Figures {
-    let mut delays: Vec<f64> = runs.iter().flat_map(|run| run.delays.iter().copied()).collect();
-    delays.sort_by(f64::total_cmp);
+    let all = |pick: fn(&Figures) -> &Vec<f64>| {
+        let mut all: Vec<f64> = runs.iter().flat_map(|run| pick(run).iter().copied()).collect();
+        all.sort_by(f64::total_cmp);
+        all
+    };
     let sent = runs.iter().map(|run| run.sent).sum();
-    Figures { delays, sent, wire_mbps: 0.0, there_mbps: 0.0 }
+    Figures {
+        delays: all(|run| &run.delays),
+        in_order: all(|run| &run.in_order),
+        sent,
+        wire_mbps: 0.0,
+        there_mbps: 0.0,
+    }
+}
+
+/// Returns the delays that a distribution stands for, rising.
+fn spread(distribution: &[DelayRow], delivered: u64) -> Vec<f64> {
+    let mut delays = Vec::new();
+    for row in distribution.iter().filter(|row| row.destination == SINK) {
+        let until = (row.cumulative * delivered as f64).round() as usize;
+        delays.resize(until.max(delays.len()), row.delay_ms);
+    }
+    delays
+}
+
+/// Returns delays until a symbol and all before it that come at all have come, for symbols of the measuring window.
+fn in_order(run: &Played) -> Vec<f64> {
+    let [from, to] = run.window();
+    let mut came = run.came.get(&SINK).cloned().unwrap_or_default();
+    came.sort_by_key(|came| came.symbol);
+    let mut latest = 0.0;
+    let mut delays = Vec::new();
+    for came in came {
+        latest = came.at_s.max(latest);
+        let made_s = came.at_s - came.delay_ms / 1e3;
+        if (from..to).contains(&made_s) {
+            delays.push((latest - made_s) * 1e3);
+        }
+    }
+    delays
 }
 
 /// Returns points of the distribution, for each millisecond from the path's delay on.
@@ -161,7 +202,13 @@ mod tests {
     /// Aim: what never came counts as later than everything.
     #[test]
     fn losses_are_late() {
-        let run = Figures { delays: vec![1.0, 2.0, 3.0], sent: 5, wire_mbps: 0.0, there_mbps: 0.0 };
+        let run = Figures {
+            delays: vec![1.0, 2.0, 3.0],
+            in_order: Vec::new(),
+            sent: 5,
+            wire_mbps: 0.0,
+            there_mbps: 0.0,
+        };
         assert_eq!((run.within(0.5), run.within(0.9)), (3.0, f64::INFINITY));
         assert!((run.lost_percent() - 40.0).abs() < 1e-9);
     }

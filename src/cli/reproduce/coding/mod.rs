@@ -11,7 +11,7 @@ use crate::cli::exit::{self, Failure};
 use bellini_core::time::Duration;
 use bellini_scenarios::parse::{LoadOptions, parse_str};
 use bellini_scenarios::policy::{ConferenceHook, DeliveryNotice};
-use bellini_scenarios::record::{LinkSummary, Summary};
+use bellini_scenarios::record::{DelayRow, LinkSummary, Summary};
 use bellini_sim::{NoObserver, Simulation};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -35,19 +35,22 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     },
 ];
 
-/// A symbol that came.
+/// A symbol that was handed over: by reliable sessions in order, by others when it came.
 #[derive(Clone, Copy, Debug)]
 struct Came {
     /// When, in seconds of scenario time.
     at_s: f64,
     /// After what time.
     delay_ms: f64,
+    symbol: u64,
     bytes: u32,
 }
 
 /// What a run left.
 struct Played {
     summary: Summary,
+    /// Distributions of delays until symbols came, in order or not.
+    delays: Vec<DelayRow>,
     /// Symbols of the only session that came, by destination.
     came: BTreeMap<u32, Vec<Came>>,
 }
@@ -65,7 +68,7 @@ fn play(scenario: &Value, seed: u64) -> Result<Played, Failure> {
     let simulation = Simulation::new(&loaded.scenario, seed, &registry).map_err(failed)?;
     let outcome = simulation.run(&mut NoObserver).map_err(failed)?;
     let came = core::mem::take(&mut *came.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Played { summary: outcome.summary, came })
+    Ok(Played { summary: outcome.summary, delays: outcome.delays, came })
 }
 
 struct Deliveries {
@@ -78,6 +81,7 @@ impl ConferenceHook for Deliveries {
         came.entry(notice.node.get()).or_default().push(Came {
             at_s: notice.at.as_secs_f64(),
             delay_ms: Duration::as_millis_f64(notice.delay),
+            symbol: notice.symbol,
             bytes: notice.bytes,
         });
     }

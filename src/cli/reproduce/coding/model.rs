@@ -25,7 +25,7 @@ pub(super) struct Chain {
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     rank: u32,
-    /// Packets lost before the next one that comes.
+    /// Packets lost on the hop to it, which it makes up for when combinations come or the generation has been sent.
     lost: u32,
     /// Packets owed to the next node.
     owed: u32,
@@ -61,15 +61,41 @@ impl Chain {
             nodes[0].rank += u32::from(is_symbol);
             self.hop(1, is_symbol, &mut nodes, stream);
         }
-        // The first packet of the next generation shows what was lost at the end of this one.
+        self.make_up(&mut nodes, stream);
+        let last = nodes[self.hops];
+        if last.rank >= self.size { self.size } else { last.symbols }
+    }
+
+    /// Returns symbols for each packet of a source that sends, round after round, as many combinations as the destination
+    /// lacks then.
+    pub(super) fn rateless(self, trials: u32) -> f64 {
+        let mut stream = Seed(1).stream("coding-model-rateless");
+        let mut packets = 0_u64;
+        for _ in 0..trials {
+            let mut nodes = vec![Known::default(); self.hops + 1];
+            let mut is_symbol = true;
+            while nodes[self.hops].rank < self.size {
+                let round = self.size - nodes[self.hops].rank;
+                for _ in 0..round {
+                    nodes[0].rank += u32::from(is_symbol);
+                    self.hop(1, is_symbol, &mut nodes, &mut stream);
+                }
+                self.make_up(&mut nodes, &mut stream);
+                packets += u64::from(round);
+                is_symbol = false;
+            }
+        }
+        f64::from(trials) * f64::from(self.size) / packets as f64
+    }
+
+    /// Relays make up for what was lost, and pay what they owe: the generation has been sent.
+    fn make_up(self, nodes: &mut [Known], stream: &mut Stream) {
         for node in 1..self.hops {
             let late = core::mem::take(&mut nodes[node].lost) + core::mem::take(&mut nodes[node].owed);
             if self.recode && nodes[node].rank > 0 {
-                (0..late).for_each(|_| self.hop(node + 1, false, &mut nodes, stream));
+                (0..late).for_each(|_| self.hop(node + 1, false, nodes, stream));
             }
         }
-        let last = nodes[self.hops];
-        if last.rank >= self.size { self.size } else { last.symbols }
     }
 
     /// Sends a packet over the hop to `node`.
@@ -89,7 +115,10 @@ impl Chain {
         if !self.recode {
             return self.hop(node + 1, is_symbol, nodes, stream);
         }
-        nodes[node].owed += 1 + core::mem::take(&mut nodes[node].lost);
+        nodes[node].owed += 1;
+        if !is_symbol {
+            nodes[node].owed += core::mem::take(&mut nodes[node].lost);
+        }
         if is_new || nodes[node].rank >= self.size {
             for number in 0..core::mem::take(&mut nodes[node].owed) {
                 self.hop(node + 1, is_symbol && number == 0, nodes, stream);
