@@ -2,8 +2,9 @@
 //! corpus through it, so that the ordinary tests cover what fuzzing once found.
 
 use bellini_core::coding::window::{WindowDecoder, WindowLimits};
-use bellini_core::coding::{Body, Coded, META_BYTES};
+use bellini_core::coding::{Body, Coded, Decoder, Encoder, META_BYTES, Pushed, Recoder};
 use bellini_core::ids::NodeId;
+use bellini_core::rng::{Seed, Stream};
 use bellini_core::route::Route;
 use bellini_core::time::{Duration, Instant};
 use bellini_core::wire::control::CONTROL_HEADER_BYTES;
@@ -15,7 +16,7 @@ use bellini_core::wire::routing::{self, PATHLET_HEADER_BYTES};
 use bellini_core::wire::{
     Chunk, Chunks, ControlFrame, FrameHeader, Hello, PacketHeader, RouteLimits, StreamReassembler,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 /// A frame header that parses is written as it was read; the walk over the chunks ends.
 pub fn frame(data: &[u8]) {
@@ -175,4 +176,200 @@ pub fn window(data: &[u8]) {
     }
     decoder.advance(Instant::from_nanos(now + 51_000_000));
     assert!(decoder.is_empty() && decoder.rank() == 0 && decoder.bytes() == 0);
+}
+
+/// A generation with everything that takes part in it: once with real payload, once with payload that is described only.
+struct Generation {
+    encoder: Encoder,
+    recoder: Recoder,
+    decoder: Decoder,
+    stream: Stream,
+}
+
+impl Generation {
+    /// Of `size` symbols of differing lengths.
+    fn new(size: usize, is_real: bool) -> Self {
+        let mut encoder = Encoder::new();
+        for at in 0..size {
+            let bytes: Vec<u8> = (0..at % 7).map(|i| (at * 31 + i * 7 + 1) as u8).collect();
+            let body = if is_real { Body::Real(bytes.into()) } else { Body::Described(at as u32 % 7) };
+            assert!(encoder.push(Coded { meta: [(at * 13 + 1) as u8; META_BYTES], body }));
+        }
+        let stream = Seed(1).stream("fuzz");
+        Self { encoder, recoder: Recoder::new(255), decoder: Decoder::new(255), stream }
+    }
+
+    /// The row that begins in front of what an encoder or recoder wrote.
+    fn row(bytes: &mut BytesMut, len: usize) -> Coded {
+        let mut meta = [0; META_BYTES];
+        meta.copy_from_slice(&bytes.split_to(META_BYTES));
+        let body = match bytes.len() {
+            0 => Body::Described(len as u32),
+            _ => Body::Real(bytes.split_to(len).freeze()),
+        };
+        Coded { meta, body }
+    }
+}
+
+/// Returns the row without its payload.
+fn described(row: &Coded) -> Coded {
+    Coded { meta: row.meta, body: Body::Described(row.body.len() as u32) }
+}
+
+/// Whatever comes to relay and destination of a generation, they hold no more than the rank, and each symbol comes out once;
+/// as long as all rows are honest, it comes out right, and all of them do in the end. What is not computed changes nothing.
+///
+/// The first byte is the number of symbols; then a packet is 8 bytes: what it is, and what that takes; the last ones may
+/// be missing.
+pub fn coding(data: &[u8]) {
+    let Some((size, packets)) = data.split_first() else { return };
+    let size = usize::from(*size).clamp(1, 255);
+    let (mut real, mut told) = (Generation::new(size, true), Generation::new(size, false));
+    let (mut is_honest, mut is_out) = (true, [false; 255]);
+    for packet in packets.chunks(8) {
+        let mut bytes = [0; 8];
+        bytes[..packet.len()].copy_from_slice(packet);
+        let [what, a, rest @ ..] = bytes;
+        let offset = usize::from(a);
+        match what % 8 {
+            // A symbol as it is.
+            0 => {
+                // One that the generation has not is a lie.
+                let symbol = real.encoder.symbol(offset).cloned();
+                is_honest &= symbol.is_some();
+                let symbol =
+                    symbol.unwrap_or(Coded { meta: [a; META_BYTES], body: Body::Real(Bytes::new()) });
+                real.recoder.push_symbol(offset, symbol.clone());
+                told.recoder.push_symbol(offset, described(&symbol));
+                if let Some(is_out) = is_out.get_mut(offset) {
+                    let pushed = real.decoder.push_symbol(offset, symbol.clone());
+                    assert_eq!(told.decoder.push_symbol(offset, described(&symbol)), pushed);
+                    *is_out |= pushed != Pushed::Refused;
+                } else {
+                    assert_eq!(real.decoder.push_symbol(offset, symbol), Pushed::Refused);
+                }
+            }
+            // A combination at the source: few coefficients, or all of them of a seed; to the relay, or past it.
+            1 | 2 => {
+                let mut vector = vec![0; size];
+                if what % 8 == 1 {
+                    bellini_core::coding::coefficients::seeded(u64::from(a), &mut vector);
+                } else {
+                    for (at, c) in rest.iter().enumerate() {
+                        vector[(offset + at * at) % size] = *c;
+                    }
+                }
+                let (mut out, mut head) = (BytesMut::new(), BytesMut::new());
+                let len = real.encoder.combine(&vector, &mut out);
+                assert_eq!(told.encoder.combine(&vector, &mut head), len);
+                assert_eq!(out[..META_BYTES], head[..], "the same whether computed or not");
+                let is_past = what & 8 != 0;
+                let row = as_real(Generation::row(&mut out, len));
+                let pushed = push(&mut real, &vector, row.clone(), is_past);
+                assert_eq!(push(&mut told, &vector, described(&row), is_past), pushed);
+            }
+            // The relay's.
+            3 if real.recoder.rank() > 0 => {
+                let width = real.recoder.size().max(size);
+                let (mut out, mut head) = (BytesMut::new(), BytesMut::new());
+                let len = real.recoder.recode(&mut real.stream, width, &mut out);
+                assert_eq!(told.recoder.recode(&mut told.stream, width, &mut head), len);
+                assert_eq!(out[..width + META_BYTES], head[..], "the same whether computed or not");
+                let vector = out.split_to(width);
+                let row = as_real(Generation::row(&mut out, len));
+                let pushed = real.decoder.push(&vector, row.clone());
+                assert_eq!(told.decoder.push(&vector, described(&row)), pushed);
+            }
+            // Any coefficients, any row.
+            4 => {
+                let vector: Vec<u8> =
+                    (0..offset + 100 * usize::from(what >> 6)).map(|i| rest[i % 6]).collect();
+                let body = Body::Real(Bytes::copy_from_slice(&[rest[5]; 255][..usize::from(rest[4])]));
+                let row = Coded { meta: [rest[3]; META_BYTES], body };
+                is_honest = false;
+                let pushed = push(&mut real, &vector, row.clone(), what & 8 != 0);
+                assert_eq!(push(&mut told, &vector, described(&row), what & 8 != 0), pushed);
+            }
+            5 => {
+                for decoder in [&mut real.decoder, &mut told.decoder] {
+                    decoder.forget_combinations();
+                }
+                // What had come out of combinations comes out again.
+                for (offset, is_out) in is_out.iter_mut().enumerate() {
+                    *is_out = real.decoder.has(offset);
+                }
+            }
+            // The size, or a lie about it.
+            6 => {
+                let said = if what & 8 == 0 { size } else { offset };
+                is_honest &= said == size || real.decoder.size().is_some();
+                real.decoder.set_size(said);
+                told.decoder.set_size(said);
+            }
+            // A row whose payload is computed where the others' is not.
+            7 if told.decoder.rank() > 0 => {
+                let row = Coded { meta: [a; META_BYTES], body: Body::Real(Bytes::new()) };
+                assert_eq!(told.decoder.push(&rest, row), Pushed::Refused);
+            }
+            _ => {}
+        }
+        recover(&mut real, &mut told, &mut is_out, is_honest);
+        let rank = real.decoder.rank();
+        assert!(rank <= 255 && real.decoder.bytes() <= rank * (META_BYTES + 255));
+        assert!(real.recoder.rank() <= real.recoder.size().min(255));
+        assert!(!is_honest || rank <= size);
+    }
+    if is_honest {
+        real.decoder.set_size(size);
+        told.decoder.set_size(size);
+        for seed in 1_000..1_000 + size as u64 + 8 {
+            let mut vector = vec![0; size];
+            bellini_core::coding::coefficients::seeded(seed, &mut vector);
+            let mut out = BytesMut::new();
+            let len = real.encoder.combine_seeded(seed, &mut out);
+            let row = as_real(Generation::row(&mut out, len));
+            let pushed = real.decoder.push(&vector, row.clone());
+            assert_eq!(told.decoder.push(&vector, described(&row)), pushed);
+        }
+        recover(&mut real, &mut told, &mut is_out, true);
+        assert!(real.decoder.is_complete() && is_out[..size].iter().all(|is_out| *is_out));
+    }
+}
+
+/// Takes a row for a real one if it was too short to tell.
+fn as_real(row: Coded) -> Coded {
+    match row.body {
+        Body::Described(0) => Coded { body: Body::Real(Bytes::new()), ..row },
+        _ => row,
+    }
+}
+
+/// A row comes to the relay or, past it, to the destination.
+fn push(to: &mut Generation, vector: &[u8], row: Coded, is_past: bool) -> Pushed {
+    let rank = |to: &Generation| if is_past { to.decoder.rank() } else { to.recoder.rank() };
+    let before = rank(to);
+    let pushed = if is_past { to.decoder.push(vector, row) } else { to.recoder.push(vector, row) };
+    assert_eq!(rank(to), before + usize::from(pushed == Pushed::Innovative));
+    pushed
+}
+
+/// Symbols come out, the same ones whether payload is computed or not.
+fn recover(real: &mut Generation, told: &mut Generation, is_out: &mut [bool; 255], is_honest: bool) {
+    let mut blocks = Vec::new();
+    let encoder = &real.encoder;
+    real.decoder.recover(|offset, got| {
+        assert!(!core::mem::replace(&mut is_out[offset], true), "given out once");
+        if is_honest {
+            let right = encoder.symbol(offset).expect("no more than there are");
+            let (Body::Real(right_bytes), Body::Real(bytes)) = (&right.body, &got.body) else {
+                panic!("what came was real");
+            };
+            let (own, padding) = bytes.split_at(right_bytes.len());
+            assert!(got.meta == right.meta && own == right_bytes && padding.iter().all(|b| *b == 0));
+        }
+        blocks.push((offset, described(&got)));
+    });
+    let mut again = Vec::new();
+    told.decoder.recover(|offset, got| again.push((offset, got)));
+    assert_eq!(blocks, again);
 }

@@ -48,4 +48,4 @@ macro_rules! replays {
     };
 }
 
-replays!(control frame hello packet pretty route_text routing stream window);
+replays!(coding control frame hello packet pretty route_text routing stream window);
