@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 /// Repeats for one slot of a reliable session after which relays are no longer trusted to mix its generation: what they hold
 /// may be damaged. Losses alone make so many seldom.
-const REPEATS_BEFORE_PLAIN: u8 = 5;
+const REPEATS_BEFORE_PLAIN: u8 = 8;
 
 /// What a source keeps to code a session.
 #[derive(Debug)]
