@@ -5,8 +5,6 @@ mod ranks;
 mod relay;
 mod sink;
 mod source;
-#[cfg(test)]
-mod tests;
 
 pub use numbers::HopNumbers;
 pub(crate) use ranks::REPORT_INTERVAL;

@@ -41,6 +41,21 @@ pub struct CodedSinkStats {
 }
 
 impl CodedSinkStats {
+    /// Counts a row that a decoder took; `None`: it refused it.
+    fn count(&mut self, pushed: Pushed) -> Option<Taken> {
+        match pushed {
+            Pushed::Innovative => {
+                self.innovative += 1;
+                Some(Taken::Innovative)
+            }
+            Pushed::Dependent => {
+                self.dependent += 1;
+                Some(Taken::Dependent)
+            }
+            Pushed::Refused => None,
+        }
+    }
+
     /// Adds what a later start of the destination counted.
     pub fn add(&mut self, later: &Self) {
         self.innovative += later.innovative;
@@ -135,17 +150,7 @@ impl CodedSink {
             Some((size, seed)) => window.push_repair(now, first, size, seed, &coded),
         };
         self.stats.given_up_symbols = window.stats().given_up;
-        match pushed {
-            Pushed::Innovative => {
-                self.stats.innovative += 1;
-                Taken::Innovative
-            }
-            Pushed::Dependent => {
-                self.stats.dependent += 1;
-                Taken::Dependent
-            }
-            Pushed::Refused => Taken::Late,
-        }
+        self.stats.count(pushed).unwrap_or(Taken::Late)
     }
 
     /// The source has started again.
@@ -193,11 +198,7 @@ impl CodedSink {
         let at = match self.generations.iter().rposition(|known| known.first == first) {
             Some(at) => at,
             None => {
-                if is_done(known, first, size) {
-                    self.stats.dependent += 1;
-                    return Taken::Dependent;
-                }
-                if first < self.begin {
+                if first < self.begin || is_done(known, first, size) {
                     self.stats.dependent += 1;
                     return Taken::Dependent;
                 }
@@ -216,20 +217,10 @@ impl CodedSink {
             Ok(offset) => decoder.push_symbol(usize::from(offset), coded),
             Err(coefficients) => decoder.push(coefficients, coded),
         };
-        match pushed {
-            Pushed::Innovative => {
-                self.stats.innovative += 1;
-                Taken::Innovative
-            }
-            Pushed::Dependent => {
-                self.stats.dependent += 1;
-                Taken::Dependent
-            }
-            Pushed::Refused => {
-                self.stats.corrupt_symbols += 1;
-                Taken::Corrupt
-            }
-        }
+        self.stats.count(pushed).unwrap_or_else(|| {
+            self.stats.corrupt_symbols += 1;
+            Taken::Corrupt
+        })
     }
 
     /// Gives out the symbols of the generation at `first` that have become known, by `take`: the symbol, what belongs

@@ -1,1 +1,0 @@
-//! What sources, relays and destinations keep, each by itself.
