@@ -654,7 +654,7 @@ fn coding_that_cannot_be() {
     let reliable = "\"window\", \"delivery\": \"reliable\"";
     refuse(reliable, "E0607", &["a reliable session cannot be coded by a sliding window", "use \"rlnc\""]);
     let reliable = "{\"repair\": \"adaptive\"}, \"delivery\": \"reliable\"";
-    refuse(reliable, "E0608", &["repairs of a reliable session are not adaptive"]);
+    refuse(reliable, "E0608", &["a reliable session adds no repairs of its own accord"]);
     let reliable = "{\"latency\": \"1 s\"}, \"delivery\": \"reliable\"";
     refuse(reliable, "E0608", &["`latency` means nothing in a reliable session", "never closed early"]);
     let reliable = "{\"systematic\": false}, \"delivery\": \"reliable\"";

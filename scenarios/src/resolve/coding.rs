@@ -86,10 +86,11 @@ pub(crate) fn coding(tree: &Tree, delivery: Option<Delivery>, sink: &mut Sink) -
         None if is_reliable => Repair::Fixed(0.0),
         None => Repair::Adaptive { max },
     };
-    if is_reliable && matches!(repair, Repair::Adaptive { .. }) {
+    // Silence about what would have no effect would mislead.
+    if is_reliable && repair != Repair::Fixed(0.0) {
         let place = written.get("repair").map_or(written.span, |tree| tree.span);
-        sink.error("E0608", place, "the repairs of a reliable session are not adaptive", "")
-            .help("it sends what is missing anyway; a number adds combinations before that is known");
+        sink.error("E0608", place, "a reliable session adds no repairs of its own accord", "")
+            .help("it sends combinations until every destination has everything; remove the key");
         is_right = false;
     }
     let recode = flag_or(written, "recode", true) && !is_window;

@@ -125,7 +125,7 @@ pub(crate) static CODING: Object = Object {
             "repair",
             Kind::Choice(&[Kind::Number(0.0, 4.0), Kind::Words(&["adaptive"])]),
             "`adaptive`; of reliable sessions `0`",
-            "Combinations that the source adds, for each symbol; `adaptive`: as the loss that destinations report needs. Reliable sessions send what is missing in any case.",
+            "Combinations that the source adds, for each symbol; `adaptive`: as the loss that destinations report needs. Reliable sessions add none: they send what is missing.",
         ),
         optional(
             "repair_max",
