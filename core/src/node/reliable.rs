@@ -214,7 +214,7 @@ impl Node {
             if let Some(place) = sender.place(sending.flow) {
                 list.flow_mut(place).packets += 1;
             }
-            sender.on_sent(now, number, &sending);
+            sender.on_sent(now, number, &sending, coded.patience(&packet, flags.contains(PacketFlags::REPEAT)));
             let branches = sender.branches(&list, &sending);
             self.send_coded(now, index, source, branches, &coded, stamp, packet);
             source.flows = Some(list);
@@ -257,7 +257,7 @@ impl Node {
         if let Some(place) = sender.place(sending.flow) {
             list.flow_mut(place).packets += 1;
         }
-        sender.on_sent(now, header.number, &sending);
+        sender.on_sent(now, header.number, &sending, 0);
         let mut fixed = [0; PACKET_FIXED_BYTES];
         header.emit(&mut fixed);
         let parts = Copies { fixed: &fixed, header: &header, coding: &[], previous: None };

@@ -217,8 +217,9 @@ impl Node {
             let head = out.freeze();
             let payload =
                 if is_real { Payload::Bytes(head) } else { Payload::Coded { head, body_len: len as u32 } };
+            let (own, joined) = recode.stands_for(&payment);
             let coding = CodingHeader {
-                form: CodedForm::Vector,
+                form: CodedForm::Vector { joined },
                 size,
                 offset: (header.symbol - first) as u8,
                 is_closed,
@@ -231,6 +232,8 @@ impl Node {
                 index: 0,
                 count: 1,
                 flags: header.flags.with(PacketFlags::CODED),
+                flow: own.flow,
+                number: own.number,
                 ..header
             };
             let Some(pathlet) = recode.pathlet(&payment) else {
@@ -264,5 +267,6 @@ fn arrival<'a>(
     (coding, first): (&CodingHeader, u64),
 ) -> Arrival<'a> {
     let CodingHeader { size, is_closed, index, sequence, .. } = *coding;
-    Arrival { previous, header, first, size, is_closed, index, sequence }
+    let joined = coding.joined();
+    Arrival { previous, header, first, size, is_closed, index, sequence, joined }
 }

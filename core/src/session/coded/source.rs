@@ -14,6 +14,9 @@ use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
+/// Packets behind that which prompts a relay to make up for a loss, after which it is no longer expected to.
+const PATIENCE_PACKETS: u32 = 16;
+
 /// Repeats for one slot of a reliable session after which relays are no longer trusted to mix its generation: what they hold
 /// may be damaged. Losses alone make so many seldom.
 const REPEATS_BEFORE_PLAIN: u8 = 8;
@@ -349,6 +352,18 @@ impl CodedSource {
             meta,
             payload,
         })
+    }
+
+    /// Returns how many later packets must be acknowledged before one that stands for a slot is taken for lost: relays that
+    /// recode make up for what is lost of a generation when it has been sent, and for repeats with what comes next.
+    #[must_use]
+    pub fn patience(&self, packet: &Repaired, is_repeat: bool) -> u32 {
+        if self.is_plain() || is_repeat && packet.is_plain {
+            return 0;
+        }
+        let behind = (packet.symbol - packet.first) as u32;
+        let to_end = if is_repeat { 0 } else { u32::from(self.size_max()).saturating_sub(behind) };
+        to_end + PATIENCE_PACKETS
     }
 
     /// Notes that a packet was sent, where repairs depend on how many arrive.

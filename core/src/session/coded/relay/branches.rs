@@ -1,8 +1,10 @@
 //! The Pathlets that a session's packets go on with, and which of them one packet can serve.
 
-use crate::ids::{HopIndex, NodeId};
+use crate::ids::{FlowId, HopIndex, NodeId};
 use crate::route::{Branch, Route};
 use crate::time::{Duration, Instant};
+use crate::wire::coding::JoinedPacket;
+use crate::wire::packet::PacketHeader;
 use crate::wire::routing::{self, RouteLimits};
 use std::collections::VecDeque;
 
@@ -34,6 +36,8 @@ struct Known {
     /// Those that lead over the same hop to other destinations.
     partners: Mask,
     seen_at: Instant,
+    /// The newest packets that came for it, of two flows at most.
+    packets: (JoinedPacket, Option<JoinedPacket>),
 }
 
 impl Branches {
@@ -67,12 +71,28 @@ impl Branches {
                 known.partners |= 1 << at;
             }
         }
-        let new = Known { pathlet: pathlet.into(), hop, destinations, partners, seen_at: now };
+        let packets = (JoinedPacket { flow: FlowId(0), number: 0 }, None);
+        let new = Known { pathlet: pathlet.into(), hop, destinations, partners, seen_at: now, packets };
         match self.known.get_mut(at) {
             Some(known) => *known = new,
             None => self.known.push(new),
         }
         Some((at, is_full))
+    }
+
+    /// Notes the packet that came for the Pathlet at `at`, and that for which it stands as well.
+    pub(super) fn stand_for(&mut self, at: usize, header: &PacketHeader, joined: Option<JoinedPacket>) {
+        self.known[at].packets = (JoinedPacket { flow: header.flow, number: header.number }, joined);
+    }
+
+    /// Returns the newest packets that came for the Pathlets in `mask`, that of `own` first: of two flows at most.
+    pub(super) fn packets(&self, own: usize, mask: Mask) -> (JoinedPacket, Option<JoinedPacket>) {
+        let (first, second) = self.known[own].packets;
+        let others = bits(mask).flat_map(|at| {
+            let (first, second) = self.known[at].packets;
+            [Some(first), second].into_iter().flatten()
+        });
+        (first, second.or_else(|| others.into_iter().find(|other| other.flow != first.flow)))
     }
 
     /// Returns how many there are.

@@ -21,6 +21,7 @@ use crate::ids::{Epoch, HopIndex};
 use crate::rng::Stream;
 use crate::time::{Duration, Instant};
 use crate::timer::TimerId;
+use crate::wire::coding::JoinedPacket;
 use crate::wire::packet::PacketHeader;
 use crate::wire::routing::RouteLimits;
 use branches::{BRANCHES_MAX, Branches, Mask, bits};
@@ -51,6 +52,8 @@ pub struct Arrival<'a> {
     pub index: u16,
     /// Its number among the session's.
     pub sequence: u32,
+    /// The packet of another flow that it stands for as well.
+    pub joined: Option<JoinedPacket>,
 }
 
 /// What became of a packet that was taken up.
@@ -71,6 +74,8 @@ pub struct Payment {
     pub hop: HopIndex,
     /// The Pathlets that it pays.
     mask: Mask,
+    /// The first of them.
+    own: usize,
     /// Whether the packet that has just arrived can go as it is: it is to be joined with nothing, and has not gone on
     /// this hop.
     pub is_single: bool,
@@ -178,7 +183,7 @@ impl Recode {
             return None;
         }
         if let Noted::New { own, before } = noted {
-            self.owe(now, at, row.is_ok(), (own, before), pathlets);
+            self.owe(now, at, (arrival, row.is_ok()), (own, before), pathlets);
         }
         let generation = &mut self.generations[at];
         generation.gone = 0;
@@ -248,7 +253,7 @@ impl Recode {
         &mut self,
         now: Instant,
         at: usize,
-        is_symbol: bool,
+        (arrival, is_symbol): (&Arrival<'_>, bool),
         (lost, before): (u16, Option<(u64, u16)>),
         pathlets: impl Iterator<Item = (&'p [u8], HopIndex)>,
     ) {
@@ -258,6 +263,7 @@ impl Recode {
             if is_replaced {
                 self.generations.iter_mut().for_each(|generation| generation.forget(branch));
             }
+            self.branches.stand_for(branch, arrival.header, arrival.joined);
             siblings |= 1 << branch;
             let generation = &mut self.generations[at];
             let (debt, late) = (&mut generation.debts[branch], &mut generation.late[branch]);
@@ -354,7 +360,7 @@ impl Recode {
                 generation.debts[paid] -= 1;
                 generation.paid[paid] += 1;
             }
-            return Some(Payment { hop, mask, is_single });
+            return Some(Payment { hop, mask, own, is_single });
         }
         generation.paid = [0; BRANCHES_MAX];
         generation.held_at = if holds { generation.held_at.or(Some(now)) } else { None };
@@ -372,6 +378,12 @@ impl Recode {
         let at = self.generations.iter().position(|known| known.deadline().is_some_and(|at| at <= now))?;
         self.generations[at].ripen();
         Some(at)
+    }
+
+    /// Returns the newest packets, of two flows at most, that a packet stands for.
+    #[must_use]
+    pub fn stands_for(&self, payment: &Payment) -> (JoinedPacket, Option<JoinedPacket>) {
+        self.branches.packets(payment.own, payment.mask)
     }
 
     /// Returns the Pathlet of a packet; `None`: there is none any more.

@@ -82,6 +82,7 @@ impl Bench {
             is_closed: size > 0,
             index: *index,
             sequence: self.sequence,
+            joined: None,
         };
         *index += 1;
         self.sequence += 1;
@@ -220,7 +221,7 @@ fn twins_and_passers_by() {
     assert_eq!(bench.sent().len(), 4);
     let head = header(2);
     let twin =
-        Arrival { previous: FROM, header: &head, first: 0, size: 4, is_closed: true, index: 2, sequence: 2 };
+        Arrival { previous: FROM, header: &head, first: 0, size: 4, is_closed: true, index: 2, sequence: 2, joined: None };
     assert_eq!(bench.arrive(&twin, Ok(2), &way), Some(Pushed::Dependent));
     assert_eq!(bench.sent().len(), 0);
     for number in 4..6 {
@@ -322,7 +323,7 @@ fn foreign_bodies_are_refused() {
     bench.come(0, 0, Ok(0), &[("5d", TO)]);
     let head = header(1);
     let arrival =
-        Arrival { previous: FROM, header: &head, first: 0, size: 8, is_closed: false, index: 1, sequence: 1 };
+        Arrival { previous: FROM, header: &head, first: 0, size: 8, is_closed: false, index: 1, sequence: 1, joined: None };
     let described = Coded { meta: [2; META_BYTES], body: Body::Described(u32::MAX) };
     let way = pathlet("5d");
     let known = [(&*way, TO)].into_iter();
@@ -345,6 +346,7 @@ fn epochs_turn() {
         is_closed: false,
         index: 60,
         sequence: 0,
+        joined: None,
     };
     assert_eq!(bench.arrive(&arrival, Ok(0), &[("5d", TO)]), Some(Pushed::Innovative));
     assert_eq!(bench.recode.generations(), 1);
