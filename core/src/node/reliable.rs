@@ -131,7 +131,7 @@ impl Node {
                 }
             }
         }
-        let Some((mut symbol, first)) = source.pending.take() else { return Step::Blocked };
+        let Some((mut symbol, drawn)) = source.pending.take() else { return Step::Blocked };
         if sender.all_have_next() {
             sender.hold(now, &symbol);
             sender.pass_over();
@@ -140,10 +140,15 @@ impl Node {
             }
             return Step::Sent;
         }
+        let mut balance = source.coded.as_mut().and_then(|coded| coded.balance());
+        let first = balance.as_ref().map_or(drawn, |balance| balance.next(list));
         let Some(sending) = sender.choose_new(list, first, &mut ready) else {
-            source.pending = Some((symbol, first));
+            source.pending = Some((symbol, drawn));
             return Step::Blocked;
         };
+        if let (Some(balance), Some(place)) = (&mut balance, sender.place(sending.flow)) {
+            balance.on_sent(place);
+        }
         sender.hold(now, &symbol);
         let packet = source.coded.as_mut().map(|coded| {
             let (first, check) = coded.push(now, &mut symbol);
@@ -214,7 +219,12 @@ impl Node {
             if let Some(place) = sender.place(sending.flow) {
                 list.flow_mut(place).packets += 1;
             }
-            sender.on_sent(now, number, &sending, coded.patience(&packet, flags.contains(PacketFlags::REPEAT)));
+            sender.on_sent(
+                now,
+                number,
+                &sending,
+                coded.patience(&packet, flags.contains(PacketFlags::REPEAT)),
+            );
             let branches = sender.branches(&list, &sending);
             self.send_coded(now, index, source, branches, &coded, stamp, packet);
             source.flows = Some(list);

@@ -321,7 +321,15 @@ mod tests {
         for round in 0..20 {
             for number in round * batch..(round + 1) * batch {
                 let at = Instant::from_nanos(number);
-                flow.on_sent(SentPacket { number, symbol: number, at, open: 1, doubted: 0, is_probe: false, patience: REORDER });
+                flow.on_sent(SentPacket {
+                    number,
+                    symbol: number,
+                    at,
+                    open: 1,
+                    doubted: 0,
+                    is_probe: false,
+                    patience: REORDER,
+                });
             }
             let highest = (round + 1) * batch - 1;
             let count = FlowCount { flow: FlowId(0), received: 1, highest, hold_us: 0 };

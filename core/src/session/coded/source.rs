@@ -1,5 +1,6 @@
 //! A coded session at its source: generations, and the repairs that they are owed.
 
+use super::balance::Balance;
 use super::ranks::{Emitted, counted_by};
 use crate::coding::repair::Repairs;
 use crate::coding::window::WindowEncoder;
@@ -39,6 +40,8 @@ pub struct CodedSource {
     /// What was sent, where repairs depend on what arrives.
     emitted: Option<Emitted>,
     is_reliable: bool,
+    /// How the open generation is spread over flows, where relays may join them.
+    balance: Option<Balance>,
     /// What was counted.
     pub stats: CodedSourceStats,
 }
@@ -141,6 +144,7 @@ impl CodedSource {
             window,
             emitted: (!is_reliable && matches!(spec.repair, Repair::Adaptive { .. })).then(Emitted::default),
             is_reliable,
+            balance: (is_reliable && spec.recode).then(Balance::default),
             stats: CodedSourceStats::default(),
         }
     }
@@ -225,6 +229,9 @@ impl CodedSource {
             return false;
         };
         generation.is_closed = true;
+        if let Some(balance) = &mut self.balance {
+            balance.restart();
+        }
         let size = generation.encoder.len();
         let repairs = self.repairs.close(size) + if is_systematic { 0 } else { size };
         generation.owed = repairs as u32;
@@ -296,6 +303,11 @@ impl CodedSource {
             self.generations.retain(|generation| !generation.is_closed || generation.owed > 0);
         }
         Some(repaired)
+    }
+
+    /// Returns how the open generation is spread over flows, where relays may join them.
+    pub fn balance(&mut self) -> Option<&mut Balance> {
+        self.balance.as_mut()
     }
 
     /// Whether `slot` was sent again so often that relays are no longer trusted to mix its generation.

@@ -55,8 +55,10 @@ impl Figure {
         match self {
             Figure::Goodput => least(|it| it.goodput_mbps),
             Figure::SymbolsPerPacket => {
-                let symbols = least(|it| it.goodput_mbps)? * 1e6 / SYMBOL_BITS * (summary.measure_s[1] - summary.measure_s[0]);
-                let first = summary.links.iter().find(|link| link.from == session.source).ok_or_else(missing)?;
+                let symbols = least(|it| it.goodput_mbps)? * 1e6 / SYMBOL_BITS
+                    * (summary.measure_s[1] - summary.measure_s[0]);
+                let first =
+                    summary.links.iter().find(|link| link.from == session.source).ok_or_else(missing)?;
                 Ok(symbols / first.sent_packets.max(1) as f64)
             }
             Figure::DelayP99 => least(|it| it.delay_ms.map(|delay| delay.p99)),
@@ -129,7 +131,9 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             curves[scheme][0].push((loss * 100.0, mean(&measured)));
             curves[scheme][1].push((loss * 100.0, expected));
         }
-        detail.push(json!({ "cell": cell.name, "unit": cell.figure.unit(), "simulated": simulated, "lab": measured }));
+        detail.push(
+            json!({ "cell": cell.name, "unit": cell.figure.unit(), "simulated": simulated, "lab": measured }),
+        );
     }
     let curves = SCHEMES
         .iter()

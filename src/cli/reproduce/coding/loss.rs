@@ -81,7 +81,13 @@ impl Scheme {
     }
 
     /// Returns the scenario at a loss of each hop. `tfrc`: hops under rate control, and the content waits for them.
-    pub(super) fn scenario(self, loss: f64, repairs: u32, tfrc: bool, until_s: u64) -> Result<Value, Failure> {
+    pub(super) fn scenario(
+        self,
+        loss: f64,
+        repairs: u32,
+        tfrc: bool,
+        until_s: u64,
+    ) -> Result<Value, Failure> {
         let mut scenario = shipped(CHAIN)?;
         scenario["duration"] = json!(format!("{until_s} s"));
         scenario["measure"]["to"] = scenario["duration"].clone();

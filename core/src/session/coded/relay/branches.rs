@@ -1,10 +1,8 @@
 //! The Pathlets that a session's packets go on with, and which of them one packet can serve.
 
-use crate::ids::{FlowId, HopIndex, NodeId};
+use crate::ids::{HopIndex, NodeId};
 use crate::route::{Branch, Route};
 use crate::time::{Duration, Instant};
-use crate::wire::coding::JoinedPacket;
-use crate::wire::packet::PacketHeader;
 use crate::wire::routing::{self, RouteLimits};
 use std::collections::VecDeque;
 
@@ -16,7 +14,7 @@ const UNIONS_MAX: usize = 32;
 const PARTNER_AGE: Duration = Duration::from_secs(1);
 
 /// A set of Pathlets, as bits.
-pub(super) type Mask = u16;
+pub(in crate::session::coded) type Mask = u16;
 
 /// Pathlets of a session, by their places.
 #[derive(Clone, Debug)]
@@ -36,8 +34,8 @@ struct Known {
     /// Those that lead over the same hop to other destinations.
     partners: Mask,
     seen_at: Instant,
-    /// The newest packets that came for it, of two flows at most.
-    packets: (JoinedPacket, Option<JoinedPacket>),
+    /// The latest generation that a packet came of, by its first symbol.
+    latest: u64,
 }
 
 impl Branches {
@@ -71,8 +69,7 @@ impl Branches {
                 known.partners |= 1 << at;
             }
         }
-        let packets = (JoinedPacket { flow: FlowId(0), number: 0 }, None);
-        let new = Known { pathlet: pathlet.into(), hop, destinations, partners, seen_at: now, packets };
+        let new = Known { pathlet: pathlet.into(), hop, destinations, partners, seen_at: now, latest: 0 };
         match self.known.get_mut(at) {
             Some(known) => *known = new,
             None => self.known.push(new),
@@ -80,19 +77,22 @@ impl Branches {
         Some((at, is_full))
     }
 
-    /// Notes the packet that came for the Pathlet at `at`, and that for which it stands as well.
-    pub(super) fn stand_for(&mut self, at: usize, header: &PacketHeader, joined: Option<JoinedPacket>) {
-        self.known[at].packets = (JoinedPacket { flow: header.flow, number: header.number }, joined);
+    /// A packet of the generation that begins with `first` came for the Pathlet at `at`; whether it is the first of a
+    /// later one than all before.
+    pub(super) fn advance(&mut self, at: usize, first: u64) -> bool {
+        let is_later = first > self.known[at].latest;
+        self.known[at].latest = self.known[at].latest.max(first);
+        is_later
     }
 
-    /// Returns the newest packets that came for the Pathlets in `mask`, that of `own` first: of two flows at most.
-    pub(super) fn packets(&self, own: usize, mask: Mask) -> (JoinedPacket, Option<JoinedPacket>) {
-        let (first, second) = self.known[own].packets;
-        let others = bits(mask).flat_map(|at| {
-            let (first, second) = self.known[at].packets;
-            [Some(first), second].into_iter().flatten()
-        });
-        (first, second.or_else(|| others.into_iter().find(|other| other.flow != first.flow)))
+    /// Whether packets of a later generation have come for the Pathlet at `at`.
+    pub(super) fn is_past(&self, at: usize, first: u64) -> bool {
+        self.known[at].latest > first
+    }
+
+    /// Forgets generations: the source has started again.
+    pub(super) fn restart(&mut self) {
+        self.known.iter_mut().for_each(|known| known.latest = 0);
     }
 
     /// Returns how many there are.
