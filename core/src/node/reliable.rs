@@ -77,6 +77,7 @@ impl Node {
         if let Some(coded) = &mut source.coded {
             coded.release(sender.base());
         }
+        source.content.release(sender.base());
         if source.finished && sender.is_settled() && source.pending.is_none() && !sender.is_complete {
             sender.is_complete = true;
             let key = self.sessions.get(index).key;

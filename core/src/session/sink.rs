@@ -345,6 +345,12 @@ impl SinkSession {
         SinkOutcome::Delivered(delay)
     }
 
+    /// Returns the symbol that ends an application's stream, which carries nothing else, once it came.
+    #[must_use]
+    pub fn stream_end(&self) -> Option<u64> {
+        self.content.as_ref()?.sink.stream_end()
+    }
+
     /// Notes a packet for acknowledgements, and says when the next one is due.
     #[inline]
     pub(crate) fn on_reliable(

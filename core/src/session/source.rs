@@ -122,12 +122,17 @@ impl SourceSession {
             measure_from: from,
             measure_to: to,
         };
+        let mut content = Source::new(&spec.content, context);
+        if spec.delivery == Delivery::BestEffort {
+            // Nothing is sent again.
+            content.release(u64::MAX);
+        }
         Self {
             epoch: *epoch,
             destinations: spec.destinations.clone(),
             hop_kind: spec.hop_kind,
             draw: spec.draw,
-            content: Source::new(&spec.content, context),
+            content,
             flows: None,
             retired: Vec::new(),
             stream: flow_stream(seed, node, *key, *epoch),
