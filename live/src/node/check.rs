@@ -24,6 +24,9 @@ pub enum SettingsError {
          them), or say `plaintext` (`--plaintext`) where nobody else can reach the network"
     )]
     Unsealed(IpAddr),
+    /// Keys that cannot be used.
+    #[error("seal: {0}")]
+    Seal(String),
     /// Both sealed and plain.
     #[error("seal and plaintext are both given: hops are either sealed or plain")]
     SealedPlaintext,

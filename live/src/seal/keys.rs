@@ -157,6 +157,7 @@ pub fn settings(dir: &Path, node: NodeId) -> SealSettings {
         key: dir.join(format!("node-{node}.key.pem")),
         certificate: dir.join(format!("node-{node}.cert.pem")),
         trust: dir.join(TRUST_FILE),
+        limits: super::SealLimits::default(),
     }
 }
 
