@@ -18,7 +18,7 @@ mod peer;
 mod refusals;
 pub mod state;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod trust;
