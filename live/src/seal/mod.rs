@@ -10,6 +10,7 @@
 //! and hands out what is then sealed.
 
 pub mod aead;
+pub mod bench;
 pub mod gate;
 pub mod handshake;
 pub mod identity;
