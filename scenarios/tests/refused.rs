@@ -498,8 +498,8 @@ fn e0412_packet_above_the_mtu() {
     assert!(parse_str("good.json", &text, &LoadOptions::default()).is_ok());
     let text = GOOD.replace("\"rate\": \"10 Mbit/s\"}", &link(1_333));
     expect(&diagnose(&text), "E0412", &["1334 bytes", "MTU of 1333 from ana to n2", "\"1199 B\" or less"]);
-    let text = GOOD.replace(STATIC, "\"direct\"").replace("\"rate\": \"10 Mbit/s\"}", &link(1_325));
-    expect(&diagnose(&text), "E0412", &["1326 bytes"]);
+    let text = GOOD.replace(STATIC, "\"direct\"").replace("\"rate\": \"10 Mbit/s\"}", &link(1_333));
+    expect(&diagnose(&text), "E0412", &["1334 bytes"]);
 }
 
 #[test]

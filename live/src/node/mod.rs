@@ -37,10 +37,10 @@ pub use streams::STRANGE_CONNECTIONS_MAX;
 use crate::console::{Addresses, Answer, Call, Console, ConsolePlace, NodeSettings};
 use crate::net::{TcpOptions, TcpSetupError, try_congestion};
 use crate::record::{FileSink, RecordError};
-use crate::seal::Sealing;
 use crate::seal::aead::Purpose;
 use crate::seal::identity::Identity;
 use crate::seal::keys::KeyError;
+use crate::seal::{SEALING_BYTES, Sealing};
 use bellini_core::drive::Drained;
 use bellini_core::ids::NodeId;
 use bellini_core::io::{HopKind, Input};
@@ -177,7 +177,11 @@ impl Daemon {
             }
             None => None,
         };
-        let engine = Engine::new(settings.config.clone(), seed, clock.now(), log);
+        let mut config = settings.config.clone();
+        if identity.is_some() {
+            config.seal_bytes = SEALING_BYTES as u16;
+        }
+        let engine = Engine::new(config, seed, clock.now(), log);
         let mut engine = engine.map_err(|error| match error {
             RecordError::Config(error) => NodeError::Settings(SettingsError::Config(error)),
             RecordError::Log(cause) => NodeError::Open { what: "the log".to_owned(), cause },

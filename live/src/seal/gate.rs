@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Handshakes at once, and then each second, that a node lets in altogether. One costs some 0.3 ms.
+/// Handshakes at once, and then each second, that a node lets in altogether.
 pub const HANDSHAKES: (u32, u32) = (512, 64);
 /// The same from one address. Many nodes may be at one.
 pub const HANDSHAKES_A_SOURCE: (u32, u32) = (128, 8);

@@ -72,7 +72,7 @@ mod tests {
         }
         assert_eq!(refusals.take_at(start), ["a (1000 times)"]);
         refusals.note("a".to_owned());
-        assert_eq!(refusals.take_at(start + SAME_LINE / 2), [String::new(); 0]);
+        assert!(refusals.take_at(start + SAME_LINE / 2).is_empty());
         assert_eq!(refusals.take_at(start + SAME_LINE), ["a"]);
         for number in 0..1_000 {
             refusals.note(number.to_string());

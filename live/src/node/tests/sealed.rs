@@ -167,6 +167,35 @@ fn new_keys_under_traffic_lose_nothing() {
     assert_eq!(seal.keyless_datagrams + seal.forged_datagrams + seal.replayed_datagrams, 0, "{seal:?}");
 }
 
+/// Aim: a node that starts again has no keys any more, and is taken up all the same, without the other one noticing
+/// that its keys are worth nothing: the new one dials when it hears what it cannot open.
+#[test]
+fn a_restarted_sealed_peer_is_taken_up() {
+    let keys = keyring("restart");
+    for kind in [HopKind::Datagram, HopKind::Stream] {
+        let mut stations = vec![sealed(1, keys.path()), sealed(2, keys.path())];
+        introduce(&mut stations);
+        session(&stations, KEY, "2d", kind, 50);
+        stations[1].wait_delivered(KEY, 50);
+        let old = stations.pop().expect("two nodes").addresses;
+        let again = Station::start(2, 2, |settings| {
+            (settings.port, settings.control_port) = (old.data.port(), old.control.port());
+            settings.seal = Some(keys::settings(keys.path(), id(2)));
+        });
+        assert_eq!(again.addresses, old);
+        stations.push(again);
+        introduce(&mut stations);
+        let key = SessionKey::new(1, 2);
+        session(&stations, key, "2d", kind, 400);
+        let end = WallInstant::now() + PATIENCE;
+        // What is sent before the hop is open again may be lost over UDP.
+        while delivered(&stations[1].look(), key) < 25 {
+            assert!(WallInstant::now() < end, "{kind:?}: {:?}", stations[1].host());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
 /// Aim: a node whose key nobody pinned, or that shows another node's, gets nowhere, whoever dials; a line says so.
 #[test]
 fn a_node_with_a_wrong_key_never_enters() {
