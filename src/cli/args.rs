@@ -198,6 +198,9 @@ pub(super) struct LabOptions {
     /// Congestion control of the kernel's TCP for stream hops [default: the system's].
     #[arg(long, value_name = "NAME")]
     pub(super) tcp_congestion: Option<String>,
+    /// Seal all hops, with keys that are made for the run.
+    #[arg(long)]
+    pub(super) seal: bool,
     /// Estimate clocks although all nodes share one, as on several machines.
     #[arg(long)]
     pub(super) measure_clocks: bool,

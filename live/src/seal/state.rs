@@ -38,6 +38,8 @@ pub struct Sealing {
 struct PeerState {
     keys: PeerKeys,
     wished: Option<Instant>,
+    /// Keys are made beforehand.
+    is_eager: bool,
     /// Rekeyings of keys that are gone.
     rekeyed: u64,
 }
@@ -119,6 +121,19 @@ impl Sealing {
             self.figures.waiting_dropped_frames += 1;
         }
         self.wish(now, slot);
+    }
+
+    /// Has keys with a peer made before anything is sent: a handshake takes three round trips.
+    pub(crate) fn make_beforehand(&mut self, now: Instant, slot: usize) {
+        self.peer(slot).is_eager = true;
+        if !self.peer(slot).keys.has_keys() {
+            self.wish(now, slot);
+        }
+    }
+
+    /// Whether keys with a peer are to be made beforehand, and are not there yet.
+    pub(crate) fn is_missing(&self, slot: usize) -> bool {
+        self.peers.get(slot).is_some_and(|state| state.is_eager && !state.keys.has_keys())
     }
 
     fn wish(&mut self, now: Instant, slot: usize) {

@@ -107,6 +107,10 @@ impl Streams {
                 sealing.failed(slot.map(|slot| engine.peers.get(slot).node), at, &fault);
                 match slot {
                     Some(slot) if for_frames => self.failed(engine, slot),
+                    Some(slot) if !self.is_closing && sealing.is_missing(slot) => {
+                        let after = self.link(slot).keys.distance / 2;
+                        self.link(slot).keys.dial = self.dial_sealed(engine, slot, after, false);
+                    }
                     Some(_) => {}
                     None if matches!(fault, HandshakeFault::NotPeer) => {}
                     None => self.counters.refused_unreadable += 1,
