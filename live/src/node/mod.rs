@@ -18,6 +18,7 @@ mod outlet;
 mod peers;
 mod ports;
 mod process;
+mod seals;
 mod signals;
 mod streams;
 #[cfg(test)]
@@ -37,9 +38,6 @@ pub use streams::STRANGE_CONNECTIONS_MAX;
 use crate::console::{Addresses, Answer, Call, Console, ConsolePlace, NodeSettings};
 use crate::net::{TcpOptions, TcpSetupError, try_congestion};
 use crate::record::{FileSink, RecordError};
-use crate::seal::aead::Purpose;
-use crate::seal::identity::Identity;
-use crate::seal::keys::KeyError;
 use crate::seal::{SEALING_BYTES, Sealing};
 use bellini_core::drive::Drained;
 use bellini_core::ids::NodeId;
@@ -153,7 +151,7 @@ impl Daemon {
     pub fn bind(settings: &NodeSettings, console: Console) -> Result<Self, NodeError> {
         settings.check()?;
         let open = |what: String| move |cause| NodeError::Open { what, cause };
-        let identity = identity(settings)?;
+        let identity = seals::identity(settings)?;
         let (id, seed) = (settings.config.id, Seed(settings.seed));
         let own = Preface { node: id, incarnation: settings.config.incarnation };
         let tcp = TcpOptions { congestion: settings.tcp_congestion.clone(), ..TcpOptions::default() };
@@ -343,28 +341,6 @@ impl Daemon {
         Ok(true)
     }
 
-    /// Sends what waited for keys that are there now.
-    fn send_ready(&mut self, now: Instant) {
-        let Some(sealing) = &mut self.sealing else { return };
-        for (slot, purpose, frame) in sealing.take_ready() {
-            let port = match purpose {
-                Purpose::Data => &mut self.data,
-                Purpose::Control => &mut self.control,
-            };
-            port.send_kept(now, slot, &frame, sealing);
-        }
-    }
-
-    /// Looks whether keys still count, and says who was refused.
-    fn keep_seals(&mut self) -> io::Result<()> {
-        let Some(sealing) = &mut self.sealing else { return Ok(()) };
-        let now = self.clock.now();
-        sealing.keep_house(now, |slot| self.engine.peers.get(slot).node);
-        self.streams.close_refused(now, &mut self.engine, sealing)?;
-        sealing.take_lines().into_iter().for_each(|line| self.warn(format!("sealing: {line}")));
-        Ok(())
-    }
-
     fn count_host_drops(&mut self) {
         self.host_dropped = self.data.kernel_drops() + self.control.kernel_drops();
     }
@@ -399,18 +375,6 @@ impl Daemon {
             // Nobody may be reading it.
             let _ = writeln!(io::stderr().lock(), "warning: node {}: {text}", self.id);
         }
-    }
-}
-
-/// Reads the keys that `settings` name.
-fn identity(settings: &NodeSettings) -> Result<Option<Arc<Identity>>, NodeError> {
-    let Some(seal) = &settings.seal else { return Ok(None) };
-    match Identity::load(seal, settings.config.id) {
-        Ok(identity) => Ok(Some(Arc::new(identity))),
-        Err(KeyError::File { path, cause }) => {
-            Err(NodeError::Open { what: format!("seal: {}", path.display()), cause })
-        }
-        Err(error) => Err(NodeError::Settings(SettingsError::Seal(error.to_string()))),
     }
 }
 
