@@ -7,6 +7,7 @@
 //! - [`record`] logs every input of a node's core, and plays it again.
 //! - [`lab`] runs a scenario with node processes on one machine: namespaces, devices, emulator.
 //! - [`calibrate`] measures the network between running nodes and makes a topology of it.
+//! - [`seal`] authenticates and encrypts hops: node keys, handshakes, sealed datagrams.
 //! - [`reproduce`] puts loads on node processes and measures what they cost.
 
 pub mod calibrate;
@@ -18,3 +19,4 @@ pub mod net;
 pub mod node;
 pub mod record;
 pub mod reproduce;
+pub mod seal;

@@ -59,6 +59,7 @@ fn lab_options(options: &LabOptions) -> lab::LabOptions {
     lab::LabOptions {
         kernel_shaper: options.network == LabNetwork::Kernel,
         tcp_congestion: options.tcp_congestion.clone(),
+        seal: options.seal,
         measure_clocks: options.measure_clocks,
         ..lab::LabOptions::default()
     }

@@ -4,6 +4,7 @@ use super::error::LabError;
 use super::process::write_settings;
 use crate::console::{Addresses, NodeSettings, Origin};
 use crate::edge::EdgePlan;
+use crate::seal::keys;
 use bellini_core::coding::CodingConfig;
 use bellini_core::config::{NodeConfig, PacingConfig};
 use bellini_core::ids::{Incarnation, NodeId};
@@ -42,6 +43,8 @@ pub struct LabOptions {
     pub tcp_congestion: Option<String>,
     /// Applications that bring and take content. Nodes of a lab share the machine's files, but not its ports.
     pub edges: EdgePlan,
+    /// Hops are sealed, with keys that are made for the run. The simulator's packets are 24 bytes smaller then.
+    pub seal: bool,
     /// The program whose `node` subcommand runs a node; `None`: the one that runs now.
     pub program: Option<PathBuf>,
 }
@@ -171,6 +174,9 @@ impl Plan {
             peers,
             tcp_congestion: self.options.tcp_congestion.clone(),
             stopwatch: None,
+            seal: self.options.seal.then(|| keys::settings(&self.keys(), spec.id)),
+            // The namespaces are the lab's own.
+            plaintext: !self.options.seal,
             record: record.map(|directory| directory.join(format!("node-{}-{incarnation}.log", spec.id))),
         }
     }
@@ -185,6 +191,12 @@ impl Plan {
         incarnation: u32,
         console: impl AsRef<OsStr>,
     ) -> Result<Command, LabError> {
+        let keys = self.keys();
+        if self.options.seal && !keys.exists() {
+            let ids: Vec<NodeId> = self.nodes.iter().map(|node| node.id).collect();
+            keys::issue_all(&keys, &ids, keys::LIFETIME)
+                .map_err(|error| LabError::Environment(error.to_string()))?;
+        }
         let path = self.settings_file(node);
         write_settings(&path, &self.settings(node, incarnation))
             .map_err(|error| LabError::Environment(format!("{}: {error}", path.display())))?;
@@ -192,6 +204,11 @@ impl Plan {
         command.args(["node", "--die-with-parent", "--settings"]).arg(&path);
         command.arg("--console").arg(console);
         Ok(command)
+    }
+
+    /// Returns where keys are, if hops are sealed.
+    fn keys(&self) -> PathBuf {
+        self.directory.join("keys")
     }
 
     /// Returns where the settings of a node are written.

@@ -18,6 +18,7 @@ mod outlet;
 mod peers;
 mod ports;
 mod process;
+mod seals;
 mod signals;
 mod streams;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use crate::console::{Addresses, Answer, Call, Console, ConsolePlace, NodeSetting
 use crate::edge::Edges;
 use crate::net::{TcpOptions, TcpSetupError, try_congestion};
 use crate::record::{FileSink, RecordError};
+use crate::seal::{SEALING_BYTES, Sealing};
 use bellini_core::drive::Drained;
 use bellini_core::ids::NodeId;
 use bellini_core::io::{HopKind, Input};
@@ -51,6 +53,7 @@ use outlet::Outlet;
 use ports::Port;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use streams::{StreamNews, Streams};
 use thiserror::Error;
@@ -101,6 +104,7 @@ pub struct Daemon {
     data: Port,
     control: Port,
     streams: Streams,
+    sealing: Option<Sealing>,
     console: Console,
     edges: Edges,
     unlinked_frames: u64,
@@ -149,6 +153,7 @@ impl Daemon {
     pub fn bind(settings: &NodeSettings, console: Console) -> Result<Self, NodeError> {
         settings.check()?;
         let open = |what: String| move |cause| NodeError::Open { what, cause };
+        let identity = seals::identity(settings)?;
         let (id, seed) = (settings.config.id, Seed(settings.seed));
         let own = Preface { node: id, incarnation: settings.config.incarnation };
         let tcp = TcpOptions { congestion: settings.tcp_congestion.clone(), ..TcpOptions::default() };
@@ -156,7 +161,7 @@ impl Daemon {
             try_congestion(name)?;
         }
         let at = |port| SocketAddr::new(settings.bind, port);
-        let (streams, data) = bind_data(at(settings.port), own, &tcp)?;
+        let (mut streams, data) = bind_data(at(settings.port), own, &tcp)?;
         let control = Port::bind(HopKind::Control, at(settings.control_port))
             .map_err(open(format!("UDP {}", at(settings.control_port))))?;
         let seen_ip = settings.advertise.unwrap_or(settings.bind);
@@ -172,7 +177,11 @@ impl Daemon {
             }
             None => None,
         };
-        let engine = Engine::new(settings.config.clone(), seed, clock.now(), log);
+        let mut config = settings.config.clone();
+        if identity.is_some() {
+            config.seal_bytes = SEALING_BYTES as u16;
+        }
+        let engine = Engine::new(config, seed, clock.now(), log);
         let mut engine = engine.map_err(|error| match error {
             RecordError::Config(error) => NodeError::Settings(SettingsError::Config(error)),
             RecordError::Log(cause) => NodeError::Open { what: "the log".to_owned(), cause },
@@ -183,6 +192,11 @@ impl Daemon {
         if let Some(workers) = workers::lent() {
             engine.set_workers(workers);
         }
+        let limits = settings.seal.as_ref().map(|seal| seal.limits).unwrap_or_default();
+        let sealing = identity.map(|identity| {
+            streams.seal(Arc::clone(&identity));
+            Sealing::new(identity, limits)
+        });
         let timer = DeadlineTimer::new().map_err(open("the timer".to_owned()))?;
         let mut daemon = Self {
             id,
@@ -194,6 +208,7 @@ impl Daemon {
             data,
             control,
             streams,
+            sealing,
             console,
             edges: Edges::default(),
             unlinked_frames: 0,
@@ -245,6 +260,7 @@ impl Daemon {
             };
             if matches!(wake, Wake::Housekeeping) {
                 self.keep_house();
+                self.keep_seals()?;
                 let distance = if self.ending.is_some() { HOUSEKEEPING_ENDING } else { HOUSEKEEPING };
                 housekeeping = HostInstant::now() + distance;
             }
@@ -275,7 +291,7 @@ impl Daemon {
             Wake::Terminate => self.end(now),
             Wake::Reload => self.reload_policies(now),
             Wake::Call(call) => self.obey(now, call),
-            Wake::Stream(news) => self.streams.act(now, &mut self.engine, news)?,
+            Wake::Stream(news) => self.streams.act(now, &mut self.engine, self.sealing.as_mut(), news)?,
             Wake::Housekeeping | Wake::Other => {}
         }
         let mut orders = 0;
@@ -286,8 +302,8 @@ impl Daemon {
             orders += 1;
         }
         let mut more = orders == ORDERS_A_TURN;
-        more |= self.data.receive(now, &mut self.engine)?;
-        more |= self.control.receive(now, &mut self.engine)?;
+        more |= self.data.receive(now, &mut self.engine, self.sealing.as_mut())?;
+        more |= self.control.receive(now, &mut self.engine, self.sealing.as_mut())?;
         more |= self.streams.serve(now, &mut self.engine)?;
         more |= self.feed_edges(now);
         more |= self.send(now)?;
@@ -297,8 +313,11 @@ impl Daemon {
 
     /// Drains the core and sends what it gave; whether there is more.
     fn send(&mut self, now: Instant) -> Result<bool, NodeError> {
+        self.send_ready(now);
         for _ in 0..DRAINS_A_TURN {
-            let Self { engine, data, control, streams, console, edges, unlinked_frames, seed, .. } = self;
+            let Self {
+                engine, data, control, streams, sealing, console, edges, unlinked_frames, seed, ..
+            } = self;
             let seed = *seed;
             let drained = engine.drain(now, FRAMES_A_DRAIN, move |behind| Outlet {
                 seed,
@@ -306,6 +325,7 @@ impl Daemon {
                 data,
                 control,
                 streams,
+                sealing: sealing.as_mut(),
                 console,
                 edges,
                 unlinked_frames,
@@ -321,6 +341,8 @@ impl Daemon {
                 }
             });
             wanted.into_iter().for_each(|slot| self.streams.want(&self.engine, slot));
+            let wanted = self.sealing.as_mut().map(Sealing::take_wanted).unwrap_or_default();
+            wanted.into_iter().for_each(|slot| self.streams.want_keys(&self.engine, slot));
             match drained {
                 // What was granted is taken up with the next drain.
                 Drained::Idle(_) if !has_granted => return Ok(false),

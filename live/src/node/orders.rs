@@ -9,6 +9,9 @@ use bellini_core::time::Instant;
 use bellini_scenarios::conduct::{ProcessFigures, SessionFigures};
 use std::collections::BTreeMap;
 
+/// Peers with whom keys are made before there is anything to send.
+const KEYS_BEFOREHAND_MAX: usize = 256;
+
 impl Daemon {
     /// Does what a client of the console wants.
     pub(super) fn obey(&mut self, now: Instant, call: Call) {
@@ -83,6 +86,15 @@ impl Daemon {
         if changed.is_empty() {
             return;
         }
+        if let Some(sealing) = &mut self.sealing {
+            let now = self.clock.now();
+            for slot in changed.into_iter().filter(|slot| *slot < KEYS_BEFOREHAND_MAX) {
+                // One of the two dials: the one that is more likely to have started later.
+                if self.engine.peers.get(slot).node < self.id {
+                    sealing.make_beforehand(now, slot);
+                }
+            }
+        }
         let mut wanted = Vec::new();
         self.engine.find_all_hops(|slot, kind| {
             if kind == HopKind::Stream {
@@ -120,6 +132,7 @@ impl Daemon {
             data: self.data.counters(),
             control: self.control.counters(),
             streams: self.streams.counters,
+            seal: self.sealing.as_ref().map(crate::seal::Sealing::figures).unwrap_or_default(),
             host_dropped_packets: self.host_dropped,
             stranger_datagrams: self.engine.stranger_datagrams,
             unlinked_frames: self.unlinked_frames,
