@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Example: bellini sim scenarios/fig3.json\n\
     Then open runs/fig3-sim-1/report.html in a browser.\n\n\
     Exit codes: 0 done; 1 failed while running; 2 wrong usage; 3 scenario invalid; \
-    4 an asked-for check did not hold; 6 files or permissions; 130 interrupted.")]
+    4 an asked-for check did not hold; 5 finished with partial results; 6 files, permissions or hosts; \
+    130 interrupted.")]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -40,6 +41,21 @@ pub(super) enum Verb {
         It needs network namespaces and /dev/net/tun: root, or a user who may make user namespaces. A run takes as \
         long as the scenario says. Where the machine was too slow to be believed the run is marked invalid: exit 4.")]
     Lab(LabOptions),
+    /// Run a scenario on real hosts, over your own ssh: push, start, run, collect, remove.
+    #[command(after_help = "Examples:\n  bellini live scenarios/conference-4.json --hosts hosts.json\n  \
+        bellini live scenarios/conference-4.json --hosts inventory.ini --set 'duration=10 s' --record\n\n\
+        A hosts file: {\"bellini-hosts\": 1, \"nodes\": {\"toronto\": {\"ssh\": \"user@host\"}, ..}}; an Ansible inventory and\n\
+        `terraform output -json` will do, too. See docs/deployment.md. Exit code 5: nodes failed, results are partial.")]
+    Live(LiveOptions),
+    /// The steps of `live` one by one, and batches of scenarios, on real hosts.
+    #[command(after_help = "Examples:\n  bellini deploy up --hosts hosts.json\n  \
+        bellini deploy run scenarios/fig3.json scenarios/conference-4.json --hosts hosts.json\n  \
+        bellini deploy down --hosts hosts.json\n\n\
+        Every step may be repeated at any time. See docs/deployment.md.")]
+    Deploy(DeployOptions),
+    /// Join standard input and output to the console of a node on this machine.
+    #[command(after_help = "Example: ssh host bellini attach .bellini/node-1/console.sock")]
+    Attach(AttachOptions),
     /// Run scenarios in the simulator and in the lab, and say how far the prediction was off.
     #[command(after_help = "Examples:\n  bellini fidelity scenarios/fig3.json scenarios/fidelity/*.json\n  \
         bellini fidelity scenarios/fidelity/controls.json --controls 20 --out runs/controls\n\n\
@@ -198,6 +214,121 @@ pub(super) struct LabOptions {
     /// Remove what a killed lab has left, and do nothing else.
     #[arg(long, exclusive = true)]
     pub(super) clean: bool,
+}
+
+/// Where hosts are, and how they are reached.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct HostOptions {
+    /// Which node runs where: a hosts file (JSON), an Ansible inventory (INI), or what `terraform output -json` printed.
+    #[arg(long, value_name = "HOSTS")]
+    pub(super) hosts: PathBuf,
+    /// A configuration file for ssh, instead of your own.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ssh_config: Option<PathBuf>,
+    /// The binary to push, such as a static one [default: the one that runs now].
+    #[arg(long, value_name = "FILE")]
+    pub(super) program: Option<PathBuf>,
+}
+
+/// Options of `live`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct LiveOptions {
+    #[command(flatten)]
+    pub(super) run: RunOptions,
+    #[command(flatten)]
+    pub(super) hosts: HostOptions,
+    /// Each node records all inputs of its core; the logs come home to DIR/hosts/NODE/logs, for `bellini replay`.
+    #[arg(long)]
+    pub(super) record: bool,
+    /// Congestion control of the kernel's TCP for stream hops [default: the system's].
+    #[arg(long, value_name = "NAME")]
+    pub(super) tcp_congestion: Option<String>,
+    /// Leave binary and logs on the hosts.
+    #[arg(long)]
+    pub(super) keep: bool,
+}
+
+/// Options of `deploy`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DeployOptions {
+    #[command(subcommand)]
+    pub(super) step: DeployStep,
+}
+
+/// Steps of a deployment.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum DeployStep {
+    /// Bring the binary to every host that does not have it, and say what is there.
+    Up(DeployUpOptions),
+    /// Start the nodes of a scenario, and no sessions; each keeps its console.
+    Start(DeployStartOptions),
+    /// Run scenarios one after the other, unattended; a run that fails does not keep the next from being tried.
+    Run(DeployRunOptions),
+    /// Bring home what nodes wrote, whether they run or failed.
+    Collect(DeployCollectOptions),
+    /// End everything on all hosts and remove every file.
+    Down(DeployUpOptions),
+}
+
+/// Options of `deploy up` and `deploy down`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DeployUpOptions {
+    #[command(flatten)]
+    pub(super) hosts: HostOptions,
+}
+
+/// Options of `deploy start`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DeployStartOptions {
+    #[command(flatten)]
+    pub(super) scenario: ScenarioOptions,
+    #[command(flatten)]
+    pub(super) hosts: HostOptions,
+}
+
+/// Options of `deploy run`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DeployRunOptions {
+    /// Scenario files.
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub(super) scenarios: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) hosts: HostOptions,
+    /// Change a value of every scenario: `duration=5 s`.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) set: Vec<(String, String)>,
+    /// Run each with so many seeds, from the scenario's on.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(super) seeds: Option<u64>,
+    /// Below which directory results go, each scenario's in one of its name.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(super) out: PathBuf,
+    /// Replace the results of earlier runs in the same place; nothing else is ever removed.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// No plots and no report pages: records only.
+    #[arg(long)]
+    pub(super) no_report: bool,
+    /// Each node records all inputs of its core.
+    #[arg(long)]
+    pub(super) record: bool,
+}
+
+/// Options of `deploy collect`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DeployCollectOptions {
+    #[command(flatten)]
+    pub(super) hosts: HostOptions,
+    /// Where it goes: a directory for each host, in it one for each node.
+    #[arg(long, value_name = "DIR", default_value = "runs/collected")]
+    pub(super) out: PathBuf,
+}
+
+/// Options of `attach`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct AttachOptions {
+    /// The console's Unix socket.
+    pub(super) socket: PathBuf,
 }
 
 /// What plays the network of a lab.

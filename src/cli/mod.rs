@@ -1,13 +1,16 @@
 //! The command line: what was typed (`args`), what it means, and one file a subcommand.
 
 mod args;
+mod attach;
 mod calibrate;
 mod check;
 mod compare;
+mod deploy;
 mod exit;
 mod fidelity;
 mod interrupt;
 mod lab;
+mod live;
 mod node;
 mod progress;
 mod replay;
@@ -48,6 +51,9 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Sim(options) => sim::run(&registry, &options),
         Verb::Fidelity(options) => fidelity::run(&registry, &options),
         Verb::Lab(options) => lab::run(&registry, &options),
+        Verb::Live(options) => live::run(&registry, &options),
+        Verb::Deploy(options) => deploy::run(&registry, &options),
+        Verb::Attach(options) => attach::run(&options),
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
         Verb::Compare(options) => compare::run(&options),

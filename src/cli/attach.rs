@@ -1,0 +1,23 @@
+//! `bellini attach`: standard input and output joined to a node's console.
+
+use super::args::AttachOptions;
+use super::exit::{self, Failure};
+use std::io::{self, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+
+pub(super) fn run(options: &AttachOptions) -> Result<u8, Failure> {
+    let place = options.socket.display();
+    let failed = |error: io::Error| Failure::new(exit::ENVIRONMENT, format!("{place}: {error}"));
+    let socket = UnixStream::connect(&options.socket).map_err(failed)?;
+    let mut orders = socket.try_clone().map_err(failed)?;
+    // Whoever conducts is gone when this ends: the console is left, and with it this process ends.
+    std::thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut orders);
+        let _ = orders.shutdown(Shutdown::Both);
+    });
+    let (mut answers, mut out) = (socket, io::stdout().lock());
+    // A closed pipe is the end of the output, not an error.
+    let _ = io::copy(&mut answers, &mut out).and_then(|_| out.flush());
+    Ok(exit::DONE)
+}
