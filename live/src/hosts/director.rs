@@ -8,7 +8,7 @@ use super::plan::RunOptions;
 use crate::play::play;
 use bellini_scenarios::conduct::{ConductError, Conductor, Observer, Outcome, Testbed};
 use bellini_scenarios::model::Scenario;
-use bellini_scenarios::record::{Engine, Mode, Status};
+use bellini_scenarios::record::{DestinationSummary, Engine, Mode, Status};
 use bellini_scenarios::registry::Registry;
 use std::path::Path;
 
@@ -89,6 +89,10 @@ impl<'a> LiveRun<'a> {
         let mut outcome =
             self.conductor.outcome(&mut bed, status, Mode::Live, None, Engine::default()).map_err(failed)?;
         let mut notes = Vec::new();
+        let lost: Vec<u32> = bed.failed().map(|(node, _)| places[node as usize].id.get()).collect();
+        for session in outcome.summary.sessions.iter_mut().filter(|session| lost.contains(&session.source)) {
+            session.destinations.iter_mut().for_each(at_least_what_came);
+        }
         for (node, why) in bed.failed() {
             let (place, host) = (&places[node as usize], deployment.host_name(&places[node as usize]));
             notes.push(format!(
@@ -131,14 +135,24 @@ impl<'a> LiveRun<'a> {
         let summary = &mut outcome.summary;
         summary.status = status;
         summary.notes.splice(0..0, notes);
+        // Of rates, queues and delays that are not ours, nothing is known.
+        for destination in summary.sessions.iter_mut().flat_map(|session| &mut session.destinations) {
+            (destination.base_delay_ms, destination.queueing_ms) = (None, None);
+        }
         for link in &mut summary.links {
-            // Of a rate and a queue that are not ours, nothing is known.
             (link.utilisation, link.queue_peak_bytes) = (None, None);
         }
         let hops: u64 = summary.links.iter().map(|link| link.sent_packets).sum();
         summary.engine = Some(Engine { wall_s, packet_hops: Some(hops), ..Engine::default() });
         Ok(outcome)
     }
+}
+
+/// A source that was lost sent more than it was last seen to have sent: at least what arrived.
+fn at_least_what_came(destination: &mut DestinationSummary) {
+    destination.sent_packets = destination.sent_packets.max(destination.delivered_packets);
+    destination.frames_sent = destination.frames_sent.max(destination.frames_complete);
+    destination.messages_sent = destination.messages_sent.max(destination.messages_complete);
 }
 
 fn failed(error: ConductError) -> HostsError {

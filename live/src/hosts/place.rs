@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn faults_of_links_are_refused() {
         assert_eq!(check(&scenario("")), Ok(()));
-        let error = check(&scenario(r#", {"at": "500 ms", "cut": {"between": [1, 2]}}"#));
+        let error = check(&scenario(r#", {"at": "500 ms", "cut": [[1, 2]]}"#));
         let error = error.expect_err("a cut").to_string();
         assert!(error.contains("the fault at 0.5 s cuts links"), "{error}");
     }
