@@ -71,7 +71,8 @@ pub(super) enum Verb {
     Report(ReportOptions),
     /// Say how far the runs of two sides are apart, and whether that is within tolerances.
     #[command(after_help = "Examples:\n  bellini compare runs/fig3-sim-1-20 runs/fig3-lab-1-5\n  \
-        bellini compare runs/fig3-sim-1,runs/fig3-sim-2 runs/fig3-lab-1 --tolerance 'goodput=5 %'\n\n\
+        bellini compare runs/fig3-sim-1,runs/fig3-sim-2 runs/fig3-lab-1 --tolerance 'goodput=5 %'\n  \
+        bellini compare runs/fig3-sim-1 runs/fig3-lab-1 runs/fig3-live-1\n\n\
         A is what is measured against, such as a prediction. Each side is a run directory, a directory that\n\
         holds runs, or several of either, separated by commas. Exit code 4 when a line exceeds its tolerance.")]
     Compare(CompareOptions),
@@ -367,8 +368,9 @@ pub(super) struct ReportOptions {
 /// Options of `compare`.
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct CompareOptions {
-    /// Side A, then side B: a run directory, or a directory that holds runs, or several behind commas.
-    #[arg(value_name = "RUNS_A RUNS_B", num_args = 0..=2)]
+    /// Side A, then side B, then further sides that are set against A on the same page: each a run directory, or a
+    /// directory that holds runs, or several behind commas.
+    #[arg(value_name = "RUNS_A RUNS_B", num_args = 0..=4)]
     pub(super) runs: Vec<PathBuf>,
     /// Further runs of side A.
     #[arg(long, value_name = "RUNS")]

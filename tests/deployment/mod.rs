@@ -5,6 +5,7 @@
 
 mod yard;
 
+use crate::harness::Done;
 use serde_json::Value;
 use std::process::Stdio;
 use std::time::Duration;
@@ -27,8 +28,9 @@ fn one_command_runs_a_conference_on_hosts_and_leaves_nothing() {
         let usual = ["live", &scenario, "--hosts", "hosts.json", "--set", "duration=3 s", "--out", out];
         yard.run(&[&usual[..], more].concat())
     };
-    live("run", &["--record"]).expect(0).says(&["pushed to 6 of 6 hosts", "Report: run/report.html"]);
-    yard.nothing_is_left();
+    live("run", &["--record", "--keep"])
+        .expect(0)
+        .says(&["pushed to 6 of 6 hosts", "Report: run/report.html"]);
     let summary = yard.scratch.json("run/summary.json");
     assert_eq!((&summary["mode"], &summary["status"]), (&"live".into(), &"complete".into()));
     let sessions = summary["sessions"].as_array().unwrap();
@@ -45,8 +47,7 @@ fn one_command_runs_a_conference_on_hosts_and_leaves_nothing() {
         let log = format!("run/hosts/{name}/logs/node-{id}-1.log");
         yard.scratch.run(&["replay", &log]).expect(0);
     }
-    live("kept", &["--keep", "--no-report"]).expect(0).says(&["pushed to 6 of 6 hosts"]);
-    live("again", &["--no-report"]).expect(0).says(&["pushed to 0 of 6 hosts"]);
+    live("again", &["--no-report", "--set", "duration=1 s"]).expect(0).says(&["pushed to 0 of 6 hosts"]);
     yard.nothing_is_left();
 }
 
@@ -89,6 +90,51 @@ fn a_killed_node_leaves_partial_results_that_name_it() {
     assert_eq!(delivered(0, 2), sent(0, 2));
     assert!(delivered(0, 3) > 0 && delivered(0, 3) < sent(0, 3), "{}", destination(0, 3));
     assert!(!yard.scratch.read("run/hosts/beijing/settings.json").is_empty(), "its logs came home, too");
+}
+
+/// Aim: one scenario in simulator, lab and on hosts, each as it is, and all three beside each other on one page. The hosts
+/// are joined by links that do what the scenario says.
+#[test]
+fn one_page_compares_simulator_lab_and_hosts() {
+    let text = std::fs::read_to_string(conference()).unwrap();
+    let mut ground: Value = serde_json::from_str(&text).unwrap();
+    ground["nodes"].as_array_mut().unwrap().push(serde_json::json!({"id": 7, "name": "conductor"}));
+    for node in 1..7 {
+        let link = serde_json::json!({"between": [node, 7], "delay": "1 ms"});
+        ground["links"].as_array_mut().unwrap().push(link);
+    }
+    let Some(yard) = Yard::emulated("a comparison of three", &ground) else { return };
+    let scenario = conference();
+    let set = ["--set", "duration=3 s", "--no-report"];
+    let run = |mode: &[&str]| Done::of(&mut yard.bellini(&[mode, &[&scenario], &set[..]].concat()));
+    run(&["sim", "--out", "sim"]).expect(0);
+    // A slow machine makes the lab's run invalid, which the page then says.
+    assert!(matches!(run(&["lab", "--out", "lab"]).code, Some(0 | 4)));
+    run(&["live", "--hosts", "hosts.json", "--out", "live"]).expect(0);
+    yard.nothing_is_left();
+    let compared = yard.run(&["compare", "sim", "lab", "live", "--out", "page", "--force"]);
+    assert!(matches!(compared.code, Some(0 | 4)), "{}", compared.stderr);
+    let all = yard.scratch.json("page/compare.json");
+    let modes: Vec<_> =
+        all["comparisons"].as_array().unwrap().iter().map(|one| one["b"]["mode"].clone()).collect();
+    assert_eq!(modes, ["lab", "live"]);
+    let page = yard.scratch.read("page/report.html");
+    for piece in
+        ["Side by side", "sim, 1 run (seed 1)", "lab, 1 run (seed 1)", "live, 1 run (seed 1)", "delay-cdf-2"]
+    {
+        assert!(page.contains(piece), "no {piece:?}");
+    }
+    // The network between the hosts was the scenario's: packets took as long as the simulator says, or longer.
+    let (sim, live) = (yard.scratch.json("sim/summary.json"), yard.scratch.json("live/summary.json"));
+    for session in 0..4 {
+        for destination in 0..3 {
+            let delay = |summary: &Value| {
+                summary["sessions"][session]["destinations"][destination]["delay_ms"]["p50"].as_f64().unwrap()
+            };
+            let (predicted, measured) = (delay(&sim), delay(&live));
+            assert!(measured > 0.9 * predicted - 2.0, "{measured} ms, predicted {predicted}");
+        }
+    }
 }
 
 /// Aim: killed with -9 at several stages, the same command succeeds afterwards, and nothing is left.
