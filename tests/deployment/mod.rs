@@ -109,7 +109,8 @@ fn one_page_compares_simulator_lab_and_hosts() {
     let run = |mode: &[&str]| Done::of(&mut yard.bellini(&[mode, &[&scenario], &set[..]].concat()));
     run(&["sim", "--out", "sim"]).expect(0);
     // A slow machine makes the lab's run invalid, which the page then says.
-    assert!(matches!(run(&["lab", "--out", "lab"]).code, Some(0 | 4)));
+    let lab = run(&["lab", "--out", "lab"]);
+    assert!(matches!(lab.code, Some(0 | 4)), "{}", lab.stderr);
     run(&["live", "--hosts", "hosts.json", "--out", "live"]).expect(0);
     yard.nothing_is_left();
     let compared = yard.run(&["compare", "sim", "lab", "live", "--out", "page", "--force"]);

@@ -180,10 +180,10 @@ impl Yard {
     pub(super) fn emulated(test: &str, scenario: &Value) -> Option<Self> {
         let (scratch, turn) = begin(test)?;
         scratch.write("ground.json", scenario.to_string());
-        fs::create_dir(scratch.join("lab")).unwrap();
+        fs::create_dir(scratch.join("ground")).unwrap();
         let mut lab = scratch.command("setpriv");
         lab.args(["--pdeathsig", "KILL", "--", BELLINI, "lab", "ground.json", "--idle"]);
-        lab.env("TMPDIR", scratch.join("lab")).stdout(Stdio::piped()).stderr(Stdio::null());
+        lab.env("TMPDIR", scratch.join("ground")).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut lab = lab.spawn().unwrap();
         let said = BufReader::new(lab.stdout.take().unwrap());
         let nodes = scenario["nodes"].as_array().unwrap();
