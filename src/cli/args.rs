@@ -56,6 +56,14 @@ pub(super) enum Verb {
     /// Join standard input and output to the console of a node on this machine.
     #[command(after_help = "Example: ssh host bellini attach .bellini/node-1/console.sock")]
     Attach(AttachOptions),
+    /// Look for what stands in the way of a run, on this machine or on hosts, and say what would help.
+    #[command(after_help = "Examples:\n  bellini doctor\n  bellini doctor --hosts hosts.json\n\n\
+        Ports, UDP buffers, clocks, versions; between hosts also the ways and how large packets may be. Exit code 4: a\n\
+        problem was found.")]
+    Doctor(DoctorOptions),
+    /// What `doctor` runs on a host.
+    #[command(hide = true)]
+    Probe(ProbeOptions),
     /// Run scenarios in the simulator and in the lab, and say how far the prediction was off.
     #[command(after_help = "Examples:\n  bellini fidelity scenarios/fig3.json scenarios/fidelity/*.json\n  \
         bellini fidelity scenarios/fidelity/controls.json --controls 20 --out runs/controls\n\n\
@@ -323,6 +331,31 @@ pub(super) struct DeployCollectOptions {
     /// Where it goes: a directory for each host, in it one for each node.
     #[arg(long, value_name = "DIR", default_value = "runs/collected")]
     pub(super) out: PathBuf,
+}
+
+/// Options of `doctor`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DoctorOptions {
+    /// Look at these hosts, too: as for `live`.
+    #[arg(long, value_name = "HOSTS")]
+    pub(super) hosts: Option<PathBuf>,
+    /// A configuration file for ssh, instead of your own.
+    #[arg(long, value_name = "FILE", requires = "hosts")]
+    pub(super) ssh_config: Option<PathBuf>,
+    /// The binary to push [default: the one that runs now].
+    #[arg(long, value_name = "FILE", requires = "hosts")]
+    pub(super) program: Option<PathBuf>,
+}
+
+/// Options of `probe`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct ProbeOptions {
+    /// The address to bind to.
+    pub(super) bind: IpAddr,
+    /// The data port.
+    pub(super) port: u16,
+    /// The control port.
+    pub(super) control_port: u16,
 }
 
 /// Options of `attach`.

@@ -6,6 +6,7 @@ mod calibrate;
 mod check;
 mod compare;
 mod deploy;
+mod doctor;
 mod exit;
 mod fidelity;
 mod interrupt;
@@ -53,6 +54,8 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Lab(options) => lab::run(&registry, &options),
         Verb::Live(options) => live::run(&registry, &options),
         Verb::Deploy(options) => deploy::run(&registry, &options),
+        Verb::Doctor(options) => doctor::run(&options),
+        Verb::Probe(options) => doctor::probe(&options),
         Verb::Attach(options) => attach::run(&options),
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),

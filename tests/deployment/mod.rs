@@ -208,6 +208,40 @@ fn steps_may_be_repeated_and_a_batch_goes_on() {
     assert_eq!(yard.on("tokyo", "cat /root/.bellini/letter"), "mine\n");
 }
 
+/// Aim: the doctor finds a taken port, a small MTU and a closed way, names the fix of each, and leaves nothing.
+#[test]
+fn the_doctor_finds_what_was_broken() {
+    let names = ["virginia", "toronto", "tokyo"];
+    let Some(yard) = Yard::open("the doctor", &names) else { return };
+    let doctor = || yard.run(&["doctor", "--hosts", "hosts.json"]);
+    let well = doctor().expect(0);
+    for piece in [
+        "ok       toronto: ports 4700 and 4701 are free",
+        "toronto > tokyo: reached by UDP and TCP",
+        "its clock is",
+    ] {
+        assert!(well.stdout.contains(piece), "no {piece:?} in\n{}", well.stdout);
+    }
+    yard.nothing_is_left();
+    yard.on("virginia", "ip link set eth0 mtu 1400");
+    let mut squatter = yard.background("tokyo", &["probe", "0.0.0.0", "4701", "4999"]);
+    let sockets = format!("/proc/{}/net/udp", squatter.id());
+    until("a taken port", || std::fs::read_to_string(&sockets).is_ok_and(|text| text.contains(":125D ")));
+    let ill = doctor().expect(4);
+    squatter.kill().unwrap();
+    squatter.wait().unwrap();
+    for piece in [
+        "PROBLEM  tokyo: UDP 4701: Address already in use",
+        "give another \"port\" in the hosts file",
+        "PROBLEM  virginia > toronto: packets of 1,500 bytes do not get through",
+        "PROBLEM  toronto > tokyo: UDP 4701 do not get through",
+        "open these ports to the other hosts",
+    ] {
+        assert!(ill.stdout.contains(piece), "no {piece:?} in\n{}", ill.stdout);
+    }
+    yard.nothing_is_left();
+}
+
 /// Aim: what cannot work is said before anything starts, with the exit code of whose fault it is.
 #[test]
 fn what_cannot_work_is_said_first() {

@@ -298,6 +298,13 @@ impl Yard {
         done.stdout
     }
 
+    /// Starts `bellini` on a host, with its input left open.
+    pub(super) fn background(&self, name: &str, arguments: &[&str]) -> Child {
+        let mut command = self.host(name).inside(true);
+        command.arg(self.scratch.join("bellini")).args(arguments).stdin(Stdio::piped()).stdout(Stdio::null());
+        command.spawn().unwrap()
+    }
+
     /// Returns the process ids of nodes that run on a host, as this machine numbers them.
     pub(super) fn nodes(&self, name: &str) -> Vec<u32> {
         let network = self.host(name).network();

@@ -4,6 +4,10 @@
 //! here may be repeated at any time, also after it was interrupted at any point: what is there already is used, what is
 //! half there is made anew. Processes are found by the binary that they run, so that no record of them can be stale.
 
+mod doctor;
+
+pub use doctor::{Finding, Level, examine_here};
+
 use super::error::{HostsError, here};
 use super::file::Hosts;
 use super::place::{self, Place};

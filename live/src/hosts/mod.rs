@@ -5,6 +5,8 @@
 //! - [`LiveRun`] is one run of a scenario on a deployment: the same conductor as in simulator and lab, over the nodes'
 //!   consoles.
 //!
+//! - [`probe`] is what `bellini doctor` runs on each host to see what stands in the way.
+//!
 //! Nodes are started so that they outlive the connection; their console is a Unix socket, to which `bellini attach`
 //! joins the standard streams of an ssh session.
 
@@ -16,10 +18,11 @@ mod file;
 mod inventory;
 mod place;
 mod plan;
+pub mod probe;
 mod remote;
 mod terraform;
 
-pub use deployment::{Deployment, HostState};
+pub use deployment::{Deployment, Finding, HostState, Level, examine_here};
 pub use director::{LiveRun, start_nodes};
 pub use error::HostsError;
 pub use file::{DIRECTORY, Host, Hosts};

@@ -4,7 +4,7 @@ use super::HostsError;
 use super::file::{Host, Hosts};
 use crate::console::Addresses;
 use bellini_core::ids::NodeId;
-use bellini_scenarios::model::{FaultKind, Scenario};
+use bellini_scenarios::model::{FaultKind, Node, Scenario};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -70,20 +70,51 @@ pub(super) fn unused<'a>(hosts: &'a Hosts, keys: &[String]) -> Vec<&'a str> {
     hosts.nodes.keys().filter(|key| !keys.contains(key)).map(String::as_str).collect()
 }
 
-/// Places the nodes. `address`: what a host's address is where the file gives none.
+/// Where one node of the hosts file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spot {
+    /// Its name in the hosts file.
+    pub(super) key: String,
+    /// The address that its sockets are bound to.
+    pub(super) bind: IpAddr,
+    /// Where others reach it.
+    pub(super) addresses: Addresses,
+}
+
+/// Places the nodes of a scenario. `address`: what a host's address is where the file gives none.
 ///
 /// # Errors
-/// [`HostsError::File`] when two nodes would be at one place, or cannot reach each other.
+/// As [`spots`].
 pub(super) fn places(
     hosts: &Hosts,
     scenario: &Scenario,
     keys: &[String],
-    mut address: impl FnMut(&str, &Host) -> Result<IpAddr, HostsError>,
+    address: impl FnMut(&str, &Host) -> Result<IpAddr, HostsError>,
 ) -> Result<Vec<Place>, HostsError> {
+    let spots = spots(hosts, keys, address)?;
+    let place = |(spec, Spot { key, bind, addresses }): (&Node, Spot)| Place {
+        id: spec.id,
+        name: spec.name.clone(),
+        key,
+        bind,
+        addresses,
+    };
+    Ok(scenario.nodes.iter().zip(spots).map(place).collect())
+}
+
+/// Finds addresses and ports for nodes of the file, in the order of `keys`.
+///
+/// # Errors
+/// [`HostsError::File`] when two nodes would be at one place, or cannot reach each other.
+pub(super) fn spots(
+    hosts: &Hosts,
+    keys: &[String],
+    mut address: impl FnMut(&str, &Host) -> Result<IpAddr, HostsError>,
+) -> Result<Vec<Spot>, HostsError> {
     let wrong = |problem: String| HostsError::File(format!("{}: {problem}", hosts.file.display()));
     let mut next: BTreeMap<IpAddr, u16> = BTreeMap::new();
-    let mut places: Vec<Place> = Vec::new();
-    for (node, key) in scenario.nodes.iter().zip(keys) {
+    let mut places: Vec<Spot> = Vec::new();
+    for key in keys {
         let host = &hosts.nodes[key];
         let at = match host.address {
             Some(address) => address,
@@ -102,7 +133,7 @@ pub(super) fn places(
         };
         let bind = host.bind.unwrap_or(if at.is_loopback() { at } else { everywhere });
         let addresses = Addresses { data: SocketAddr::new(at, port), control: SocketAddr::new(at, control) };
-        places.push(Place { id: node.id, name: node.name.clone(), key: key.clone(), bind, addresses });
+        places.push(Spot { key: key.clone(), bind, addresses });
     }
     let mut taken: BTreeMap<SocketAddr, &str> = BTreeMap::new();
     for place in &places {
