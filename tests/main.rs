@@ -3,6 +3,7 @@
 mod arguments;
 mod calibrate;
 mod compare;
+mod deploy_files;
 #[cfg(target_os = "linux")]
 mod deployment;
 mod golden;

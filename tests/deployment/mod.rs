@@ -224,6 +224,7 @@ fn the_doctor_finds_what_was_broken() {
     }
     yard.nothing_is_left();
     yard.on("virginia", "ip link set eth0 mtu 1400");
+    yard.on("toronto", "ip route add blackhole 10.77.0.13");
     let mut squatter = yard.background("tokyo", &["probe", "0.0.0.0", "4701", "4999"]);
     let sockets = format!("/proc/{}/net/udp", squatter.id());
     until("a taken port", || std::fs::read_to_string(&sockets).is_ok_and(|text| text.contains(":125D ")));
@@ -234,7 +235,7 @@ fn the_doctor_finds_what_was_broken() {
         "PROBLEM  tokyo: UDP 4701: Address already in use",
         "give another \"port\" in the hosts file",
         "PROBLEM  virginia > toronto: packets of 1,500 bytes do not get through",
-        "PROBLEM  toronto > tokyo: UDP 4701 do not get through",
+        "PROBLEM  toronto > tokyo: UDP 4700 do not get through",
         "open these ports to the other hosts",
     ] {
         assert!(ill.stdout.contains(piece), "no {piece:?} in\n{}", ill.stdout);
