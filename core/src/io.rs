@@ -88,6 +88,15 @@ pub enum Command {
     StopSession(SessionKey),
     /// Expects a session at one of its destinations.
     JoinSession(Box<SinkSpec>),
+    /// Brings what an application has for a session of which this node is the source.
+    Offer {
+        /// The session.
+        key: SessionKey,
+        /// A datagram, or the next bytes of a stream.
+        data: Bytes,
+    },
+    /// The application brings nothing more.
+    EndOffers(SessionKey),
     /// Stops being a destination, and tells the source on the way that packets came.
     LeaveSession(SessionKey),
     /// Forgets a session that has ended, with its counters: nothing of it is kept here any more.
@@ -472,6 +481,9 @@ pub enum CommandError {
     /// A session cannot be coded so.
     #[error("coding: {0}")]
     BadCoding(&'static str),
+    /// What an application brought was not taken.
+    #[error("session {0}: {1}")]
+    Offer(SessionKey, crate::content::OfferFault),
     /// Policies would be asked for without end.
     #[error("policy_period is 0: it must be longer than zero, or null for a session that never asks again")]
     NoPeriod,

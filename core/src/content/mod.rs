@@ -5,6 +5,7 @@
 //! to be polled again, sinks judge from the times of the arrivals. `docs/content.md` has the formulas.
 
 mod adaptive;
+mod application;
 mod digest;
 mod file;
 mod messages;
@@ -17,6 +18,7 @@ pub mod spec;
 mod tracker;
 mod video;
 
+pub use application::{OfferFault, OfferStats};
 pub use digest::FileDigest;
 pub use sink::{Arrival, Sink, SinkContext, SinkStats};
 pub use source::{Grant, Source, SourceContext, SourcePoll, SourceStats, Symbol};

@@ -1,10 +1,11 @@
 //! The sink of a session at one destination: judges what arrives.
 
+use super::application::END;
 use super::digest::FileDigest;
 use super::file::{FileSink, Placed};
 use super::player::{LivePlayer, StreamPlayer};
 use super::source::Symbol;
-use super::spec::{Content, FrameTrace, Playout, PlayoutMode};
+use super::spec::{Content, FrameTrace, Playout, PlayoutMode, Unit};
 use super::tracker::{Tracked, Tracker};
 use crate::ids::SessionKey;
 use crate::payload::{self, Payload};
@@ -141,6 +142,12 @@ enum Kind {
         deadline: Duration,
     },
     File(Box<FileSink>),
+    /// An application's: bytes that only it can judge.
+    Application {
+        unit: Unit,
+        /// The symbol that ends a stream.
+        end: Option<u64>,
+    },
 }
 
 impl Sink {
@@ -152,6 +159,7 @@ impl Sink {
             Content::Video { trace, playout, .. } | Content::Adaptive { trace, playout, .. } => {
                 Kind::video(trace, *playout, &context)
             }
+            &Content::Application { unit, .. } => Kind::Application { unit, end: None },
             &Content::Messages { deadline, .. } => Kind::Messages { deadline },
             &Content::File { bytes, .. } => Kind::File(Box::new(FileSink::new(bytes, context.symbol_bytes))),
         };
@@ -168,6 +176,12 @@ impl Sink {
         }
         if !self.is_content(arrival, payload) {
             self.stats.corrupt_symbols += 1;
+            return;
+        }
+        if let Kind::Application { unit, end } = &mut self.kind {
+            if *unit == Unit::Stream && arrival.object == END {
+                *end = Some(arrival.symbol);
+            }
             return;
         }
         if let Kind::Symbols = self.kind {
@@ -191,7 +205,7 @@ impl Sink {
         match &mut self.kind {
             Kind::Live(player) => player.finish(now),
             Kind::Stream(player) => player.finish(now),
-            Kind::Symbols | Kind::Messages { .. } | Kind::File(_) => {}
+            Kind::Symbols | Kind::Messages { .. } | Kind::File(_) | Kind::Application { .. } => {}
         }
     }
 
@@ -200,7 +214,7 @@ impl Sink {
     pub fn stats(&self) -> SinkStats {
         let mut stats = SinkStats { incomplete_objects: self.tracker.given_up(), ..self.stats };
         match &self.kind {
-            Kind::Symbols | Kind::Messages { .. } => {}
+            Kind::Symbols | Kind::Messages { .. } | Kind::Application { .. } => {}
             Kind::Live(player) => {
                 (stats.frames_on_time, stats.stall, stats.startup) =
                     (player.on_time(), player.stall(), player.startup());
@@ -218,6 +232,12 @@ impl Sink {
         stats
     }
 
+    /// Returns the symbol that ends an application's stream, which carries nothing else, once it came.
+    #[must_use]
+    pub fn stream_end(&self) -> Option<u64> {
+        if let Kind::Application { end, .. } = self.kind { end } else { None }
+    }
+
     /// Whether the symbol describes itself consistently, and carries what it should.
     fn is_content(&self, arrival: &Arrival, payload: &Payload) -> bool {
         let SinkContext { key, seed, symbol_bytes, verify, .. } = self.context;
@@ -228,6 +248,7 @@ impl Sink {
         match payload {
             Payload::Synthetic(what) => what.key == key && what.symbol == symbol && what.offset == 0,
             Payload::Coded { .. } => false,
+            Payload::Bytes(_) if matches!(self.kind, Kind::Application { .. }) => true,
             Payload::Bytes(bytes) => !verify || payload::matches(seed, key, symbol, 0, bytes),
         }
     }
@@ -248,7 +269,7 @@ impl Sink {
                 self.stats.messages_complete += u64::from(measured);
                 self.stats.messages_on_time += u64::from(measured && on_time);
             }
-            Kind::Symbols | Kind::File(_) => {}
+            Kind::Symbols | Kind::File(_) | Kind::Application { .. } => {}
         }
     }
 }

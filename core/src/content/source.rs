@@ -1,6 +1,7 @@
 //! The source of a session: makes its symbols, each at its due time.
 
 use super::adaptive::Adaptive;
+use super::application::{Application, OfferFault, OfferStats};
 use super::digest::FileDigest;
 use super::file::FileSource;
 use super::messages::Messages;
@@ -123,6 +124,7 @@ enum Kind {
     Messages(Messages),
     File(FileSource),
     OnOff(OnOff),
+    Application(Box<Application>),
 }
 
 /// When the next object of a generator is due.
@@ -167,6 +169,9 @@ impl Source {
             }
             Content::File { bytes, rate } => Kind::File(FileSource::new(*bytes, *rate, &context)),
             Content::OnOff { rate, on, off } => Kind::OnOff(OnOff::new(*rate, *on, *off, &context)),
+            Content::Application { unit, bytes_max } => {
+                Kind::Application(Box::new(Application::new(*unit, *bytes_max)))
+            }
         };
         let stats = SourceStats { level: kind.level(), ..SourceStats::default() };
         Self { context, kind, lane: content.lane(), open: Cut::default(), objects_begun: 0, stats }
@@ -180,6 +185,13 @@ impl Source {
             if let SourcePoll::Symbol(symbol) = &polled
                 && symbol.id >= self.stats.symbols
             {
+                self.stats.count(symbol, &self.context);
+            }
+            return polled;
+        }
+        if let Kind::Application(application) = &mut self.kind {
+            let polled = application.poll(now, self.stats.symbols, &self.context);
+            if let SourcePoll::Symbol(symbol) = &polled {
                 self.stats.count(symbol, &self.context);
             }
             return polled;
@@ -211,6 +223,11 @@ impl Source {
     #[must_use]
     pub fn payload_again(&self, symbol: u64, len: u32) -> Payload {
         let what = Synthetic { key: self.context.key, symbol, offset: 0, len };
+        if let Kind::Application(application) = &self.kind
+            && let Some(bytes) = application.again(symbol)
+        {
+            return Payload::Bytes(bytes);
+        }
         if matches!(self.kind, Kind::File(_)) {
             let mut bytes = bytes::BytesMut::zeroed(len as usize);
             payload::fill(self.context.seed, what, &mut bytes);
@@ -225,6 +242,41 @@ impl Source {
         let Kind::File(file) = &mut self.kind else { return false };
         file.rewind();
         true
+    }
+
+    /// Takes what an application has brought.
+    ///
+    /// # Errors
+    /// When the content is not an application's, or there is no room; [`OfferFault`] says which.
+    pub fn offer(&mut self, now: Instant, data: bytes::Bytes) -> Result<(), OfferFault> {
+        let Kind::Application(application) = &mut self.kind else { return Err(OfferFault::NotAnApplication) };
+        application.offer(now, data, self.context.symbol_bytes)
+    }
+
+    /// The application brings nothing more.
+    pub fn end_offers(&mut self) {
+        if let Kind::Application(application) = &mut self.kind {
+            application.end();
+        }
+    }
+
+    /// Returns the bytes that an application may bring now; `None`: its content is not an application's.
+    #[must_use]
+    pub fn offer_room(&self) -> Option<usize> {
+        if let Kind::Application(application) = &self.kind { Some(application.room()) } else { None }
+    }
+
+    /// Returns what an application brought; `None`: its content is not an application's.
+    #[must_use]
+    pub fn offer_stats(&self) -> Option<OfferStats> {
+        if let Kind::Application(application) = &self.kind { Some(application.stats) } else { None }
+    }
+
+    /// Nothing below symbol `base` will be asked for again.
+    pub fn release(&mut self, base: u64) {
+        if let Kind::Application(application) = &mut self.kind {
+            application.release(base);
+        }
     }
 
     /// Returns the feeder lane for the symbols.
@@ -299,7 +351,8 @@ impl Kind {
             Self::Adaptive(adaptive) => adaptive.due(),
             Self::Messages(messages) => messages.due(),
             Self::OnOff(onoff) => onoff.due(now),
-            Self::File(_) => Due::Never,
+            // They say themselves what is due.
+            Self::File(_) | Self::Application(_) => Due::Never,
         }
     }
 
@@ -317,7 +370,7 @@ impl Kind {
                 onoff.take();
                 symbol_bytes
             }
-            Self::File(_) => unreachable!("files cut their own symbols"),
+            Self::File(_) | Self::Application(_) => unreachable!("they cut their own symbols"),
         }
     }
 

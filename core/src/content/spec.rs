@@ -63,6 +63,22 @@ pub enum Content {
         /// Length of off periods.
         off: Period,
     },
+    /// What an application brings while the session runs, and takes at the destinations.
+    Application {
+        /// How its bytes belong together.
+        unit: Unit,
+        /// Bytes that may wait at the source.
+        bytes_max: u32,
+    },
+}
+
+/// How the bytes of an application belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unit {
+    /// Each datagram is a symbol; when they come too fast, the oldest go.
+    Datagrams,
+    /// A stream of bytes with an end; who brings them has to wait when they come too fast.
+    Stream,
 }
 
 impl Content {
@@ -70,7 +86,10 @@ impl Content {
     #[must_use]
     pub const fn lane(&self) -> Lane {
         match self {
-            Self::Messages { .. } | Self::File { .. } => Lane::Bulk,
+            Self::Messages { .. } | Self::File { .. } | Self::Application { unit: Unit::Stream, .. } => {
+                Lane::Bulk
+            }
+            Self::Application { .. } => Lane::Live,
             Self::Constant { .. } | Self::Video { .. } | Self::Adaptive { .. } | Self::OnOff { .. } => {
                 Lane::Live
             }

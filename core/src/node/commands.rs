@@ -28,6 +28,21 @@ impl Node {
                 Ok(())
             }
             Command::JoinSession(spec) => self.join_session(now, &spec),
+            Command::Offer { key, data } => {
+                let index = self.known_session(key)?;
+                let source = self.sessions.get_mut(index).source.as_mut();
+                let source = source.ok_or(CommandError::UnknownSession(key))?;
+                source.content.offer(now, data).map_err(|fault| CommandError::Offer(key, fault))?;
+                self.run_source(now, index);
+                Ok(())
+            }
+            Command::EndOffers(key) => {
+                let index = self.known_session(key)?;
+                let source = self.sessions.get_mut(index).source.as_mut();
+                source.ok_or(CommandError::UnknownSession(key))?.content.end_offers();
+                self.run_source(now, index);
+                Ok(())
+            }
             Command::LeaveSession(key) => self.leave_session(now, key),
             Command::ForgetSession(key) => {
                 let index = self.known_session(key)?;

@@ -174,7 +174,7 @@ impl Node {
         }
         let Some(sink) = &mut self.sessions.get_mut(index).sink else { return };
         let is_new = matches!(outcome, SinkOutcome::Delivered(_));
-        let due = sink.on_reliable(now, header, is_new, &self.config.reliable);
+        let due = sink.on_reliable(now, header, None, is_new, &self.config.reliable);
         self.acknowledge_when(now, index, due);
     }
 

@@ -77,6 +77,7 @@ impl Node {
         if let Some(coded) = &mut source.coded {
             coded.release(sender.base());
         }
+        source.content.release(sender.base());
         if source.finished && sender.is_settled() && source.pending.is_none() && !sender.is_complete {
             sender.is_complete = true;
             let key = self.sessions.get(index).key;
@@ -131,7 +132,7 @@ impl Node {
                 }
             }
         }
-        let Some((mut symbol, first)) = source.pending.take() else { return Step::Blocked };
+        let Some((mut symbol, drawn)) = source.pending.take() else { return Step::Blocked };
         if sender.all_have_next() {
             sender.hold(now, &symbol);
             sender.pass_over();
@@ -140,10 +141,15 @@ impl Node {
             }
             return Step::Sent;
         }
+        let mut balance = source.coded.as_mut().and_then(|coded| coded.balance());
+        let first = balance.as_ref().map_or(drawn, |balance| balance.next(list));
         let Some(sending) = sender.choose_new(list, first, &mut ready) else {
-            source.pending = Some((symbol, first));
+            source.pending = Some((symbol, drawn));
             return Step::Blocked;
         };
+        if let (Some(balance), Some(place)) = (&mut balance, sender.place(sending.flow)) {
+            balance.on_sent(place);
+        }
         sender.hold(now, &symbol);
         let packet = source.coded.as_mut().map(|coded| {
             let (first, check) = coded.push(now, &mut symbol);
@@ -214,7 +220,12 @@ impl Node {
             if let Some(place) = sender.place(sending.flow) {
                 list.flow_mut(place).packets += 1;
             }
-            sender.on_sent(now, number, &sending);
+            sender.on_sent(
+                now,
+                number,
+                &sending,
+                coded.patience(&packet, flags.contains(PacketFlags::REPEAT)),
+            );
             let branches = sender.branches(&list, &sending);
             self.send_coded(now, index, source, branches, &coded, stamp, packet);
             source.flows = Some(list);
@@ -257,7 +268,7 @@ impl Node {
         if let Some(place) = sender.place(sending.flow) {
             list.flow_mut(place).packets += 1;
         }
-        sender.on_sent(now, header.number, &sending);
+        sender.on_sent(now, header.number, &sending, 0);
         let mut fixed = [0; PACKET_FIXED_BYTES];
         header.emit(&mut fixed);
         let parts = Copies { fixed: &fixed, header: &header, coding: &[], previous: None };

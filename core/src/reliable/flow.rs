@@ -11,7 +11,7 @@ use crate::wire::routing;
 use std::collections::VecDeque;
 
 /// A packet is lost once so many later ones of its flow have been acknowledged (RFC 5681's three duplicates).
-pub(super) const REORDER: u64 = 3;
+pub(crate) const REORDER: u32 = 3;
 /// Or so many packets later in any case: a destination that never says what became of one must not make the source
 /// remember all that follow it. One that has no room for everything tells it in turns, within far fewer packets.
 const UNTOLD_MAX: u64 = 1 << 16;
@@ -33,6 +33,8 @@ pub struct SentPacket {
     pub doubted: u64,
     /// Whether it only finds out if the flow still leads somewhere: its symbol is under way elsewhere, too.
     pub is_probe: bool,
+    /// It is lost once so many later ones have been acknowledged.
+    pub patience: u32,
 }
 
 impl SentPacket {
@@ -59,8 +61,6 @@ pub struct ReliableFlow {
     /// Packets under way, oldest first, and the place of the first of them in the flow.
     pub(super) sent: VecDeque<SentPacket>,
     pub(super) first: u64,
-    /// A packet is lost once so many later ones have been acknowledged.
-    pub(super) reorder: u64,
     /// The flow to each destination, by slots.
     pub(super) paths: Vec<Path>,
     /// Branches of the tree cut down to some destinations.
@@ -76,7 +76,6 @@ impl ReliableFlow {
             reach: 0,
             sent: VecDeque::new(),
             first: 0,
-            reorder: REORDER,
             paths: Vec::new(),
             pruned: VecDeque::new(),
         }
@@ -168,14 +167,14 @@ impl ReliableFlow {
             let has = destination.has(packet.symbol);
             let behind = (to - at) as u64;
             let is_told = ack.tells_of(packet.symbol);
-            if has || behind >= UNTOLD_MAX || behind >= self.reorder && is_told {
+            if has || behind >= UNTOLD_MAX || behind >= u64::from(packet.patience) && is_told {
                 packet.leave(bit, path);
                 if !has && !packet.is_probe {
                     lost.push(packet.symbol);
                 }
                 continue;
             }
-            if behind >= REORDER && is_told && packet.doubted & bit == 0 {
+            if behind >= u64::from(REORDER) && is_told && packet.doubted & bit == 0 {
                 packet.doubted |= bit;
                 path.on_settled();
             }
@@ -322,7 +321,15 @@ mod tests {
         for round in 0..20 {
             for number in round * batch..(round + 1) * batch {
                 let at = Instant::from_nanos(number);
-                flow.on_sent(SentPacket { number, symbol: number, at, open: 1, doubted: 0, is_probe: false });
+                flow.on_sent(SentPacket {
+                    number,
+                    symbol: number,
+                    at,
+                    open: 1,
+                    doubted: 0,
+                    is_probe: false,
+                    patience: REORDER,
+                });
             }
             let highest = (round + 1) * batch - 1;
             let count = FlowCount { flow: FlowId(0), received: 1, highest, hold_us: 0 };
@@ -330,7 +337,7 @@ mod tests {
             assert!(flow.on_highest(now, 0, count, &destination, &ack, &mut lost));
         }
         assert!(lost.contains(&0));
-        assert!(flow.sent.len() as u64 <= REORDER, "{} are remembered", flow.sent.len());
+        assert!(flow.sent.len() as u32 <= REORDER, "{} are remembered", flow.sent.len());
     }
 
     /// Aim: a cut tree reaches exactly whom it should, and is made once.

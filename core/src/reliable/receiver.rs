@@ -34,10 +34,33 @@ struct FlowSeen {
     flow: FlowId,
     received: u32,
     highest: u64,
+    /// Which of the numbers up to it have come, the highest lowest.
+    came: u128,
     highest_at: Instant,
     seen_at: Instant,
     /// Whether something came since it was last told of.
     is_new: bool,
+}
+
+impl FlowSeen {
+    /// Notes a packet. A number that came already is not counted again: where flows meet, a packet stands for those of
+    /// several, some of which reach this node by themselves.
+    fn on_packet(&mut self, now: Instant, number: u64) {
+        let ahead = number.saturating_sub(self.highest);
+        if number >= self.highest {
+            self.came = self.came.checked_shl(ahead.min(u64::from(u32::MAX)) as u32).unwrap_or(0);
+            (self.highest, self.highest_at) = (number, now);
+        }
+        let behind = (self.highest - number).min(u64::from(u32::MAX)) as u32;
+        // What is further behind was hardly told of.
+        let bit = 1_u128.checked_shl(behind).unwrap_or(0);
+        if self.came & bit == 0 {
+            self.received = self.received.wrapping_add(1);
+        }
+        self.came |= bit;
+        self.seen_at = now;
+        self.is_new = true;
+    }
 }
 
 /// When an acknowledgement is to be sent.
@@ -88,13 +111,7 @@ impl Receiver {
             Some(at) => at,
             None => self.meet(now, flow, number),
         };
-        let seen = &mut self.flows[at];
-        seen.received = seen.received.wrapping_add(1);
-        seen.seen_at = now;
-        seen.is_new = true;
-        if number >= seen.highest {
-            (seen.highest, seen.highest_at) = (number, now);
-        }
+        self.flows[at].on_packet(now, number);
         self.unacknowledged += 1;
         if self.unacknowledged >= config.ack_packets {
             AckDue::Now
@@ -103,6 +120,16 @@ impl Receiver {
         } else {
             AckDue::Waiting
         }
+    }
+
+    /// Notes that the packet at hand stands for `number` of another flow as well; before it is noted itself.
+    #[inline]
+    pub fn on_joined(&mut self, now: Instant, flow: FlowId, number: u64) {
+        let at = match self.flows.iter().position(|known| known.flow == flow) {
+            Some(at) => at,
+            None => self.meet(now, flow, number),
+        };
+        self.flows[at].on_packet(now, number);
     }
 
     /// Returns the flow whose way back the next acknowledgement takes.
@@ -152,6 +179,7 @@ impl Receiver {
             flow,
             received: 0,
             highest: number,
+            came: 0,
             highest_at: now,
             seen_at: now,
             is_new: true,

@@ -15,6 +15,7 @@ use crate::rng::Seed;
 use crate::stats::Histogram;
 use crate::time::{Duration, Instant};
 use crate::wire::acknowledgement::Ranges;
+use crate::wire::coding::JoinedPacket;
 use crate::wire::packet::PacketHeader;
 use serde::{Deserialize, Serialize};
 
@@ -344,18 +345,28 @@ impl SinkSession {
         SinkOutcome::Delivered(delay)
     }
 
+    /// Returns the symbol that ends an application's stream, which carries nothing else, once it came.
+    #[must_use]
+    pub fn stream_end(&self) -> Option<u64> {
+        self.content.as_ref()?.sink.stream_end()
+    }
+
     /// Notes a packet for acknowledgements, and says when the next one is due.
     #[inline]
     pub(crate) fn on_reliable(
         &mut self,
         now: Instant,
         packet: &PacketHeader,
+        joined: Option<JoinedPacket>,
         is_new: bool,
         config: &ReliableConfig,
     ) -> AckDue {
         let Some(receiver) = &mut self.receiver else { return AckDue::Waiting };
         if self.epoch != Some(packet.epoch) {
             return AckDue::Waiting;
+        }
+        if let Some(JoinedPacket { flow, number }) = joined {
+            receiver.on_joined(now, flow, number);
         }
         receiver.on_packet(now, packet.flow, packet.number, is_new, config)
     }

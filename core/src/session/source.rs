@@ -1,7 +1,6 @@
 //! A session at its source.
 
 use super::coded::{CodedSource, CodedSourceStats};
-use crate::coding::{CodingSpec, Scheme};
 use crate::content::{Source, SourceContext, SourceStats, Symbol};
 use crate::flow::FlowList;
 use crate::ids::{Epoch, HopIndex, Incarnation, NodeId, SessionKey};
@@ -13,9 +12,6 @@ use crate::time::{Duration, Instant};
 use crate::timer::TimerId;
 use crate::wire::acknowledgement::Acknowledgement;
 use serde::{Deserialize, Serialize};
-
-/// Packets behind a generation's length after which what a relay may make up for is taken for lost.
-const PATIENCE_PACKETS: u64 = 16;
 
 /// What a source keeps of a session.
 #[derive(Debug)]
@@ -126,12 +122,17 @@ impl SourceSession {
             measure_from: from,
             measure_to: to,
         };
+        let mut content = Source::new(&spec.content, context);
+        if spec.delivery == Delivery::BestEffort {
+            // Nothing is sent again.
+            content.release(u64::MAX);
+        }
         Self {
             epoch: *epoch,
             destinations: spec.destinations.clone(),
             hop_kind: spec.hop_kind,
             draw: spec.draw,
-            content: Source::new(&spec.content, context),
+            content,
             flows: None,
             retired: Vec::new(),
             stream: flow_stream(seed, node, *key, *epoch),
@@ -145,7 +146,7 @@ impl SourceSession {
             finished: false,
             symbol_bytes: spec.symbol_bytes,
             reliable: (spec.delivery == Delivery::Reliable)
-                .then(|| Box::new(sender(now, spec, config, span))),
+                .then(|| Box::new(Sender::new(now, config, span, &spec.destinations))),
             coded: spec.coding.map(|coding| {
                 let is_reliable = spec.delivery == Delivery::Reliable;
                 Box::new(CodedSource::new(coding, *key, *epoch, seed, is_reliable))
@@ -240,12 +241,4 @@ impl SourceSession {
 
 fn flow_stream(seed: Seed, node: NodeId, key: SessionKey, epoch: Epoch) -> Stream {
     seed.stream_of(format_args!("node:{node}:session:{key}:{epoch}:flow"))
-}
-
-fn sender(now: Instant, spec: &SessionSpec, config: ReliableConfig, span: usize) -> Sender {
-    let mut sender = Sender::new(now, config, span, &spec.destinations);
-    if let Some(CodingSpec { scheme: Scheme::Generation { size, .. }, recode: true, .. }) = spec.coding {
-        sender.be_patient(u64::from(size) + PATIENCE_PACKETS);
-    }
-    sender
 }

@@ -12,6 +12,7 @@
 //! It begins with its own length, so that nodes that do not recode need not know it.
 
 use super::{WireError, read, split_fixed, write_at};
+use crate::ids::FlowId;
 
 /// Bytes of the coding header.
 pub const CODING_HEADER_BYTES: usize = 20;
@@ -32,6 +33,19 @@ mod field {
 const FLAG_CLOSED: u8 = 1 << 0;
 /// Relays pass the packet on as it is.
 const FLAG_PLAIN: u8 = 1 << 1;
+/// The value of a combination names a packet of another flow.
+const FLAG_JOINED: u8 = 1 << 2;
+/// Packet numbers that the value has room for, beside a flow.
+const NUMBERS: u64 = 1 << 48;
+
+/// A packet of another flow for which a combination stands as well, where flows have met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JoinedPacket {
+    /// The other flow.
+    pub flow: FlowId,
+    /// The number of its packet, below 2^48: what has a larger one is not told of.
+    pub number: u64,
+}
 
 /// What a coded packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +56,10 @@ pub enum CodedForm {
         check: u64,
     },
     /// A combination; its coefficients open the payload.
-    Vector,
+    Vector {
+        /// It stands for this packet, too.
+        joined: Option<JoinedPacket>,
+    },
     /// A combination; its coefficients follow from a seed.
     Seed {
         /// The seed.
@@ -90,7 +107,11 @@ impl CodingHeader {
         let (size, offset) = (head[field::SIZE], head[field::OFFSET]);
         let form = match head[field::FORM] {
             0 => CodedForm::Systematic { check: value },
-            1 => CodedForm::Vector,
+            1 if head[field::FLAGS] & FLAG_JOINED != 0 => {
+                let joined = JoinedPacket { flow: FlowId((value / NUMBERS) as u16), number: value % NUMBERS };
+                CodedForm::Vector { joined: Some(joined) }
+            }
+            1 => CodedForm::Vector { joined: None },
             2 => CodedForm::Seed { seed: value },
             3 => CodedForm::Window { seed: value },
             _ => return Err(WireError::BadField("coded form")),
@@ -116,9 +137,15 @@ impl CodingHeader {
     #[must_use]
     pub fn emit(&self) -> [u8; CODING_HEADER_BYTES] {
         let mut out = [0; CODING_HEADER_BYTES];
+        let mut flags =
+            if self.is_closed { FLAG_CLOSED } else { 0 } | if self.is_plain { FLAG_PLAIN } else { 0 };
         let (form, value) = match self.form {
             CodedForm::Systematic { check } => (0, check),
-            CodedForm::Vector => (1, 0),
+            CodedForm::Vector { joined } => {
+                let joined = joined.filter(|joined| joined.number < NUMBERS);
+                flags |= if joined.is_some() { FLAG_JOINED } else { 0 };
+                (1, joined.map_or(0, |joined| u64::from(joined.flow.0) * NUMBERS + joined.number))
+            }
             CodedForm::Seed { seed } => (2, seed),
             CodedForm::Window { seed } => (3, seed),
         };
@@ -126,12 +153,21 @@ impl CodingHeader {
         out[field::FORM] = form;
         out[field::SIZE] = self.size;
         out[field::OFFSET] = self.offset;
-        out[field::FLAGS] =
-            if self.is_closed { FLAG_CLOSED } else { 0 } | if self.is_plain { FLAG_PLAIN } else { 0 };
+        out[field::FLAGS] = flags;
         write_at!(out, field::INDEX, self.index);
         write_at!(out, field::SEQUENCE, self.sequence);
         write_at!(out, field::VALUE, value);
         out
+    }
+
+    /// Returns the packet of another flow that it stands for as well.
+    #[inline]
+    #[must_use]
+    pub fn joined(&self) -> Option<JoinedPacket> {
+        match self.form {
+            CodedForm::Vector { joined } => joined,
+            _ => None,
+        }
     }
 
     /// Returns the first symbol of the generation or window of a packet whose symbol or slot is `symbol`; `None`:
@@ -170,7 +206,7 @@ mod tests {
     /// Aim: any bytes are refused, or mean what is written again.
     #[test]
     fn any_bytes_are_refused_or_make_round_trips() {
-        let head = (0_u8..5, any::<u8>(), any::<u8>(), 0_u8..4);
+        let head = (0_u8..5, any::<u8>(), any::<u8>(), 0_u8..8);
         let anything = (head, proptest::collection::vec(any::<u8>(), 0..20));
         runner(4_000)
             .run(&anything, |((form, size, offset, flags), rest)| {
@@ -178,7 +214,8 @@ mod tests {
                 bytes.extend_from_slice(&rest);
                 let Ok(header) = CodingHeader::parse(&bytes) else { return Ok(()) };
                 prop_assert_eq!(bytes.len(), CODING_HEADER_BYTES);
-                if form != 1 {
+                let is_joined = form == 1 && flags & FLAG_JOINED != 0;
+                if form != 1 && flags & FLAG_JOINED == 0 || is_joined {
                     prop_assert_eq!(&header.emit()[..], &bytes[..]);
                 }
                 prop_assert!(header.size == 0 || header.offset < header.size);

@@ -1,5 +1,6 @@
 //! Whole nodes over ideal links: what a session, a hop and a conference do from end to end.
 
+mod application;
 mod clocks;
 mod coded;
 mod coded_reliable;

@@ -139,7 +139,7 @@ fn contradicting_packets_are_refused_and_counted() {
             _ => {
                 coding.form = match stream.below(3) {
                     0 => CodedForm::Systematic { check: 1 },
-                    1 => CodedForm::Vector,
+                    1 => CodedForm::Vector { joined: None },
                     _ => CodedForm::Seed { seed: round },
                 };
                 coding.is_closed = stream.chance(0.5);

@@ -150,6 +150,8 @@ fn content(content: &Content) -> Value {
             all.put("on", period(*on));
             all.put("off", period(*off));
         }
+        // No scenario says so: applications are attached when a run starts.
+        Content::Application { .. } => all.put("kind", "application"),
     }
     all.done()
 }

@@ -182,6 +182,7 @@ pub fn mean_rate(content: &Content) -> Option<BitRate> {
         Content::Constant { rate, .. } | Content::Video { rate, .. } => Some(*rate),
         Content::Adaptive { ladder, initial, .. } => ladder.get(*initial).copied(),
         Content::File { rate, .. } => *rate,
+        Content::Application { .. } => None,
         Content::Messages { mean_interval, size, .. } => {
             BitRate::from_bps((mean_bytes(*size) * 8.0 / mean_interval.as_secs_f64()) as u64)
         }

@@ -11,6 +11,7 @@ mod equation;
 mod kernel;
 mod paper;
 mod parallel;
+mod play;
 mod reference;
 mod simulate;
 mod simulated;

@@ -2,7 +2,10 @@
 
 use super::tables::HALVES;
 use super::tiles::{self, Lanes};
+#[cfg(target_arch = "aarch64")]
 use core::arch::aarch64::*;
+#[cfg(not(target_arch = "aarch64"))]
+use models::*;
 
 struct Lookup128;
 
@@ -72,15 +75,53 @@ impl Lanes for Lookup128 {
 ///
 /// # Safety
 /// Rows and coefficients fit each other as `gf256::check` has it.
-#[target_feature(enable = "neon")]
+#[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon"))]
 pub(super) unsafe fn combine(targets: &mut [&mut [u8]], coefficients: &[u8], sources: &[&[u8]], keep: bool) {
     // SAFETY: the instructions are enabled here; lengths by the caller's word.
     unsafe { tiles::combine::<Lookup128>(targets, coefficients, sources, keep) }
 }
 
 /// See [`tiles::scale`].
-#[target_feature(enable = "neon")]
+#[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon"))]
 pub(super) fn scale(row: &mut [u8], c: u8) {
     // SAFETY: the instructions are enabled here.
     unsafe { tiles::scale::<Lookup128>(row, c) }
+}
+
+/// What the instructions do (Arm's Intrinsics Reference), byte by byte: so that this kernel's logic is tested on other
+/// processors, too.
+#[cfg(not(target_arch = "aarch64"))]
+#[expect(non_camel_case_types, reason = "the architecture's own name")]
+mod models {
+    pub(super) type uint8x16_t = [u8; 16];
+
+    pub(super) unsafe fn vdupq_n_u8(value: u8) -> uint8x16_t {
+        [value; 16]
+    }
+
+    pub(super) unsafe fn vld1q_u8(from: *const u8) -> uint8x16_t {
+        // SAFETY: by the caller's word 16 bytes can be read there.
+        unsafe { from.cast::<uint8x16_t>().read_unaligned() }
+    }
+
+    pub(super) unsafe fn vst1q_u8(to: *mut u8, vector: uint8x16_t) {
+        // SAFETY: by the caller's word 16 bytes can be written there.
+        unsafe { to.cast::<uint8x16_t>().write_unaligned(vector) }
+    }
+
+    pub(super) unsafe fn vandq_u8(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
+        core::array::from_fn(|lane| a[lane] & b[lane])
+    }
+
+    pub(super) unsafe fn veorq_u8(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t {
+        core::array::from_fn(|lane| a[lane] ^ b[lane])
+    }
+
+    pub(super) unsafe fn vshrq_n_u8<const N: i32>(vector: uint8x16_t) -> uint8x16_t {
+        vector.map(|byte| byte >> N)
+    }
+
+    pub(super) unsafe fn vqtbl1q_u8(table: uint8x16_t, indices: uint8x16_t) -> uint8x16_t {
+        indices.map(|index| table.get(usize::from(index)).copied().unwrap_or(0))
+    }
 }

@@ -56,7 +56,7 @@ impl Row {
         };
         let mut at = 0;
         match coding.form {
-            CodedForm::Vector => {
+            CodedForm::Vector { .. } => {
                 coefficients[..len].copy_from_slice(head.get(..len)?);
                 at = len;
             }

@@ -3,7 +3,7 @@
 use super::Row;
 use crate::coding::Pushed;
 use crate::header::PATHLET_BYTES_MAX;
-use crate::ids::HopIndex;
+use crate::ids::{ConferenceId, HopIndex};
 use crate::node::Node;
 use crate::node::receive::Packet;
 use crate::node::timers::Timer;
@@ -11,7 +11,7 @@ use crate::payload::Payload;
 use crate::session::coded::{Arrival, Recode};
 use crate::stats::Drop;
 use crate::time::Instant;
-use crate::wire::coding::{CODING_HEADER_BYTES, CodedForm, CodingHeader};
+use crate::wire::coding::{CODING_HEADER_BYTES, CodedForm, CodingHeader, JoinedPacket};
 use crate::wire::packet::{PacketFlags, PacketHeader};
 use crate::wire::routing::{RouteLimits, first_sibling};
 use bytes::BytesMut;
@@ -78,11 +78,11 @@ impl Node {
                 let as_it_is = is_news.then_some(payload);
                 if taken.may_pay {
                     let arrived = Some((coding, as_it_is, previous));
-                    self.pay_debts(now, index, &mut recode, taken.at, arrived, false);
+                    self.pay_debts(now, index, &mut recode, taken.at, arrived);
                 }
                 for _ in 0..GENERATIONS_PER_CALL {
                     let Some(before) = recode.indebted(taken.at) else { break };
-                    self.pay_debts(now, index, &mut recode, before, None, false);
+                    self.pay_debts(now, index, &mut recode, before, None);
                 }
             }
             None => self.stats.refused_rows += 1,
@@ -158,7 +158,7 @@ impl Node {
         };
         recode.timer = None;
         while let Some(at) = recode.overdue(now) {
-            self.pay_debts(now, index, &mut recode, at, None, true);
+            self.pay_debts(now, index, &mut recode, at, None);
         }
         self.arm_recode_timer(index, &mut recode);
         self.sessions.get_mut(index).coded.get_or_insert_default().recode = Some(recode);
@@ -183,9 +183,11 @@ impl Node {
         recode: &mut Recode,
         at: usize,
         arrived: Option<(CodingHeader, Option<&Payload>, HopIndex)>,
-        is_last_call: bool,
     ) {
-        while let Some(payment) = recode.pay(now, at, is_last_call) {
+        let conference = self.sessions.get(index).key.conference;
+        // What is sent here does not count: it goes at once where nothing else waits.
+        let busy = recode.busy(|hop| self.is_backlogged(hop, conference));
+        while let Some(payment) = recode.pay(now, at, busy) {
             let (header, first) = recode.newest(at);
             let (size, is_closed) = recode.size(at);
             let previous = arrived.map(|(_, _, previous)| previous);
@@ -217,8 +219,11 @@ impl Node {
             let head = out.freeze();
             let payload =
                 if is_real { Payload::Bytes(head) } else { Payload::Coded { head, body_len: len as u32 } };
+            // What makes up for a loss stands for nothing in particular.
+            let newest = JoinedPacket { flow: header.flow, number: header.number };
+            let (own, joined) = payment.stands_for.unwrap_or((newest, None));
             let coding = CodingHeader {
-                form: CodedForm::Vector,
+                form: CodedForm::Vector { joined },
                 size,
                 offset: (header.symbol - first) as u8,
                 is_closed,
@@ -231,6 +236,8 @@ impl Node {
                 index: 0,
                 count: 1,
                 flags: header.flags.with(PacketFlags::CODED),
+                flow: own.flow,
+                number: own.number,
                 ..header
             };
             let Some(pathlet) = recode.pathlet(&payment) else {
@@ -239,6 +246,12 @@ impl Node {
             };
             self.push_coded(now, index, (payment.hop, pathlet), &header, (coding, first), payload, previous);
         }
+    }
+
+    /// Whether packets of a conference wait for a hop.
+    fn is_backlogged(&self, hop: HopIndex, conference: ConferenceId) -> bool {
+        let feeder = self.hops[hop.0 as usize].feeder.as_ref();
+        feeder.is_some_and(|feeder| feeder.conference_backlog(conference).packets > 0)
     }
 
     /// Returns where the Pathlets of a packet's copies are, each with its hop, if there may be one.
@@ -264,5 +277,6 @@ fn arrival<'a>(
     (coding, first): (&CodingHeader, u64),
 ) -> Arrival<'a> {
     let CodingHeader { size, is_closed, index, sequence, .. } = *coding;
-    Arrival { previous, header, first, size, is_closed, index, sequence }
+    let joined = coding.joined();
+    Arrival { previous, header, first, size, is_closed, index, sequence, joined }
 }

@@ -94,7 +94,7 @@ impl Node {
         let due = if matches!(taken, Taken::Corrupt | Taken::NoRoom | Taken::Late) {
             crate::reliable::AckDue::Waiting
         } else {
-            sink.on_reliable(now, header, is_innovative, &reliable)
+            sink.on_reliable(now, header, coding.joined(), is_innovative, &reliable)
         };
         self.count_decoding(index);
         self.acknowledge_when(now, index, due);

@@ -182,7 +182,7 @@ mod tests {
         let id = sending.symbol;
         let symbol = Symbol { id, object: 0, index: 0, count: 1, len: 0, timestamp: now, payload };
         sender.hold(now, &symbol);
-        sender.on_sent(now, number, &sending);
+        sender.on_sent(now, number, &sending, 0);
         Some(sending.flow)
     }
 
@@ -205,7 +205,7 @@ mod tests {
                 sender.on_timer(now);
                 for number in 2..4 {
                     let repeat = sender.choose_repeat(&both, 0, &mut |_| true).expect("it timed out");
-                    sender.on_sent(now, number, &repeat);
+                    sender.on_sent(now, number, &repeat, 0);
                 }
                 now += Duration::from_secs(2);
                 sender.on_timer(now);

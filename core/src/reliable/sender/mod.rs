@@ -72,8 +72,6 @@ pub struct Sender {
     /// The sender's flow for each place of the flow list.
     by_place: Vec<usize>,
     next_flow: u16,
-    /// A packet is lost once so many later ones of its flow have been acknowledged.
-    reorder: u64,
     /// Whether some flow is suspected.
     has_suspects: bool,
     /// The slot whose repeats are looked at first.
@@ -107,7 +105,6 @@ impl Sender {
             flows: Vec::new(),
             by_place: Vec::new(),
             next_flow: 0,
-            reorder: REORDER,
             has_suspects: false,
             turn: 0,
             timer: None,
@@ -197,8 +194,7 @@ impl Sender {
         for (place, new) in list.flows().iter().enumerate() {
             let known = self.flows.iter().position(|flow| flow.current.is_none() && flow.route == new.route);
             let at = known.unwrap_or_else(|| {
-                let mut flow = ReliableFlow::new(FlowId(self.next_flow), new.route.clone(), place);
-                flow.reorder = self.reorder;
+                let flow = ReliableFlow::new(FlowId(self.next_flow), new.route.clone(), place);
                 self.flows.push(flow);
                 self.next_flow = self.next_flow.wrapping_add(1);
                 self.flows.len() - 1
@@ -207,12 +203,6 @@ impl Sender {
             self.by_place.push(at);
         }
         self.set_slots();
-    }
-
-    /// Takes a packet for lost only after `packets` later ones have been acknowledged, where that is more than usual: relays
-    /// that recode make up for losses of their own when they have the whole generation.
-    pub fn be_patient(&mut self, packets: u64) {
-        self.reorder = self.reorder.max(packets);
     }
 
     /// The flow list is gone.
@@ -361,15 +351,18 @@ impl Sender {
         }
     }
 
-    /// Notes that `sending` went out as packet `number`.
-    pub fn on_sent(&mut self, now: Instant, number: u64, sending: &Sending) {
+    /// Notes that `sending` went out as packet `number`, which is lost once `patience` later ones of its flow have been
+    /// acknowledged, or [`REORDER`], where that is more.
+    pub fn on_sent(&mut self, now: Instant, number: u64, sending: &Sending, patience: u32) {
         let &Sending { flow, symbol, targets, is_probe } = sending;
         for slot in slots(targets) {
             if let Some(destination) = self.destinations[slot].as_mut().filter(|_| !is_probe) {
                 destination.on_sent(symbol);
             }
         }
-        self.flows[flow].on_sent(SentPacket { number, symbol, at: now, open: targets, doubted: 0, is_probe });
+        let patience = patience.max(REORDER);
+        let (open, doubted) = (targets, 0);
+        self.flows[flow].on_sent(SentPacket { number, symbol, at: now, open, doubted, is_probe, patience });
     }
 
     fn slot_of(&self, node: NodeId) -> Option<usize> {

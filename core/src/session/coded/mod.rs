@@ -1,5 +1,6 @@
 //! Coded sessions: what their source, their relays and their destinations keep.
 
+mod balance;
 mod numbers;
 mod ranks;
 mod relay;

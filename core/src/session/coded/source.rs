@@ -1,5 +1,6 @@
 //! A coded session at its source: generations, and the repairs that they are owed.
 
+use super::balance::Balance;
 use super::ranks::{Emitted, counted_by};
 use crate::coding::repair::Repairs;
 use crate::coding::window::WindowEncoder;
@@ -13,6 +14,9 @@ use crate::wire::acknowledgement::Rank;
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+
+/// Packets behind that which prompts a relay to make up for a loss, after which it is no longer expected to.
+const PATIENCE_PACKETS: u32 = 16;
 
 /// Repeats for one slot of a reliable session after which relays are no longer trusted to mix its generation: what they hold
 /// may be damaged. Losses alone make so many seldom.
@@ -36,6 +40,8 @@ pub struct CodedSource {
     /// What was sent, where repairs depend on what arrives.
     emitted: Option<Emitted>,
     is_reliable: bool,
+    /// How the open generation is spread over flows, where relays may join them.
+    balance: Option<Balance>,
     /// What was counted.
     pub stats: CodedSourceStats,
 }
@@ -138,6 +144,7 @@ impl CodedSource {
             window,
             emitted: (!is_reliable && matches!(spec.repair, Repair::Adaptive { .. })).then(Emitted::default),
             is_reliable,
+            balance: (is_reliable && spec.recode).then(Balance::default),
             stats: CodedSourceStats::default(),
         }
     }
@@ -222,6 +229,9 @@ impl CodedSource {
             return false;
         };
         generation.is_closed = true;
+        if let Some(balance) = &mut self.balance {
+            balance.restart();
+        }
         let size = generation.encoder.len();
         let repairs = self.repairs.close(size) + if is_systematic { 0 } else { size };
         generation.owed = repairs as u32;
@@ -295,6 +305,11 @@ impl CodedSource {
         Some(repaired)
     }
 
+    /// Returns how the open generation is spread over flows, where relays may join them.
+    pub fn balance(&mut self) -> Option<&mut Balance> {
+        self.balance.as_mut()
+    }
+
     /// Whether `slot` was sent again so often that relays are no longer trusted to mix its generation.
     #[must_use]
     pub fn is_spoilt(&self, slot: u64) -> bool {
@@ -349,6 +364,18 @@ impl CodedSource {
             meta,
             payload,
         })
+    }
+
+    /// Returns how many later packets must be acknowledged before one that stands for a slot is taken for lost: relays that
+    /// recode make up for what is lost of a generation when it has been sent, and for repeats with what comes next.
+    #[must_use]
+    pub fn patience(&self, packet: &Repaired, is_repeat: bool) -> u32 {
+        if self.is_plain() || is_repeat && packet.is_plain {
+            return 0;
+        }
+        let behind = (packet.symbol - packet.first) as u32;
+        let to_end = if is_repeat { 0 } else { u32::from(self.size_max()).saturating_sub(behind) };
+        to_end + PATIENCE_PACKETS
     }
 
     /// Notes that a packet was sent, where repairs depend on how many arrive.

@@ -186,6 +186,7 @@ fn content_word(content: &Content) -> &'static str {
         Content::Messages { .. } => "messages",
         Content::File { .. } => "file",
         Content::OnOff { .. } => "on-off",
+        Content::Application { .. } => "application",
     }
 }
 

@@ -8,8 +8,8 @@ use crate::cli::exit::Failure;
 use bellini_reports::reproduce::{Bars, Page, Row};
 use serde_json::json;
 
-const CODED: &str = include_str!("../../../../scenarios/coding/butterfly.json");
-const TREES: &str = include_str!("../../../../scenarios/coding/butterfly-trees.json");
+pub(super) const CODED: &str = include_str!("../../../../scenarios/coding/butterfly.json");
+pub(super) const TREES: &str = include_str!("../../../../scenarios/coding/butterfly-trees.json");
 
 /// Rate of every hop in bit/s.
 const RATE: f64 = 4e6;

@@ -11,7 +11,7 @@ use bellini_scenarios::record::DelayRow;
 use serde_json::json;
 
 /// The ways, each with its scenario.
-const WAYS: [(&str, &str); 3] = [
+pub(super) const WAYS: [(&str, &str); 3] = [
     ("generations", include_str!("../../../../scenarios/coding/delay-generation.json")),
     ("sliding window", include_str!("../../../../scenarios/coding/delay-window.json")),
     ("retransmission", include_str!("../../../../scenarios/coding/delay-retransmission.json")),

@@ -18,20 +18,20 @@ const OFFERED: f64 = 0.97;
 /// Payload of a symbol.
 const SYMBOL: f64 = 1_200.0;
 /// Symbols of a generation.
-const SIZE: u32 = 64;
+pub(super) const SIZE: u32 = 64;
 /// The last node.
-const SINK: u32 = 4;
-const HOPS: usize = 3;
+pub(super) const SINK: u32 = 4;
+pub(super) const HOPS: usize = 3;
 /// Bytes of the largest packet around the symbol without coding; with header and combined block; with coefficients.
 const PLAIN: f64 = 122.0;
 const SEEDED: f64 = PLAIN + 20.0 + 32.0;
 const VECTOR: f64 = SEEDED - 6.0 + SIZE as f64;
 
-const LOSSES: [f64; 4] = [0.01, 0.05, 0.1, 0.2];
+pub(super) const LOSSES: [f64; 4] = [0.01, 0.05, 0.1, 0.2];
 
 /// How the content is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
+pub(super) enum Scheme {
     Plain,
     /// Content by time; so many repairs as the model finds best.
     Fixed {
@@ -41,7 +41,7 @@ enum Scheme {
     Reliable(Option<bool>),
 }
 
-const SCHEMES: [Scheme; 6] = [
+pub(super) const SCHEMES: [Scheme; 6] = [
     Scheme::Plain,
     Scheme::Reliable(None),
     Scheme::Fixed { recode: false },
@@ -51,7 +51,7 @@ const SCHEMES: [Scheme; 6] = [
 ];
 
 impl Scheme {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Scheme::Plain => "plain",
             Scheme::Fixed { recode: false } => "end-to-end, fixed repairs",
@@ -67,11 +67,11 @@ impl Scheme {
     }
 
     /// Returns the symbols for each packet that large generations would near.
-    fn closed_form(self, loss: f64) -> f64 {
+    pub(super) fn closed_form(self, loss: f64) -> f64 {
         if self.recodes() { 1.0 - loss } else { (1.0 - loss).powi(HOPS as i32) }
     }
 
-    fn repairs(self, loss: f64, trials: u32) -> u32 {
+    pub(super) fn repairs(self, loss: f64, trials: u32) -> u32 {
         match self {
             Scheme::Fixed { recode } => {
                 Chain { loss, hops: HOPS, size: SIZE, repairs: 0, recode }.best_repairs(trials)
@@ -81,7 +81,13 @@ impl Scheme {
     }
 
     /// Returns the scenario at a loss of each hop. `tfrc`: hops under rate control, and the content waits for them.
-    fn scenario(self, loss: f64, repairs: u32, tfrc: bool, until_s: u64) -> Result<Value, Failure> {
+    pub(super) fn scenario(
+        self,
+        loss: f64,
+        repairs: u32,
+        tfrc: bool,
+        until_s: u64,
+    ) -> Result<Value, Failure> {
         let mut scenario = shipped(CHAIN)?;
         scenario["duration"] = json!(format!("{until_s} s"));
         scenario["measure"]["to"] = scenario["duration"].clone();

@@ -2,6 +2,7 @@
 
 mod butterfly;
 mod delay;
+mod lab;
 mod loss;
 mod model;
 
@@ -32,6 +33,11 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         name: "coding-delay",
         about: "delays of a generation, a window and retransmission at equal bytes (simulated)",
         run: delay::run,
+    },
+    Experiment {
+        name: "coding-lab",
+        about: "butterfly, three lossy hops and delays by real processes, beside the simulator (needs the lab)",
+        run: lab::run,
     },
 ];
 

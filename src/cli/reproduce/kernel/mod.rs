@@ -1,6 +1,5 @@
 //! Experiments whose reference is the kernel: its TCP in the lab beside the simulator's.
 
-mod play;
 mod tcp;
 mod tfrc;
 

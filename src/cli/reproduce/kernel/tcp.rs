@@ -3,7 +3,7 @@
 //! Both play the same scenario with the same seed, so that links lose the same packets of each path as far as both send
 //! alike; ratios are taken path by path.
 
-use super::play::{self, Measured, is_valid, lateness, simulate};
+use super::super::play::{self, Measured, is_valid, lateness, simulate};
 use super::{AFTER_S, Findings, Setting, curve, ends, input, ratio, shown};
 use crate::cli::exit::Failure;
 use crate::cli::reproduce::parallel;

@@ -1,6 +1,6 @@
 //! `tfrc-kernel`: four TFRC hops beside four TCP connections through one bottleneck, simulated and the kernel's.
 
-use super::play::{self, Measured, is_valid, lateness, simulate};
+use super::super::play::{self, Measured, is_valid, lateness, simulate};
 use super::{AFTER_S, Findings, SEGMENT_BYTES, Setting, curve, ends, input, shown};
 use crate::cli::exit::Failure;
 use crate::cli::reproduce::parallel;

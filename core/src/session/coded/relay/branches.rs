@@ -14,7 +14,7 @@ const UNIONS_MAX: usize = 32;
 const PARTNER_AGE: Duration = Duration::from_secs(1);
 
 /// A set of Pathlets, as bits.
-pub(super) type Mask = u16;
+pub(in crate::session::coded) type Mask = u16;
 
 /// Pathlets of a session, by their places.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ struct Known {
     /// Those that lead over the same hop to other destinations.
     partners: Mask,
     seen_at: Instant,
+    /// The latest generation that a packet came of, by its first symbol.
+    latest: u64,
 }
 
 impl Branches {
@@ -67,12 +69,30 @@ impl Branches {
                 known.partners |= 1 << at;
             }
         }
-        let new = Known { pathlet: pathlet.into(), hop, destinations, partners, seen_at: now };
+        let new = Known { pathlet: pathlet.into(), hop, destinations, partners, seen_at: now, latest: 0 };
         match self.known.get_mut(at) {
             Some(known) => *known = new,
             None => self.known.push(new),
         }
         Some((at, is_full))
+    }
+
+    /// A packet of the generation that begins with `first` came for the Pathlet at `at`; whether it is the first of a
+    /// later one than all before.
+    pub(super) fn advance(&mut self, at: usize, first: u64) -> bool {
+        let is_later = first > self.known[at].latest;
+        self.known[at].latest = self.known[at].latest.max(first);
+        is_later
+    }
+
+    /// Whether packets of a later generation have come for the Pathlet at `at`.
+    pub(super) fn is_past(&self, at: usize, first: u64) -> bool {
+        self.known[at].latest > first
+    }
+
+    /// Forgets generations: the source has started again.
+    pub(super) fn restart(&mut self) {
+        self.known.iter_mut().for_each(|known| known.latest = 0);
     }
 
     /// Returns how many there are.

@@ -15,22 +15,30 @@ mod branches;
 mod gaps;
 #[cfg(test)]
 mod tests;
+mod unpaid;
 
 use crate::coding::{Coded, Pushed, Recoder};
 use crate::ids::{Epoch, HopIndex};
 use crate::rng::Stream;
 use crate::time::{Duration, Instant};
 use crate::timer::TimerId;
+use crate::wire::coding::JoinedPacket;
 use crate::wire::packet::PacketHeader;
 use crate::wire::routing::RouteLimits;
+
 use branches::{BRANCHES_MAX, Branches, Mask, bits};
 use gaps::{Gaps, Noted};
 use std::collections::VecDeque;
+use unpaid::{StandsFor, Unpaid};
 
 /// Packets that one arrival pays for one Pathlet, at most.
 const PAID_MAX: u16 = 16;
 /// How long a packet that could be joined with one for other destinations waits for it.
 const MERGE_WAIT: Duration = Duration::from_millis(20);
+/// How long it waits while its hop has other packets to send: it would only queue behind them.
+const BUSY_WAIT: Duration = Duration::from_millis(200);
+/// How often such a hop is looked at again.
+const BUSY_LOOK: Duration = Duration::from_millis(5);
 /// How long after the last packet of a generation its losses are made up for, if nothing else comes.
 const LATE_WAIT: Duration = Duration::from_millis(50);
 
@@ -51,6 +59,8 @@ pub struct Arrival<'a> {
     pub index: u16,
     /// Its number among the session's.
     pub sequence: u32,
+    /// The packet of another flow that it stands for as well.
+    pub joined: Option<JoinedPacket>,
 }
 
 /// What became of a packet that was taken up.
@@ -71,6 +81,8 @@ pub struct Payment {
     pub hop: HopIndex,
     /// The Pathlets that it pays.
     mask: Mask,
+    /// The oldest packets that came for them and nothing was sent for, of two flows at most; `None`: there are none.
+    pub stands_for: Option<StandsFor>,
     /// Whether the packet that has just arrived can go as it is: it is to be joined with nothing, and has not gone on
     /// this hop.
     pub is_single: bool,
@@ -106,8 +118,10 @@ struct Generation {
     paid: [u16; BRANCHES_MAX],
     /// Over the hops of these Pathlets something was paid for the packet at hand.
     gone: Mask,
-    /// Since when something waits to be joined.
-    held_at: Option<Instant>,
+    /// Since when something waits to be joined, and when that is looked at again.
+    held: Option<(Instant, Instant)>,
+    /// Packets that came and nothing was sent for.
+    unpaid: Unpaid,
     /// The header of the newest packet: what is paid later looks like it.
     header: PacketHeader,
 }
@@ -178,7 +192,7 @@ impl Recode {
             return None;
         }
         if let Noted::New { own, before } = noted {
-            self.owe(now, at, row.is_ok(), (own, before), pathlets);
+            self.owe(now, at, (arrival, row.is_ok()), (own, before), pathlets);
         }
         let generation = &mut self.generations[at];
         generation.gone = 0;
@@ -191,6 +205,7 @@ impl Recode {
         let Some(newest) = self.generations.back().map(|newest| newest.epoch) else { return true };
         if newest < epoch {
             self.generations.clear();
+            self.branches.restart();
             self.gaps.clear();
         }
         newest <= epoch
@@ -217,7 +232,8 @@ impl Recode {
                 late_at: None,
                 paid: [0; BRANCHES_MAX],
                 gone: 0,
-                held_at: None,
+                held: None,
+                unpaid: Unpaid::default(),
                 header: *arrival.header,
             });
             self.generations.len() - 1
@@ -248,7 +264,7 @@ impl Recode {
         &mut self,
         now: Instant,
         at: usize,
-        is_symbol: bool,
+        (arrival, is_symbol): (&Arrival<'_>, bool),
         (lost, before): (u16, Option<(u64, u16)>),
         pathlets: impl Iterator<Item = (&'p [u8], HopIndex)>,
     ) {
@@ -258,6 +274,7 @@ impl Recode {
             if is_replaced {
                 self.generations.iter_mut().for_each(|generation| generation.forget(branch));
             }
+            self.generations[at].unpaid.note(branch, arrival);
             siblings |= 1 << branch;
             let generation = &mut self.generations[at];
             let (debt, late) = (&mut generation.debts[branch], &mut generation.late[branch]);
@@ -268,8 +285,18 @@ impl Recode {
                 *debt = debt.saturating_add(1 + lost).saturating_add(core::mem::take(late));
             }
         }
+        let first = self.generations[at].first;
+        let mut advanced = false;
+        for branch in bits(siblings) {
+            advanced |= self.branches.advance(branch, first);
+        }
+        if advanced {
+            // Flows bring generations in order: what earlier ones still owe has nothing to wait for.
+            for earlier in self.generations.iter_mut().filter(|known| known.first < first) {
+                earlier.held = earlier.held.map(|(since, _)| (since, now));
+            }
+        }
         let generation = &mut self.generations[at];
-        let first = generation.first;
         let is_behind = generation.late.iter().any(|late| *late > 0);
         generation.late_at = is_behind.then(|| now + LATE_WAIT);
         if is_symbol {
@@ -308,15 +335,23 @@ impl Recode {
     #[must_use]
     pub fn indebted(&self, but: usize) -> Option<usize> {
         self.generations.iter().enumerate().rev().take(4).find_map(|(at, generation)| {
-            let owes = generation.debts.iter().any(|debt| *debt > 0) && generation.held_at.is_none();
+            let owes = generation.debts.iter().any(|debt| *debt > 0) && generation.held.is_none();
             (at != but && owes && generation.recoder.rank() > 0).then_some(at)
         })
     }
 
-    /// Returns the next packet that generation `at` owes; `is_last_call`: nothing waits for others any more.
-    pub fn pay(&mut self, now: Instant, at: usize, is_last_call: bool) -> Option<Payment> {
+    /// Returns the Pathlets whose hop is busy.
+    pub fn busy(&self, is_busy: impl Fn(HopIndex) -> bool) -> Mask {
+        let busy = (0..self.branches.len()).filter(|at| is_busy(self.branches.hop(*at)));
+        busy.fold(0, |mask, at| mask | 1 << at)
+    }
+
+    /// Returns the next packet that generation `at` owes. What could be joined waits, unless it has waited long enough and
+    /// its hop is not `busy`.
+    pub fn pay(&mut self, now: Instant, at: usize, busy: Mask) -> Option<Payment> {
         let active = self.branches.active(now);
         let generation = &mut self.generations[at];
+        let waited = generation.held.map_or(Duration::ZERO, |(since, _)| now.saturating_since(since));
         let mut holds = false;
         for own in 0..self.branches.len() {
             if generation.debts[own] == 0
@@ -340,24 +375,28 @@ impl Recode {
                     mask |= 1 << partner;
                     partners &= self.branches.partners(partner);
                 } else {
-                    is_missing = true;
+                    is_missing |= !self.branches.is_past(partner, generation.first);
                 }
             }
-            if is_missing && !is_last_call {
+            let hop = self.branches.hop(own);
+            if is_missing && (waited < MERGE_WAIT || waited < BUSY_WAIT && busy >> own & 1 == 1) {
                 holds = true;
                 continue;
             }
-            let hop = self.branches.hop(own);
             let is_single = !has_partner && generation.gone >> own & 1 == 0;
             generation.gone |= self.branches.over(hop);
             for paid in bits(mask) {
                 generation.debts[paid] -= 1;
                 generation.paid[paid] += 1;
             }
-            return Some(Payment { hop, mask, is_single });
+            let stands_for = generation.unpaid.take(mask);
+            return Some(Payment { hop, mask, stands_for, is_single });
         }
         generation.paid = [0; BRANCHES_MAX];
-        generation.held_at = if holds { generation.held_at.or(Some(now)) } else { None };
+        generation.held = holds.then(|| {
+            let since = generation.held.map_or(now, |(since, _)| since);
+            (since, (since + MERGE_WAIT).max(now + BUSY_LOOK))
+        });
         None
     }
 
@@ -367,10 +406,13 @@ impl Recode {
         self.generations.iter().filter_map(Generation::deadline).min()
     }
 
-    /// Returns the place of a generation in which something has waited long enough; all of it is owed now.
+    /// Returns the place of a generation in which something has waited; what was lost of it is owed now.
     pub fn overdue(&mut self, now: Instant) -> Option<usize> {
         let at = self.generations.iter().position(|known| known.deadline().is_some_and(|at| at <= now))?;
-        self.generations[at].ripen();
+        let generation = &mut self.generations[at];
+        if generation.late_at.is_some_and(|at| at <= now) {
+            generation.ripen();
+        }
         Some(at)
     }
 
@@ -390,7 +432,7 @@ impl Generation {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let held = self.held_at.map(|at| at + MERGE_WAIT);
+        let held = self.held.map(|(_, look_at)| look_at);
         [held, self.late_at].into_iter().flatten().min()
     }
 

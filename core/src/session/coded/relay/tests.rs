@@ -21,6 +21,8 @@ struct Bench {
     sequence: u32,
     /// The Pathlets and forms (whether as it is) of what went on.
     sent: Vec<(Vec<u8>, bool)>,
+    /// Whether the next hop has packets waiting.
+    is_busy: bool,
 }
 
 fn pathlet(route: &str) -> Vec<u8> {
@@ -54,6 +56,7 @@ impl Bench {
             indices: std::collections::BTreeMap::new(),
             sequence: 0,
             sent: Vec::new(),
+            is_busy: false,
         }
     }
 
@@ -82,6 +85,7 @@ impl Bench {
             is_closed: size > 0,
             index: *index,
             sequence: self.sequence,
+            joined: None,
         };
         *index += 1;
         self.sequence += 1;
@@ -99,21 +103,22 @@ impl Bench {
         let taken = self.recode.take(self.now, arrival, row, data(1), known)?;
         if taken.may_pay {
             let before = self.sent.len();
-            self.pay(taken.at, false);
+            self.pay(taken.at);
             // Only a symbol that is new can go on as it is.
             let is_news = row.is_ok() && taken.pushed == Pushed::Innovative;
             self.sent[before..].iter_mut().for_each(|(_, as_it_is)| *as_it_is &= is_news);
         }
         if let Some(before) = self.recode.indebted(taken.at) {
             let sent = self.sent.len();
-            self.pay(before, false);
+            self.pay(before);
             self.sent[sent..].iter_mut().for_each(|(_, as_it_is)| *as_it_is = false);
         }
         Some(taken.pushed)
     }
 
-    fn pay(&mut self, at: usize, is_last_call: bool) {
-        while let Some(payment) = self.recode.pay(self.now, at, is_last_call) {
+    fn pay(&mut self, at: usize) {
+        let busy = self.recode.busy(|_| self.is_busy);
+        while let Some(payment) = self.recode.pay(self.now, at, busy) {
             let (size, _) = self.recode.size(at);
             let (recoder, stream) = self.recode.recoder(at);
             recoder.recode(stream, usize::from(size), &mut BytesMut::new());
@@ -167,7 +172,7 @@ fn losses_are_made_up_for_in_time() {
     assert_eq!(bench.recode.deadline(), Some(bench.now + LATE_WAIT));
     bench.now += LATE_WAIT;
     let at = bench.recode.overdue(bench.now).expect("its time is over");
-    bench.pay(at, true);
+    bench.pay(at);
     assert_eq!(bench.sent().len(), 3);
     assert_eq!(bench.recode.overdue(bench.now), None);
 }
@@ -219,8 +224,16 @@ fn twins_and_passers_by() {
     }
     assert_eq!(bench.sent().len(), 4);
     let head = header(2);
-    let twin =
-        Arrival { previous: FROM, header: &head, first: 0, size: 4, is_closed: true, index: 2, sequence: 2 };
+    let twin = Arrival {
+        previous: FROM,
+        header: &head,
+        first: 0,
+        size: 4,
+        is_closed: true,
+        index: 2,
+        sequence: 2,
+        joined: None,
+    };
     assert_eq!(bench.arrive(&twin, Ok(2), &way), Some(Pushed::Dependent));
     assert_eq!(bench.sent().len(), 0);
     for number in 4..6 {
@@ -249,6 +262,32 @@ fn flows_that_meet_share_packets() {
     }
 }
 
+/// Aim: while its hop is busy, what waits to be joined goes on waiting, but not for ever.
+#[test]
+fn a_busy_hop_gives_more_time() {
+    let mut bench = Bench { is_busy: true, ..Bench::new() };
+    bench.come(0, 0, Ok(0), &[("5>7d", TO)]);
+    bench.come(0, 0, Ok(1), &[("5>6d", TO)]);
+    assert_eq!(bench.sent().len(), 1);
+    let began = bench.now;
+    let look = |bench: &mut Bench| {
+        bench.now = bench.recode.deadline().expect("something waits");
+        let at = bench.recode.overdue(bench.now).expect("it is looked at");
+        bench.pay(at);
+    };
+    while bench.recode.deadline().is_some() {
+        look(&mut bench);
+    }
+    assert_eq!(bench.sent(), [(pathlet("5>6d"), false)]);
+    assert_eq!(bench.now.saturating_since(began), BUSY_WAIT);
+    // Once it is idle, nothing waits any longer than otherwise.
+    bench.come(0, 0, Ok(2), &[("5>7d", TO)]);
+    bench.now += MERGE_WAIT;
+    bench.is_busy = false;
+    look(&mut bench);
+    assert_eq!(bench.sent().len(), 1);
+}
+
 /// Aim: what waits to be joined goes alone when its time is over, and nothing waits for a Pathlet that is unseen for long.
 #[test]
 fn nothing_waits_for_ever() {
@@ -260,7 +299,7 @@ fn nothing_waits_for_ever() {
     assert_eq!(bench.recode.overdue(bench.now), None);
     bench.now += MERGE_WAIT;
     let at = bench.recode.overdue(bench.now).expect("its time is over");
-    bench.pay(at, true);
+    bench.pay(at);
     assert_eq!(bench.sent(), [(pathlet("5>6d"), false)]);
     assert_eq!(bench.recode.deadline(), None);
     bench.now += Duration::from_secs(1);
@@ -321,8 +360,16 @@ fn foreign_bodies_are_refused() {
     let mut bench = Bench::new();
     bench.come(0, 0, Ok(0), &[("5d", TO)]);
     let head = header(1);
-    let arrival =
-        Arrival { previous: FROM, header: &head, first: 0, size: 8, is_closed: false, index: 1, sequence: 1 };
+    let arrival = Arrival {
+        previous: FROM,
+        header: &head,
+        first: 0,
+        size: 8,
+        is_closed: false,
+        index: 1,
+        sequence: 1,
+        joined: None,
+    };
     let described = Coded { meta: [2; META_BYTES], body: Body::Described(u32::MAX) };
     let way = pathlet("5d");
     let known = [(&*way, TO)].into_iter();
@@ -345,6 +392,7 @@ fn epochs_turn() {
         is_closed: false,
         index: 60,
         sequence: 0,
+        joined: None,
     };
     assert_eq!(bench.arrive(&arrival, Ok(0), &[("5d", TO)]), Some(Pushed::Innovative));
     assert_eq!(bench.recode.generations(), 1);
