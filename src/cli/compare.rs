@@ -40,7 +40,7 @@ pub(super) fn run(options: &CompareOptions) -> Result<u8, Failure> {
     }
     let mut comparisons = Vec::new();
     for (b, found) in others.iter().zip(&found) {
-        let mut comparison = compare(&a, b, tolerances.clone()).map_err(wrong)?;
+        let mut comparison = compare(&a, b, tolerances).map_err(wrong)?;
         let forced = found.iter().map(|obstacle| format!("Compared by force: {}.", obstacle.text()));
         comparison.notes.splice(0..0, forced);
         comparisons.push(comparison);
