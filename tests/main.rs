@@ -3,6 +3,9 @@
 mod arguments;
 mod calibrate;
 mod compare;
+mod deploy_files;
+#[cfg(target_os = "linux")]
+mod deployment;
 #[cfg(target_os = "linux")]
 mod edges;
 mod golden;

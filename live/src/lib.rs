@@ -6,6 +6,7 @@
 //!   is the other side of it.
 //! - [`record`] logs every input of a node's core, and plays it again.
 //! - [`lab`] runs a scenario with node processes on one machine: namespaces, devices, emulator.
+//! - [`hosts`] runs a scenario with node processes on real machines, reached by ssh.
 //! - [`calibrate`] measures the network between running nodes and makes a topology of it.
 //! - [`seal`] authenticates and encrypts hops: node keys, handshakes, sealed datagrams.
 //! - [`reproduce`] puts loads on node processes and measures what they cost.
@@ -14,9 +15,11 @@ pub mod calibrate;
 pub mod client;
 pub mod console;
 pub mod edge;
+pub mod hosts;
 pub mod lab;
 pub mod net;
 pub mod node;
+mod play;
 pub mod record;
 pub mod reproduce;
 pub mod seal;

@@ -22,6 +22,7 @@ pub(crate) fn marks(events: &[EventRow]) -> Vec<Mark> {
     let wanted = |event: &&EventRow| match event.kind.as_str() {
         kind::FAULT => true,
         kind::NODE_CRASHED | kind::NODE_RESTARTED => !has_faults,
+        kind::NODE_FAILED => true,
         _ => false,
     };
     let mut marks: Vec<Mark> = Vec::new();

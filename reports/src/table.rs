@@ -35,6 +35,9 @@ pub fn table(summary: &Summary) -> String {
     );
     match summary.status {
         Status::Complete => {}
+        Status::Partial => {
+            line(&mut text, format_args!("PARTIAL: nodes failed on the way, which the notes name"))
+        }
         Status::Interrupted => {
             line(&mut text, format_args!("INTERRUPTED: figures cover what was recorded until then"))
         }

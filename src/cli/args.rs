@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Example: bellini sim scenarios/fig3.json\n\
     Then open runs/fig3-sim-1/report.html in a browser.\n\n\
     Exit codes: 0 done; 1 failed while running; 2 wrong usage; 3 scenario invalid; \
-    4 an asked-for check did not hold; 6 files or permissions; 130 interrupted.")]
+    4 an asked-for check did not hold; 5 finished with partial results; 6 files, permissions or hosts; \
+    130 interrupted.")]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -42,6 +43,29 @@ pub(super) enum Verb {
         It needs network namespaces and /dev/net/tun: root, or a user who may make user namespaces. A run takes as \
         long as the scenario says. Where the machine was too slow to be believed the run is marked invalid: exit 4.")]
     Lab(LabOptions),
+    /// Run a scenario on real hosts, over your own ssh: push, start, run, collect, remove.
+    #[command(after_help = "Examples:\n  bellini live scenarios/conference-4.json --hosts hosts.json\n  \
+        bellini live scenarios/conference-4.json --hosts inventory.ini --set 'duration=10 s' --record\n\n\
+        A hosts file: {\"bellini-hosts\": 1, \"nodes\": {\"toronto\": {\"ssh\": \"user@host\"}, ..}}; an Ansible inventory and\n\
+        `terraform output -json` will do, too. See docs/deployment.md. Exit code 5: nodes failed, results are partial.")]
+    Live(LiveOptions),
+    /// The steps of `live` one by one, and batches of scenarios, on real hosts.
+    #[command(after_help = "Examples:\n  bellini deploy up --hosts hosts.json\n  \
+        bellini deploy run scenarios/fig3.json scenarios/conference-4.json --hosts hosts.json\n  \
+        bellini deploy down --hosts hosts.json\n\n\
+        Every step may be repeated at any time. See docs/deployment.md.")]
+    Deploy(DeployOptions),
+    /// Join standard input and output to the console of a node on this machine.
+    #[command(after_help = "Example: ssh host bellini attach .bellini/node-1/console.sock")]
+    Attach(AttachOptions),
+    /// Look for what stands in the way of a run, on this machine or on hosts, and say what would help.
+    #[command(after_help = "Examples:\n  bellini doctor\n  bellini doctor --hosts hosts.json\n\n\
+        Ports, UDP buffers, clocks, versions; between hosts also the ways and how large packets may be. Exit code 4: a\n\
+        problem was found.")]
+    Doctor(DoctorOptions),
+    /// What `doctor` runs on a host.
+    #[command(hide = true)]
+    Probe(ProbeOptions),
     /// Run scenarios in the simulator and in the lab, and say how far the prediction was off.
     #[command(after_help = "Examples:\n  bellini fidelity scenarios/fig3.json scenarios/fidelity/*.json\n  \
         bellini fidelity scenarios/fidelity/controls.json --controls 20 --out runs/controls\n\n\
@@ -57,7 +81,8 @@ pub(super) enum Verb {
     Report(ReportOptions),
     /// Say how far the runs of two sides are apart, and whether that is within tolerances.
     #[command(after_help = "Examples:\n  bellini compare runs/fig3-sim-1-20 runs/fig3-lab-1-5\n  \
-        bellini compare runs/fig3-sim-1,runs/fig3-sim-2 runs/fig3-lab-1 --tolerance 'goodput=5 %'\n\n\
+        bellini compare runs/fig3-sim-1,runs/fig3-sim-2 runs/fig3-lab-1 --tolerance 'goodput=5 %'\n  \
+        bellini compare runs/fig3-sim-1 runs/fig3-lab-1 runs/fig3-live-1\n\n\
         A is what is measured against, such as a prediction. Each side is a run directory, a directory that\n\
         holds runs, or several of either, separated by commas. Exit code 4 when a line exceeds its tolerance.")]
     Compare(CompareOptions),
@@ -217,6 +242,146 @@ pub(super) struct LabOptions {
     pub(super) clean: bool,
 }
 
+/// Where hosts are, and how they are reached.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct HostOptions {
+    /// Which node runs where: a hosts file (JSON), an Ansible inventory (INI), or what `terraform output -json` printed.
+    #[arg(long, value_name = "HOSTS")]
+    pub(super) hosts: PathBuf,
+    /// A configuration file for ssh, instead of your own.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ssh_config: Option<PathBuf>,
+    /// The binary to push, such as a static one [default: the one that runs now].
+    #[arg(long, value_name = "FILE")]
+    pub(super) program: Option<PathBuf>,
+}
+
+/// Options of `live`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct LiveOptions {
+    #[command(flatten)]
+    pub(super) run: RunOptions,
+    #[command(flatten)]
+    pub(super) hosts: HostOptions,
+    /// Each node records all inputs of its core; the logs come home to DIR/hosts/NODE/logs, for `bellini replay`.
+    #[arg(long)]
+    pub(super) record: bool,
+    /// Congestion control of the kernel's TCP for stream hops [default: the system's].
+    #[arg(long, value_name = "NAME")]
+    pub(super) tcp_congestion: Option<String>,
+    /// Leave binary and logs on the hosts.
+    #[arg(long)]
+    pub(super) keep: bool,
+}
+
+/// Options of `deploy`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DeployOptions {
+    #[command(subcommand)]
+    pub(super) step: DeployStep,
+}
+
+/// Steps of a deployment.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum DeployStep {
+    /// Bring the binary to every host that does not have it, and say what is there.
+    Up(DeployUpOptions),
+    /// Start the nodes of a scenario, and no sessions; each keeps its console.
+    Start(DeployStartOptions),
+    /// Run scenarios one after the other, unattended; a run that fails does not keep the next from being tried.
+    Run(DeployRunOptions),
+    /// Bring home what nodes wrote, whether they run or failed.
+    Collect(DeployCollectOptions),
+    /// End everything on all hosts and remove every file.
+    Down(DeployUpOptions),
+}
+
+/// Options of `deploy up` and `deploy down`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DeployUpOptions {
+    #[command(flatten)]
+    pub(super) hosts: HostOptions,
+}
+
+/// Options of `deploy start`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DeployStartOptions {
+    #[command(flatten)]
+    pub(super) scenario: ScenarioOptions,
+    #[command(flatten)]
+    pub(super) hosts: HostOptions,
+}
+
+/// Options of `deploy run`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DeployRunOptions {
+    /// Scenario files.
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub(super) scenarios: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) hosts: HostOptions,
+    /// Change a value of every scenario: `duration=5 s`.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) set: Vec<(String, String)>,
+    /// Run each with so many seeds, from the scenario's on.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(super) seeds: Option<u64>,
+    /// Below which directory results go, each scenario's in one of its name.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(super) out: PathBuf,
+    /// Replace the results of earlier runs in the same place; nothing else is ever removed.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// No plots and no report pages: records only.
+    #[arg(long)]
+    pub(super) no_report: bool,
+    /// Each node records all inputs of its core.
+    #[arg(long)]
+    pub(super) record: bool,
+}
+
+/// Options of `deploy collect`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DeployCollectOptions {
+    #[command(flatten)]
+    pub(super) hosts: HostOptions,
+    /// Where it goes: a directory for each host, in it one for each node.
+    #[arg(long, value_name = "DIR", default_value = "runs/collected")]
+    pub(super) out: PathBuf,
+}
+
+/// Options of `doctor`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DoctorOptions {
+    /// Look at these hosts, too: as for `live`.
+    #[arg(long, value_name = "HOSTS")]
+    pub(super) hosts: Option<PathBuf>,
+    /// A configuration file for ssh, instead of your own.
+    #[arg(long, value_name = "FILE", requires = "hosts")]
+    pub(super) ssh_config: Option<PathBuf>,
+    /// The binary to push [default: the one that runs now].
+    #[arg(long, value_name = "FILE", requires = "hosts")]
+    pub(super) program: Option<PathBuf>,
+}
+
+/// Options of `probe`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct ProbeOptions {
+    /// The address to bind to.
+    pub(super) bind: IpAddr,
+    /// The data port.
+    pub(super) port: u16,
+    /// The control port.
+    pub(super) control_port: u16,
+}
+
+/// Options of `attach`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct AttachOptions {
+    /// The console's Unix socket.
+    pub(super) socket: PathBuf,
+}
+
 /// What plays the network of a lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum LabNetwork {
@@ -253,8 +418,9 @@ pub(super) struct ReportOptions {
 /// Options of `compare`.
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct CompareOptions {
-    /// Side A, then side B: a run directory, or a directory that holds runs, or several behind commas.
-    #[arg(value_name = "RUNS_A RUNS_B", num_args = 0..=2)]
+    /// Side A, then side B, then further sides that are set against A on the same page: each a run directory, or a
+    /// directory that holds runs, or several behind commas.
+    #[arg(value_name = "RUNS_A RUNS_B", num_args = 0..=4)]
     pub(super) runs: Vec<PathBuf>,
     /// Further runs of side A.
     #[arg(long, value_name = "RUNS")]

@@ -3,7 +3,9 @@
 use super::args::CompareOptions;
 use super::exit::{self, Failure};
 use super::report::load;
-use bellini_reports::compare::{CompareError, Comparison, Obstacle, Tolerances, compare, obstacles};
+use bellini_reports::compare::{
+    CompareError, Comparison, Obstacle, Tolerances, compare, obstacles, several_to_json_text, write_several,
+};
 use bellini_reports::{Options, ReportError};
 use bellini_scenarios::record::file;
 use std::path::{Path, PathBuf};
@@ -17,8 +19,8 @@ pub(super) fn run(options: &CompareOptions) -> Result<u8, Failure> {
     for (key, value) in &options.tolerances {
         tolerances.set(key, value).map_err(wrong)?;
     }
-    let (a, b) = sides(options)?;
-    let out = options.out.clone().unwrap_or_else(|| Path::new("runs").join(name(&a, &b)));
+    let (a, others) = sides(options)?;
+    let out = options.out.clone().unwrap_or_else(|| Path::new("runs").join(name(&a, &others)));
     // A comparison replaces an earlier one, and nothing else.
     let is_used = std::fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_some());
     if is_used && !out.join(COMPARISON).is_file() {
@@ -28,28 +30,33 @@ pub(super) fn run(options: &CompareOptions) -> Result<u8, Failure> {
         );
         return Err(Failure::new(exit::USAGE, message));
     }
-    let (a, b) = (load(&directories(&a)?)?, load(&directories(&b)?)?);
-    let found = obstacles(&a, &b);
+    let a = load(&directories(&a)?)?;
+    let others = others.iter().map(|side| load(&directories(side)?)).collect::<Result<Vec<_>, Failure>>()?;
+    let found: Vec<Vec<Obstacle>> = others.iter().map(|b| obstacles(&a, b)).collect();
     if !options.force
-        && let Some(first) = found.first()
+        && let Some(first) = found.iter().flatten().next()
     {
-        return Err(refusal(first, found.len()));
+        return Err(refusal(first, found.iter().flatten().count()));
     }
-    let mut comparison = compare(&a, &b, tolerances).map_err(wrong)?;
-    let forced = found.iter().map(|obstacle| format!("Compared by force: {}.", obstacle.text()));
-    comparison.notes.splice(0..0, forced);
-    let page = draw(&comparison, &out)?;
-    if options.json {
-        exit::print(&comparison.to_json_text());
-    } else {
-        exit::print(&comparison.table());
+    let mut comparisons = Vec::new();
+    for (b, found) in others.iter().zip(&found) {
+        let mut comparison = compare(&a, b, tolerances).map_err(wrong)?;
+        let forced = found.iter().map(|obstacle| format!("Compared by force: {}.", obstacle.text()));
+        comparison.notes.splice(0..0, forced);
+        comparisons.push(comparison);
+    }
+    let page = draw(&comparisons, &out)?;
+    match comparisons.as_slice() {
+        [only] if options.json => exit::print(&only.to_json_text()),
+        several if options.json => exit::print(&several_to_json_text(several)),
+        all => all.iter().for_each(|comparison| exit::print(&comparison.table())),
     }
     exit::say(format_args!("Comparison: {}", page.display()));
-    Ok(if comparison.holds() { exit::DONE } else { exit::CHECK })
+    Ok(if comparisons.iter().all(Comparison::holds) { exit::DONE } else { exit::CHECK })
 }
 
-fn draw(comparison: &Comparison<'_>, out: &Path) -> Result<PathBuf, Failure> {
-    comparison.write(out, Options::default()).map_err(|error| {
+fn draw(comparisons: &[Comparison<'_>], out: &Path) -> Result<PathBuf, Failure> {
+    write_several(comparisons, out, Options::default()).map_err(|error| {
         let code = if matches!(error, ReportError::Io { .. }) { exit::ENVIRONMENT } else { exit::FAILED };
         Failure::new(code, error)
     })
@@ -67,28 +74,30 @@ fn refusal(first: &Obstacle, all: usize) -> Failure {
     Failure::new(code, format!("{}{more}; --force compares all the same", first.text()))
 }
 
-/// Returns what was given for A and for B: two paths, each perhaps several joined by commas, and `--a`, `--b`.
-fn sides(options: &CompareOptions) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Failure> {
-    let (mut a, mut b) = (options.a.clone(), options.b.clone());
+/// Returns what was given for A, and for each side that is set against it: paths, each perhaps several joined by commas,
+/// and `--a`, `--b`.
+fn sides(options: &CompareOptions) -> Result<(Vec<PathBuf>, Vec<Vec<PathBuf>>), Failure> {
+    let (mut a, mut others) = (options.a.clone(), vec![options.b.clone()]);
     match options.runs.as_slice() {
         [] => {}
-        [one, two] => {
+        [one, two, more @ ..] => {
             a.splice(0..0, split(one));
-            b.splice(0..0, split(two));
+            others[0].splice(0..0, split(two));
+            others.extend(more.iter().map(|side| split(side)));
         }
-        _ => {
+        [_] => {
             let message = "give A and B: two run directories, or directories that hold runs; more runs of a side go \
                            behind commas, or behind --a and --b";
             return Err(Failure::new(exit::USAGE, message));
         }
     }
-    for (side, paths) in [("A", &a), ("B", &b)] {
+    for (side, paths) in [("A", &a), ("B", &others[0])] {
         if paths.is_empty() {
             let message = format!("side {side} has no runs: bellini compare RUNS_A RUNS_B");
             return Err(Failure::new(exit::USAGE, message));
         }
     }
-    Ok((a, b))
+    Ok((a, others))
 }
 
 /// Splits at commas, unless there is something of just this name.
@@ -132,12 +141,13 @@ fn directories(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Returns the default name of the comparison's directory.
-fn name(a: &[PathBuf], b: &[PathBuf]) -> String {
+fn name(a: &[PathBuf], others: &[Vec<PathBuf>]) -> String {
     let leaf = |paths: &[PathBuf]| {
         let path = paths.first().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
         path.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned())).unwrap_or_default()
     };
-    format!("compare-{}-{}", leaf(a), leaf(b))
+    let leaves: String = others.iter().map(|side| format!("-{}", leaf(side))).collect();
+    format!("compare-{}{leaves}", leaf(a))
 }
 
 #[cfg(test)]
@@ -160,11 +170,13 @@ mod tests {
             }
         };
         let (a, b) = sides(&options(&["x,y", "z"], &["w"], &[])).unwrap();
-        assert_eq!((a, b), (vec!["x".into(), "y".into(), "w".into()], vec!["z".into()]));
+        assert_eq!((a, b), (vec!["x".into(), "y".into(), "w".into()], vec![vec!["z".into()]]));
+        let (_, others) = sides(&options(&["x", "y", "z,w"], &[], &[])).unwrap();
+        assert_eq!(others, [vec![PathBuf::from("y")], vec!["z".into(), "w".into()]]);
         assert!(sides(&options(&["x"], &[], &[])).is_err());
         assert!(sides(&options(&[], &["x"], &[])).unwrap_err().message.contains("side B"));
         assert_eq!(
-            name(&["runs/fig3-sim-1-20".into()], &["runs/fig3-lab-1".into()]),
+            name(&["runs/fig3-sim-1-20".into()], &[vec!["runs/fig3-lab-1".into()]]),
             "compare-fig3-sim-1-20-fig3-lab-1"
         );
     }

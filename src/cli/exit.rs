@@ -13,6 +13,8 @@ pub(super) const USAGE: u8 = 2;
 pub(super) const SCENARIO: u8 = 3;
 /// An asked-for check did not hold.
 pub(super) const CHECK: u8 = 4;
+/// It came to its end, but parts of it failed: the results are partial.
+pub(super) const PARTIAL: u8 = 5;
 /// The environment does not allow it: files, permissions.
 pub(super) const ENVIRONMENT: u8 = 6;
 /// A person stopped it.

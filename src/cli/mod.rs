@@ -1,14 +1,18 @@
 //! The command line: what was typed (`args`), what it means, and one file a subcommand.
 
 mod args;
+mod attach;
 mod calibrate;
 mod check;
 mod compare;
+mod deploy;
+mod doctor;
 mod exit;
 mod fidelity;
 mod interrupt;
 mod keys;
 mod lab;
+mod live;
 mod node;
 mod progress;
 mod replay;
@@ -49,6 +53,11 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Sim(options) => sim::run(&registry, &options),
         Verb::Fidelity(options) => fidelity::run(&registry, &options),
         Verb::Lab(options) => lab::run(&registry, &options),
+        Verb::Live(options) => live::run(&registry, &options),
+        Verb::Deploy(options) => deploy::run(&registry, &options),
+        Verb::Doctor(options) => doctor::run(&options),
+        Verb::Probe(options) => doctor::probe(&options),
+        Verb::Attach(options) => attach::run(&options),
         Verb::Check(options) => check::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
         Verb::Compare(options) => compare::run(&options),

@@ -48,7 +48,7 @@ pub(super) fn run(registry: &Registry, options: &RunOptions, player: &impl Playe
     target.check(options.force)?;
     interrupt::catch();
     let mut done: Vec<PathBuf> = Vec::new();
-    let (mut interrupted, mut invalid) = (false, 0);
+    let (mut interrupted, mut invalid, mut partial) = (false, 0_u64, 0_u64);
     let mut loaded = Some(loaded);
     for (seed, path) in &target.runs {
         // Populations are drawn from the seed: each seed resolves the scenario anew.
@@ -66,6 +66,10 @@ pub(super) fn run(registry: &Registry, options: &RunOptions, player: &impl Playe
         if let Some(lab) = summary.lab.as_ref().filter(|lab| !lab.valid) {
             invalid += 1;
             exit::say(format_args!("This run is not valid: {}.", lab.reasons.join("; ")));
+        }
+        if summary.status == Status::Partial {
+            partial += 1;
+            exit::say("This run is partial: nodes failed on the way, which its notes name.");
         }
         done.push(path.clone());
         interrupted = summary.status == Status::Interrupted
@@ -99,10 +103,11 @@ pub(super) fn run(registry: &Registry, options: &RunOptions, player: &impl Playe
     } else {
         exit::say(format_args!("Report: {}", target.base.join(file::REPORT).display()));
     }
-    Ok(match (interrupted, invalid) {
-        (true, _) => exit::INTERRUPTED,
-        (false, 0) => exit::DONE,
-        (false, _) => exit::CHECK,
+    Ok(match (interrupted, partial, invalid) {
+        (true, ..) => exit::INTERRUPTED,
+        (false, 1.., _) => exit::PARTIAL,
+        (false, 0, 0) => exit::DONE,
+        (false, 0, _) => exit::CHECK,
     })
 }
 

@@ -12,8 +12,8 @@ use super::process::{Heard, NodeProcess, Saying};
 use super::wan::{Wan, WanError};
 use super::workshop::Workshop;
 use crate::console::{Answer, Order};
+use crate::play::{Hears, Said};
 use bellini_core::ids::SessionKey;
-use bellini_core::io::Event;
 use bellini_core::stats::NodeStats;
 use bellini_core::time::Instant;
 use bellini_scenarios::conduct::{LinkFigures, ProcessFigures, Testbed, TestbedError};
@@ -54,17 +54,6 @@ pub(super) struct LabBed<'a> {
     broken: Option<String>,
     warnings: Vec<String>,
     next_id: u64,
-}
-
-/// An event of a node.
-#[derive(Debug)]
-pub(super) struct Said {
-    /// Index of the node.
-    pub(super) node: u32,
-    /// When, in true time.
-    pub(super) at: Instant,
-    /// What it said.
-    pub(super) event: Event,
 }
 
 /// A node of the lab: its process, if it runs, and what earlier ones counted.
@@ -164,30 +153,6 @@ impl<'a> LabBed<'a> {
         for node in &mut self.nodes {
             if let Some(process) = node.process.take() {
                 process.kill();
-            }
-        }
-    }
-
-    /// Returns the next event of a node, waiting for one until true time `until` at most.
-    ///
-    /// # Errors
-    /// When a process died that nobody killed.
-    pub(super) fn next_event(&mut self, until: Instant) -> Result<Option<Said>, TestbedError> {
-        loop {
-            if let Some(problem) = self.broken.take() {
-                return Err(TestbedError(problem));
-            }
-            if let Some(event) = self.events.pop_front() {
-                return Ok(Some(event));
-            }
-            let left = StdDuration::from_nanos(until.saturating_since(self.now()).as_nanos());
-            match self.heard.recv_timeout(left) {
-                Ok(heard) => {
-                    // Answers that nobody waits for any more are let go.
-                    let _ = self.take_in(heard)?;
-                }
-                Err(RecvTimeoutError::Timeout) => return Ok(None),
-                Err(RecvTimeoutError::Disconnected) => unreachable!("the bed holds a sender itself"),
             }
         }
     }
@@ -369,6 +334,28 @@ impl<'a> LabBed<'a> {
         let state = &self.nodes[node as usize];
         state.process.as_ref()?;
         state.figures.counts.iter().find(|counts| counts.key == key)
+    }
+}
+
+impl Hears for LabBed<'_> {
+    fn next_event(&mut self, until: Instant) -> Result<Option<Said>, TestbedError> {
+        loop {
+            if let Some(problem) = self.broken.take() {
+                return Err(TestbedError(problem));
+            }
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Some(event));
+            }
+            let left = StdDuration::from_nanos(until.saturating_since(self.now()).as_nanos());
+            match self.heard.recv_timeout(left) {
+                Ok(heard) => {
+                    // Answers that nobody waits for any more are let go.
+                    let _ = self.take_in(heard)?;
+                }
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => unreachable!("the bed holds a sender itself"),
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A run in the lab from its beginning to its end.
 
-use super::bed::{LabBed, Said};
+use super::bed::LabBed;
 use super::cross::{CrossTcp, check_congestion};
 use super::error::LabError;
 use super::limits::{LabHealth, LabLimits};
@@ -9,14 +9,12 @@ use super::pace::Clock;
 use super::plan::{LabOptions, Plan};
 use super::priority::{Raised, Wakeful};
 use super::workshop::Workshop;
-use bellini_core::time::{Duration, Instant};
-use bellini_scenarios::conduct::{ConductError, Conductor, Duty, Observer, Outcome, Progress, Testbed};
+use crate::play::play;
+use bellini_core::time::Instant;
+use bellini_scenarios::conduct::{ConductError, Conductor, Observer, Outcome, Testbed};
 use bellini_scenarios::model::Scenario;
 use bellini_scenarios::record::{Engine, Mode, Status};
 use bellini_scenarios::registry::Registry;
-
-/// Longest time without a look at the observer.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// One run of a scenario in the lab.
 pub struct Lab<'a> {
@@ -78,41 +76,8 @@ impl<'a> Lab<'a> {
         if wakeful.is_none() {
             bed.note("Processors were free to sleep, and packets waited while they woke: this user may not forbid it.");
         }
-        let status = self.conduct(&mut bed, observer).map_err(failed)?;
+        let status = play(&mut self.conductor, &mut bed, observer).map_err(failed)?;
         self.close(bed, status)
-    }
-
-    /// Lets the run happen.
-    fn conduct(&mut self, bed: &mut LabBed<'_>, observer: &mut dyn Observer) -> Result<Status, ConductError> {
-        let end = self.conductor.end();
-        self.conductor.begin(bed);
-        loop {
-            let now = bed.now();
-            if now >= end {
-                break;
-            }
-            if self.conductor.progress(bed, observer)? == Progress::Stop {
-                return Ok(Status::Interrupted);
-            }
-            match self.conductor.next_deadline() {
-                Some((at, duty)) if at <= now => self.conductor.act(duty, bed, observer)?,
-                next => {
-                    let until = next.map_or(end, |(at, _)| at).min(end).min(now + LOOK_EVERY);
-                    if let Some(Said { node, at, event }) = bed.next_event(until)? {
-                        self.conductor.handle_event(bed, node, at, event, observer)?;
-                    }
-                }
-            }
-        }
-        // What is due at the very end, and what nodes said before it.
-        for duty in Duty::ALL {
-            self.conductor.act(duty, bed, observer)?;
-        }
-        while let Some(Said { node, at, event }) = bed.next_event(end)? {
-            self.conductor.handle_event(bed, node, at, event, observer)?;
-        }
-        self.conductor.progress(bed, observer)?;
-        Ok(Status::Complete)
     }
 
     /// Makes the results of a run that is over.

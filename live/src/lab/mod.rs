@@ -19,13 +19,13 @@ mod limits;
 pub mod netns;
 mod network;
 pub mod pace;
-mod plan;
+pub(crate) mod plan;
 mod priority;
-mod process;
+pub(crate) mod process;
 pub mod shaper;
 pub mod tun;
 pub mod wan;
-mod workshop;
+pub(crate) mod workshop;
 
 pub use director::Lab;
 pub use error::LabError;

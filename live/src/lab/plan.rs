@@ -9,7 +9,7 @@ use bellini_core::coding::CodingConfig;
 use bellini_core::config::{NodeConfig, PacingConfig};
 use bellini_core::ids::{Incarnation, NodeId};
 use bellini_core::time::Duration;
-use bellini_scenarios::model::Scenario;
+use bellini_scenarios::model::{Node, Scenario};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
@@ -27,7 +27,7 @@ pub(super) const CROSS_PORT: u16 = 4_702;
 const CLOCK_BASE_NS: i64 = 86_400_000_000_000;
 
 /// Distance of the probes by which nodes estimate each other's clocks.
-const CLOCK_PROBES: Duration = Duration::from_secs(1);
+pub(crate) const CLOCK_PROBES: Duration = Duration::from_secs(1);
 
 /// What a person asks of a lab, besides the scenario.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -98,28 +98,13 @@ impl Plan {
         let are_true =
             scenario.nodes.iter().all(|node| (node.clock_offset_ns, node.clock_drift_ppb) == (0, 0));
         let clock_probes = (!are_true || options.measure_clocks).then_some(CLOCK_PROBES);
-        let nodes = scenario.nodes.iter().enumerate().map(|(i, spec)| {
-            let mtu = scenario.links.iter().filter(|link| link.from == spec.id).map(|link| link.mtu).max();
-            PlannedNode {
-                id: spec.id,
-                name: spec.name.clone(),
-                address: address(i),
-                config: NodeConfig {
-                    feeder: spec.feeder,
-                    congestion: spec.congestion,
-                    coding: CodingConfig { recode: spec.recoding, ..CodingConfig::default() },
-                    pacing: PacingConfig {
-                        rates: spec.hop_rates.iter().copied().collect(),
-                        ..PacingConfig::default()
-                    },
-                    report_interval: Some(scenario.report_interval),
-                    clock_probes,
-                    mtu: mtu.map_or(1_500, |mtu| mtu.min(u32::from(u16::MAX)) as u16),
-                    ..NodeConfig::new(spec.id)
-                },
-                clock_offset_ns: spec.clock_offset_ns,
-                clock_drift_ppb: spec.clock_drift_ppb,
-            }
+        let nodes = scenario.nodes.iter().enumerate().map(|(i, spec)| PlannedNode {
+            id: spec.id,
+            name: spec.name.clone(),
+            address: address(i),
+            config: node_config(scenario, spec, clock_probes),
+            clock_offset_ns: spec.clock_offset_ns,
+            clock_drift_ppb: spec.clock_drift_ppb,
         });
         Self {
             nodes: nodes.collect(),
@@ -227,6 +212,22 @@ impl Plan {
                 LabError::Environment(format!("cannot tell which program runs now: {error}"))
             }),
         }
+    }
+}
+
+/// Returns the core's configuration of a node, for its first start. `clock_probes`: how often it asks others for their
+/// time.
+pub(crate) fn node_config(scenario: &Scenario, spec: &Node, clock_probes: Option<Duration>) -> NodeConfig {
+    let mtu = scenario.links.iter().filter(|link| link.from == spec.id).map(|link| link.mtu).max();
+    NodeConfig {
+        feeder: spec.feeder,
+        congestion: spec.congestion,
+        coding: CodingConfig { recode: spec.recoding, ..CodingConfig::default() },
+        pacing: PacingConfig { rates: spec.hop_rates.iter().copied().collect(), ..PacingConfig::default() },
+        report_interval: Some(scenario.report_interval),
+        clock_probes,
+        mtu: mtu.map_or(1_500, |mtu| mtu.min(u32::from(u16::MAX)) as u16),
+        ..NodeConfig::new(spec.id)
     }
 }
 

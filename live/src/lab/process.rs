@@ -13,18 +13,18 @@ const LAST_WORDS: usize = 20;
 
 /// Something heard from a node process.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(crate) struct Heard {
     /// Index of the node.
-    pub(super) node: u32,
+    pub(crate) node: u32,
     /// Which start of it spoke; what an earlier one said is stale.
-    pub(super) incarnation: u32,
+    pub(crate) incarnation: u32,
     /// What it said.
-    pub(super) what: Saying,
+    pub(crate) what: Saying,
 }
 
 /// What a process said.
 #[derive(Debug)]
-pub(super) enum Saying {
+pub(crate) enum Saying {
     /// A line of the console.
     Answer(Box<Answer>),
     /// A line that is none.
@@ -35,7 +35,7 @@ pub(super) enum Saying {
 
 /// A running node process.
 #[derive(Debug)]
-pub(super) struct NodeProcess {
+pub(crate) struct NodeProcess {
     child: Child,
     orders: ChildStdin,
     last_words: Arc<Mutex<VecDeque<String>>>,
@@ -49,7 +49,7 @@ impl NodeProcess {
     ///
     /// # Panics
     /// If one of the streams is not piped.
-    pub(super) fn new(mut child: Child, node: u32, incarnation: u32, heard: Sender<Heard>) -> Self {
+    pub(crate) fn new(mut child: Child, node: u32, incarnation: u32, heard: Sender<Heard>) -> Self {
         let orders = child.stdin.take().expect("standard input is piped");
         let answers = child.stdout.take().expect("standard output is piped");
         let errors = child.stderr.take().expect("standard error is piped");
@@ -85,7 +85,7 @@ impl NodeProcess {
     ///
     /// # Errors
     /// When it no longer reads.
-    pub(super) fn order(&mut self, order: &Order) -> io::Result<()> {
+    pub(crate) fn order(&mut self, order: &Order) -> io::Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, order)?;
         self.line.push(b'\n');
@@ -94,13 +94,13 @@ impl NodeProcess {
     }
 
     /// Returns what it wrote to standard error last, as one text.
-    pub(super) fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         let kept = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().cloned().collect::<Vec<_>>().join("\n")
     }
 
     /// Kills it with SIGKILL and waits until it is gone.
-    pub(super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         // Both fail only when it is dead already, which is what is wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -114,6 +114,6 @@ impl NodeProcess {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(super) fn write_settings(path: &std::path::Path, settings: &NodeSettings) -> io::Result<()> {
+pub(crate) fn write_settings(path: &std::path::Path, settings: &NodeSettings) -> io::Result<()> {
     std::fs::write(path, serde_json::to_vec_pretty(settings)?)
 }

@@ -19,7 +19,7 @@ const PROCESSES: &str = "processes";
 
 /// The working directory of a lab that runs; removed when dropped.
 #[derive(Debug)]
-pub(super) struct Workshop {
+pub(crate) struct Workshop {
     path: PathBuf,
 }
 
@@ -28,7 +28,7 @@ impl Workshop {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn open(parent: &Path) -> io::Result<Self> {
+    pub(crate) fn open(parent: &Path) -> io::Result<Self> {
         let own = std::process::id();
         let path = make(parent, own)?;
         fs::write(path.join(OWNER), Identity::of(own).unwrap_or(Identity { pid: own, start: 0 }).to_line())?;
@@ -36,7 +36,7 @@ impl Workshop {
     }
 
     /// Returns where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 

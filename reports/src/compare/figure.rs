@@ -30,6 +30,13 @@ pub(super) struct Figure {
     pub(super) svg: Svg,
 }
 
+impl Figure {
+    /// Returns the name of its files in the comparison number `number` of a page.
+    pub(super) fn file(&self, number: usize) -> String {
+        if number == 0 { self.name.to_owned() } else { format!("{}-{}", self.name, number + 1) }
+    }
+}
+
 /// Makes all figures that the runs allow.
 pub(super) fn all(comparison: &Comparison<'_>) -> Result<Vec<Figure>, ReportError> {
     let makers = [forest::figure, delays, goodput, loss_runs];

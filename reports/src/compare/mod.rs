@@ -202,20 +202,66 @@ impl Comparison<'_> {
     /// # Errors
     /// [`ReportError::Io`], [`ReportError::Draw`].
     pub fn write(&self, out: &Path, options: Options) -> Result<PathBuf, ReportError> {
-        let folder = out.join(file::PLOTS);
-        fs::create_dir_all(&folder).map_err(ReportError::io("create", &folder))?;
-        let figures = figure::all(self)?;
-        let mut rasteriser = None;
+        write_all(&[self], &self.to_json_text(), out, options)
+    }
+}
+
+/// Writes several comparisons with the same A as one: `compare.json` with all of them, their plots, and one page with
+/// all sides beside each other. Returns the page.
+///
+/// # Errors
+/// [`ReportError::Io`], [`ReportError::Draw`].
+///
+/// # Panics
+/// If there is none.
+pub fn write_several(
+    comparisons: &[Comparison<'_>],
+    out: &Path,
+    options: Options,
+) -> Result<PathBuf, ReportError> {
+    if let [only] = comparisons {
+        return only.write(out, options);
+    }
+    let all: Vec<&Comparison<'_>> = comparisons.iter().collect();
+    write_all(&all, &several_to_json_text(comparisons), out, options)
+}
+
+/// Returns several comparisons as `compare.json` holds them.
+#[must_use]
+pub fn several_to_json_text(comparisons: &[Comparison<'_>]) -> String {
+    let all = json!({
+        "schema": SCHEMA,
+        "scenario": comparisons[0].a[0].summary.scenario,
+        "holds": comparisons.iter().all(Comparison::holds),
+        "comparisons": comparisons.iter().map(Comparison::to_json).collect::<Vec<_>>(),
+    });
+    format!("{all:#}\n")
+}
+
+fn write_all(
+    comparisons: &[&Comparison<'_>],
+    json: &str,
+    out: &Path,
+    options: Options,
+) -> Result<PathBuf, ReportError> {
+    let folder = out.join(file::PLOTS);
+    fs::create_dir_all(&folder).map_err(ReportError::io("create", &folder))?;
+    let mut rasteriser = None;
+    let mut parts = Vec::new();
+    for (number, comparison) in comparisons.iter().enumerate() {
+        let figures = figure::all(comparison)?;
         for figure in &figures {
-            write(&folder.join(format!("{}.svg", figure.name)), figure.svg.text.as_bytes())?;
+            let name = figure.file(number);
+            write(&folder.join(format!("{name}.svg")), figure.svg.text.as_bytes())?;
             if options.png == Png::Write {
                 let rasteriser = rasteriser.get_or_insert_with(png::Rasteriser::new);
-                write(&folder.join(format!("{}.png", figure.name)), &rasteriser.png(&figure.svg)?)?;
+                write(&folder.join(format!("{name}.png")), &rasteriser.png(&figure.svg)?)?;
             }
         }
-        write(&out.join(COMPARE_FILE), self.to_json_text().as_bytes())?;
-        let page = out.join(file::REPORT);
-        write(&page, page::page(self, &figures)?.as_bytes())?;
-        Ok(page)
+        parts.push((*comparison, figures));
     }
+    write(&out.join(COMPARE_FILE), json.as_bytes())?;
+    let page = out.join(file::REPORT);
+    write(&page, page::page(&parts)?.as_bytes())?;
+    Ok(page)
 }

@@ -2,10 +2,10 @@
 
 use super::figure::Figure;
 use super::table::{amount, group, magnitude, sentence, value};
-use super::{Comparison, Verdict};
+use super::{Comparison, Line, Verdict};
 use crate::error::ReportError;
 use crate::format::count;
-use minijinja::{Environment, context};
+use minijinja::{Environment, Value as Context, context};
 
 const TEMPLATE: &str = include_str!("../../assets/compare.html");
 const STYLE: &str = include_str!("../../assets/report.css");
@@ -13,22 +13,80 @@ const SCRIPT: &str = include_str!("../../assets/report.js");
 /// Most lines in the page; all are in `compare.json`.
 const LINES_MAX: usize = 2_000;
 
-/// Makes the page.
+/// Makes the page of one comparison, or of several with the same A.
 ///
 /// # Errors
 /// [`ReportError::Draw`] when the template fails: a defect.
-pub(super) fn page(comparison: &Comparison<'_>, figures: &[Figure]) -> Result<String, ReportError> {
+pub(super) fn page(parts: &[(&Comparison<'_>, Vec<Figure>)]) -> Result<String, ReportError> {
     let failed = |error: minijinja::Error| ReportError::Draw {
         what: "the page of a comparison",
         problem: format!("{error:#}"),
     };
     let mut environment = Environment::new();
     environment.add_template("compare.html", TEMPLATE).map_err(failed)?;
+    let comparisons: Vec<&Comparison<'_>> = parts.iter().map(|(comparison, _)| *comparison).collect();
+    let first = comparisons[0];
+    let off = comparisons.iter().filter(|comparison| !comparison.holds()).count();
+    let whole = match (comparisons.len(), off) {
+        (1, _) => sentence(first),
+        (all, 0) => format!("All {all} comparisons hold."),
+        (all, off) => format!("{off} of {all} comparisons do not hold."),
+    };
+    let sides: Vec<String> =
+        std::iter::once(group(first.a)).chain(comparisons.iter().map(|other| group(other.b))).collect();
+    let shown: Vec<_> = parts
+        .iter()
+        .enumerate()
+        .map(|(number, (one, figures))| part(number, parts.len(), one, figures))
+        .collect();
+    environment
+        .get_template("compare.html")
+        .and_then(|template| {
+            template.render(context! {
+                style => STYLE,
+                script => SCRIPT,
+                scenario_name => first.a[0].summary.scenario.as_str(),
+                holds => off == 0,
+                sentence => whole,
+                sides => sides,
+                beside => if comparisons.len() > 1 { beside(&comparisons) } else { Vec::new() },
+                tolerances => first.tolerances.stated(),
+                parts => shown,
+            })
+        })
+        .map_err(failed)
+}
+
+/// Returns the values of all sides, line by line.
+fn beside(comparisons: &[&Comparison<'_>]) -> Vec<Context> {
+    let lines = comparisons[0].lines.iter().filter(|line| line.a.is_some());
+    let row = |line: &Line| {
+        let same =
+            |other: &&Line| (other.kind, &other.id, &other.metric) == (line.kind, &line.id, &line.metric);
+        let a = context! { value => value(line.a, line.unit), verdict => "" };
+        let others = comparisons.iter().map(|comparison| match comparison.lines.iter().find(same) {
+            Some(found) => {
+                context! { value => value(found.b, found.unit), verdict => found.verdict.as_str() }
+            }
+            None => context! { value => "-", verdict => "" },
+        });
+        context! {
+            of => line.name.as_str(),
+            figure => line.metric.as_str(),
+            unit => if line.unit.is_empty() { "%" } else { line.unit },
+            cells => std::iter::once(a).chain(others).collect::<Vec<_>>(),
+        }
+    };
+    lines.take(LINES_MAX).map(row).collect()
+}
+
+/// Returns what the page shows of one comparison, of `all`.
+fn part(number: usize, all: usize, comparison: &Comparison<'_>, figures: &[Figure]) -> Context {
     let shown: Vec<_> = figures
         .iter()
         .map(|figure| {
             let svg = figure.svg.text.as_str();
-            context! { name => figure.name, heading => figure.heading, caption => figure.caption.as_str(), svg => svg }
+            context! { name => figure.file(number), heading => figure.heading, caption => figure.caption.as_str(), svg => svg }
         })
         .collect();
     let tiles = [
@@ -73,26 +131,20 @@ pub(super) fn page(comparison: &Comparison<'_>, figures: &[Figure]) -> Result<St
     });
     let rest = lines.len().saturating_sub(LINES_MAX);
     let first = &comparison.a[0].summary;
-    environment
-        .get_template("compare.html")
-        .and_then(|template| {
-            template.render(context! {
-                style => STYLE,
-                script => SCRIPT,
-                scenario_name => first.scenario.as_str(),
-                holds => comparison.holds(),
-                sentence => sentence(comparison),
-                a => group(comparison.a),
-                b => group(comparison.b),
-                measured => format!("{} s to {} s", first.measure_s[0], first.measure_s[1]),
-                tiles => tiles,
-                notes => comparison.notes.clone(),
-                smallest => smallest,
-                tolerances => comparison.tolerances.stated(),
-                figures => shown,
-                rows => rows.collect::<Vec<_>>(),
-                rest => if rest > 0 { format!("{} more in compare.json.", count(rest as u64)) } else { String::new() },
-            })
-        })
-        .map_err(failed)
+    let (a, b) = (group(comparison.a), group(comparison.b));
+    context! {
+        mark => if number == 0 { String::new() } else { format!("-{}", number + 1) },
+        title => if all > 1 { format!("{b} against {a}") } else { String::new() },
+        holds => comparison.holds(),
+        sentence => sentence(comparison),
+        a => a,
+        b => b,
+        measured => format!("{} s to {} s", first.measure_s[0], first.measure_s[1]),
+        tiles => tiles,
+        notes => comparison.notes.clone(),
+        smallest => smallest,
+        figures => shown,
+        rows => rows.collect::<Vec<_>>(),
+        rest => if rest > 0 { format!("{} more in compare.json.", count(rest as u64)) } else { String::new() },
+    }
 }

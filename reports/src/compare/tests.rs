@@ -114,7 +114,7 @@ fn the_page_is_safe_and_the_file_complete() {
         figures.iter().map(|figure| figure.name).collect::<Vec<_>>(),
         ["forest", "delay-cdf", "goodput-time"]
     );
-    let html = page::page(&comparison, &figures).expect("it renders");
+    let html = page::page(&[(&comparison, figures)]).expect("it renders");
     assert!(!html.contains("<script>alert") && html.contains("does not hold"));
     let json = comparison.to_json();
     assert_eq!(json["lines"].as_array().map(Vec::len), Some(comparison.lines.len()));

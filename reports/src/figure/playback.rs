@@ -92,12 +92,12 @@ fn draw(
         (
             "late",
             Style { color: PALETTE[4], dash: &[] },
-            rows.iter().map(|r| part(r, r.complete - r.on_time)).collect(),
+            rows.iter().map(|r| part(r, r.complete.saturating_sub(r.on_time))).collect(),
         ),
         (
             "incomplete",
             Style { color: PALETTE[1], dash: &[] },
-            rows.iter().map(|r| part(r, r.sent - r.complete)).collect(),
+            rows.iter().map(|r| part(r, r.sent.saturating_sub(r.complete))).collect(),
         ),
     ]
     .map(|(name, style, values): (&str, Style, Vec<_>)| Stack { name: name.to_owned(), style, values });

@@ -98,6 +98,9 @@ fn invalid(material: &Material<'_>) -> Vec<String> {
 fn banner(summary: &Summary) -> &'static str {
     match summary.status {
         Status::Complete => "",
+        Status::Partial => {
+            "Nodes failed in this run. The figures cover what they had counted until then; the notes name them."
+        }
         Status::Interrupted => "This run was interrupted. The figures cover what was recorded until then.",
         Status::Failed => "This run failed. The figures cover what was recorded until then.",
     }

@@ -29,8 +29,8 @@ mod view;
 pub use conductor::{Conductor, Duty};
 pub use error::ConductError;
 pub use figures::{
-    CrossFlowFigures, FeederFigures, LinkFigures, NodeFigures, ProcessFigures, SessionCounts, SessionFigures,
-    SourceCounts,
+    CrossFlowFigures, FeederFigures, HopFigures, LinkFigures, NodeFigures, ProcessFigures, SessionCounts,
+    SessionFigures, SourceCounts,
 };
 pub use observer::{NoObserver, Observer, Progress};
 pub use results::Outcome;

@@ -32,6 +32,8 @@ pub mod kind {
     pub const HOP_CLOSED: &str = "hop_closed";
     /// A node died.
     pub const NODE_CRASHED: &str = "node_crashed";
+    /// A node of a run on real hosts was lost, which nobody had planned.
+    pub const NODE_FAILED: &str = "node_failed";
     /// A node came back.
     pub const NODE_RESTARTED: &str = "node_restarted";
     /// The periodic report to a conference's hook.

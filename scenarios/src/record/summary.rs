@@ -112,6 +112,8 @@ impl Mode {
 pub enum Status {
     /// It did.
     Complete,
+    /// It did, but nodes were lost on the way, or their logs did not come home: the notes say which.
+    Partial,
     /// A person stopped it; the figures cover what was recorded until then.
     Interrupted,
     /// It failed; the figures cover what was recorded until then.

@@ -1,0 +1,19 @@
+# Starts binary $3 as a node in directory $2, so that it outlives this connection.
+cd -P "$state"
+binary=$PWD/bin/$3
+cd "$2"
+cat > launch.sh <<'END'
+echo $$ > pid
+exec "$1" node --settings settings.json --console console.sock >> output.log 2>> errors.log
+END
+# A manager of services, where one runs, keeps the node when the user's last session ends; elsewhere a session of its own does.
+if [ -d /run/systemd/system ] && command -v systemd-run > /dev/null 2>&1; then
+  manager=--user
+  [ "$(id -u)" != 0 ] || manager=--system
+  if systemd-run $manager --quiet --collect --working-directory="$PWD" -- sh launch.sh "$binary" 2>> errors.log; then
+    echo systemd
+    exit 0
+  fi
+fi
+setsid sh launch.sh "$binary" < /dev/null > /dev/null 2>&1 &
+echo setsid
