@@ -36,6 +36,7 @@ pub use signals::Signals;
 pub use streams::STRANGE_CONNECTIONS_MAX;
 
 use crate::console::{Addresses, Answer, Call, Console, ConsolePlace, NodeSettings};
+use crate::edge::Edges;
 use crate::net::{TcpOptions, TcpSetupError, try_congestion};
 use crate::record::{FileSink, RecordError};
 use crate::seal::{SEALING_BYTES, Sealing};
@@ -105,6 +106,7 @@ pub struct Daemon {
     streams: Streams,
     sealing: Option<Sealing>,
     console: Console,
+    edges: Edges,
     unlinked_frames: u64,
     host_dropped: u64,
     turns: u64,
@@ -208,6 +210,7 @@ impl Daemon {
             streams,
             sealing,
             console,
+            edges: Edges::default(),
             unlinked_frames: 0,
             host_dropped: 0,
             turns: 0,
@@ -241,7 +244,7 @@ impl Daemon {
         let mut more = true;
         while !self.has_ended() {
             let wake = {
-                let Self { timer, data, control, streams, console, .. } = &mut self;
+                let Self { timer, data, control, streams, console, edges, .. } = &mut self;
                 tokio::select! {
                     wake = Signals::next(&mut signals) => wake,
                     call = console.next() => Wake::Call(call),
@@ -249,6 +252,7 @@ impl Daemon {
                     ready = data.ready() => ready.map(|()| Wake::Other)?,
                     ready = control.ready() => ready.map(|()| Wake::Other)?,
                     news = streams.next() => Wake::Stream(news?),
+                    () = edges.next() => Wake::Other,
                     () = tokio::time::sleep_until(housekeeping) => Wake::Housekeeping,
                     // Readiness is looked up again before this goes on.
                     () = tokio::task::yield_now(), if more => Wake::Other,
@@ -267,6 +271,9 @@ impl Daemon {
             }
         }
         self.keep_house();
+        for problem in self.edges.finish(FAREWELL_MAX).await {
+            self.warn(problem);
+        }
         self.engine.end(self.clock.now());
         self.console.close();
         Ok(())
@@ -298,6 +305,7 @@ impl Daemon {
         more |= self.data.receive(now, &mut self.engine, self.sealing.as_mut())?;
         more |= self.control.receive(now, &mut self.engine, self.sealing.as_mut())?;
         more |= self.streams.serve(now, &mut self.engine)?;
+        more |= self.feed_edges(now);
         more |= self.send(now)?;
         self.timer.arm(self.engine.node().poll_timeout(), &self.clock)?;
         Ok(more)
@@ -307,7 +315,9 @@ impl Daemon {
     fn send(&mut self, now: Instant) -> Result<bool, NodeError> {
         self.send_ready(now);
         for _ in 0..DRAINS_A_TURN {
-            let Self { engine, data, control, streams, sealing, console, unlinked_frames, seed, .. } = self;
+            let Self {
+                engine, data, control, streams, sealing, console, edges, unlinked_frames, seed, ..
+            } = self;
             let seed = *seed;
             let drained = engine.drain(now, FRAMES_A_DRAIN, move |behind| Outlet {
                 seed,
@@ -317,8 +327,10 @@ impl Daemon {
                 streams,
                 sealing: sealing.as_mut(),
                 console,
+                edges,
                 unlinked_frames,
             });
+            self.edges.hand_over(self.engine.node(), seed);
             self.data.flush(now, &mut self.engine)?;
             self.control.flush(now, &mut self.engine)?;
             let has_granted = self.streams.flush(now, &mut self.engine)?;
@@ -341,6 +353,19 @@ impl Daemon {
         Ok(true)
     }
 
+    /// Offers sessions what applications have brought; whether there is more.
+    fn feed_edges(&mut self, now: Instant) -> bool {
+        let Self { engine, edges, .. } = self;
+        // The core is read and commanded in turns.
+        let engine = std::cell::RefCell::new(engine);
+        edges.feed(
+            |key| {
+                engine.borrow().node().session(key)?.source.as_ref().map(|source| source.content.offer_room())
+            },
+            |command| engine.borrow_mut().command(now, command),
+        )
+    }
+
     fn count_host_drops(&mut self) {
         self.host_dropped = self.data.kernel_drops() + self.control.kernel_drops();
     }
@@ -348,6 +373,9 @@ impl Daemon {
     /// Says what went wrong since the last time.
     fn keep_house(&mut self) {
         if let Some(problem) = self.engine.take_warning() {
+            self.warn(problem);
+        }
+        for problem in self.edges.take_problems() {
             self.warn(problem);
         }
         self.count_host_drops();
