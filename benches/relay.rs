@@ -274,6 +274,7 @@ impl Forwarder for Ours {
             std::hint::black_box(std::time::Instant::now());
             let now = overlay.now;
             let received = port.receive(&mut |_, bytes| {
+                let bytes = bytes.freeze();
                 let Some(id) = bytes.get(4..8) else { return };
                 let id = u32::from_be_bytes(id.try_into().expect("four bytes"));
                 let Some(hop) = hops.get((id as u16).wrapping_sub(1) as usize) else { return };

@@ -36,6 +36,9 @@ pub struct NodeConfig {
     pub report_interval: Option<Duration>,
     /// Largest IP packet that its links take, told to peers in the hello. Default 1,500 bytes.
     pub mtu: u16,
+    /// Bytes that the driver puts around each datagram to seal it: paced hops count them as bytes on the wire. 0: hops
+    /// are plain. Frames leave [`SEAL_BYTES`](crate::wire::frame::SEAL_BYTES) free in any case.
+    pub seal_bytes: u16,
     /// Distance of the probes by which a destination estimates how far its sources' clocks are ahead (after a quick
     /// start of eight in the first second); `None`: delays are corrected by what
     /// [`ClockCorrection`](crate::io::Command::ClockCorrection) says. All nodes of a run should have the same.
@@ -64,6 +67,8 @@ struct GivenConfig {
     report_interval: Option<Duration>,
     mtu: Option<u16>,
     #[serde(default)]
+    seal_bytes: u16,
+    #[serde(default)]
     clock_probes: Option<Duration>,
     #[serde(default)]
     reliable: ReliableConfig,
@@ -82,6 +87,7 @@ impl From<GivenConfig> for NodeConfig {
             limits,
             report_interval,
             mtu,
+            seal_bytes,
             clock_probes,
             reliable,
             coding,
@@ -96,6 +102,7 @@ impl From<GivenConfig> for NodeConfig {
             limits,
             report_interval,
             mtu: mtu.unwrap_or(usual.mtu),
+            seal_bytes,
             clock_probes,
             reliable,
             coding,
@@ -187,6 +194,7 @@ impl NodeConfig {
             limits: Limits::default(),
             report_interval: Some(REPORT_INTERVAL),
             mtu: 1_500,
+            seal_bytes: 0,
             clock_probes: None,
             reliable: ReliableConfig::default(),
             coding: CodingConfig::default(),

@@ -8,6 +8,7 @@
 //! - [`lab`] runs a scenario with node processes on one machine: namespaces, devices, emulator.
 //! - [`hosts`] runs a scenario with node processes on real machines, reached by ssh.
 //! - [`calibrate`] measures the network between running nodes and makes a topology of it.
+//! - [`seal`] authenticates and encrypts hops: node keys, handshakes, sealed datagrams.
 //! - [`reproduce`] puts loads on node processes and measures what they cost.
 
 pub mod calibrate;
@@ -20,3 +21,4 @@ pub mod node;
 mod play;
 pub mod record;
 pub mod reproduce;
+pub mod seal;

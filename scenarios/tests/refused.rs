@@ -492,14 +492,14 @@ fn e0411_no_path() {
 
 #[test]
 fn e0412_packet_above_the_mtu() {
-    // 1,200 bytes of symbol, 120 of headers, 6 of RoutingInfo: 1,326 must fit.
+    // 1,200 bytes of symbol, 128 of headers, 6 of RoutingInfo: 1,334 must fit.
     let link = |mtu: u32| format!("\"rate\": \"10 Mbit/s\", \"mtu\": {mtu}}}");
-    let text = GOOD.replace("\"rate\": \"10 Mbit/s\"}", &link(1_326));
+    let text = GOOD.replace("\"rate\": \"10 Mbit/s\"}", &link(1_334));
     assert!(parse_str("good.json", &text, &LoadOptions::default()).is_ok());
-    let text = GOOD.replace("\"rate\": \"10 Mbit/s\"}", &link(1_325));
-    expect(&diagnose(&text), "E0412", &["1326 bytes", "MTU of 1325 from ana to n2", "\"1199 B\" or less"]);
-    let text = GOOD.replace(STATIC, "\"direct\"").replace("\"rate\": \"10 Mbit/s\"}", &link(1_325));
-    expect(&diagnose(&text), "E0412", &["1326 bytes"]);
+    let text = GOOD.replace("\"rate\": \"10 Mbit/s\"}", &link(1_333));
+    expect(&diagnose(&text), "E0412", &["1334 bytes", "MTU of 1333 from ana to n2", "\"1199 B\" or less"]);
+    let text = GOOD.replace(STATIC, "\"direct\"").replace("\"rate\": \"10 Mbit/s\"}", &link(1_333));
+    expect(&diagnose(&text), "E0412", &["1334 bytes"]);
 }
 
 #[test]
@@ -666,7 +666,7 @@ fn coding_that_cannot_be() {
     refuse("true", "E0203", &["`coding` must be"]);
     let text = GOOD.replacen("\"source\"", &coded("{\"generation\": 255}"), 1);
     let error = parse_str("bad.json", &text, &LoadOptions::default()).unwrap_err().to_string();
-    assert!(error.contains("E0412") && error.contains("use \"symbol_bytes\": \"1067 B\" or less"), "{error}");
+    assert!(error.contains("E0412") && error.contains("use \"symbol_bytes\": \"1059 B\" or less"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What was typed, and nothing more.
 
+use super::keys::node_range;
 use super::node::{console, node_id, peer};
 use super::reproduce;
 use bellini_core::ids::NodeId;
@@ -96,6 +97,14 @@ pub(super) enum Verb {
         bellini node --settings node1.json --console /run/bellini/1.sock\n\n\
         SIGTERM: what is queued is sent, then it ends. SIGHUP: policies are asked again. See docs/node.md.")]
     Node(Box<NodeOptions>),
+    /// Make, show and revoke the keys by which nodes know one another and seal their hops.
+    #[command(
+        after_help = "Examples:\n  bellini keys init keys\n  bellini keys issue keys --node 1-3 --days 30\n  \
+        bellini keys show keys\n  bellini keys revoke keys --node 2\n\n\
+        A node needs its own key, its certificate, and trust.json; nobody needs another node's key. See \
+        docs/sealing.md."
+    )]
+    Keys(KeysOptions),
     /// Measure the network between running nodes and write it as a topology for the simulator.
     #[command(
         after_help = "Example: bellini calibrate --node 1=/run/a.sock --node 2=/run/b.sock --out topology.json\n\n\
@@ -486,6 +495,12 @@ pub(super) struct NodeOptions {
     /// Congestion control of the kernel's TCP for stream hops, such as `cubic` [default: the system's].
     #[arg(long, value_name = "NAME")]
     pub(super) tcp_congestion: Option<String>,
+    /// Seal hops with the keys of this directory, made by `bellini keys issue`.
+    #[arg(long, value_name = "DIR", conflicts_with = "plaintext")]
+    pub(super) keys: Option<PathBuf>,
+    /// Leave hops outside loopback plain: anyone on the way can read and forge what they carry.
+    #[arg(long)]
+    pub(super) plaintext: bool,
     /// End when whoever started it ends (Linux).
     #[arg(long)]
     pub(super) die_with_parent: bool,
@@ -497,6 +512,48 @@ fn span(text: &str) -> Result<i64, String> {
 
 fn drift(text: &str) -> Result<i64, String> {
     parse_signed(Quantity::Drift, text).map_err(|error| format!("it {error}; write it as `50 ppm`"))
+}
+
+/// Options of `keys`.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(arg_required_else_help = true)]
+pub(super) struct KeysOptions {
+    #[command(subcommand)]
+    pub(super) verb: KeysVerb,
+}
+
+/// What is to be done with keys.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum KeysVerb {
+    /// Make a directory of keys, with a trust.json that trusts nobody yet.
+    Init {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Make keys for nodes and pin them in trust.json. Earlier keys of a node count until they are over.
+    Issue {
+        /// The directory; it is made unless it is there.
+        dir: PathBuf,
+        /// Nodes, such as `1`, `1,2,5` or `1-12`; may be given several times.
+        #[arg(long, value_name = "N[-M]", value_delimiter = ',', value_parser = node_range, required = true)]
+        node: Vec<(NodeId, NodeId)>,
+        /// How long the keys count.
+        #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=397))]
+        days: u64,
+    },
+    /// Show whose keys count, and until when.
+    Show {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Take back all keys of nodes: whoever reads the new trust.json lets them in no more.
+    Revoke {
+        /// The directory.
+        dir: PathBuf,
+        /// Nodes, as in `issue`.
+        #[arg(long, value_name = "N[-M]", value_delimiter = ',', value_parser = node_range, required = true)]
+        node: Vec<(NodeId, NodeId)>,
+    },
 }
 
 /// Options of `calibrate`.

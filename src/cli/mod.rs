@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod fidelity;
 mod interrupt;
+mod keys;
 mod lab;
 mod live;
 mod node;
@@ -62,6 +63,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Compare(options) => compare::run(&options),
         Verb::Replay(options) => replay::run(&options),
         Verb::Node(options) => node::run(&options),
+        Verb::Keys(options) => keys::run(&options),
         Verb::Calibrate(options) => calibrate::run(&options),
         Verb::Reproduce(options) => reproduce::run(&registry, &options),
         Verb::Schema => schema::run(),

@@ -17,10 +17,9 @@ pub(super) fn run(options: &NodeOptions) -> Result<u8, Failure> {
         node::die_with_parent()
             .map_err(|error| Failure::new(exit::ENVIRONMENT, format!("--die-with-parent: {error}")))?;
     }
-    if !settings.bind.is_loopback() {
+    if settings.plaintext && !settings.bind.is_loopback() {
         exit::say(format_args!(
-            "warning: bound to {}: hops are not yet sealed, so anyone on the way can read and forge what they carry. \
-             Use it in closed networks only.",
+            "warning: bound to {} in plaintext: anyone on the way can read and forge what hops carry",
             settings.bind
         ));
     }
@@ -73,6 +72,13 @@ fn settings(options: &NodeOptions) -> Result<NodeSettings, Failure> {
     settings.clock_drift_ppb = options.clock_drift.unwrap_or(settings.clock_drift_ppb);
     settings.tcp_congestion = options.tcp_congestion.clone().or(settings.tcp_congestion);
     settings.record = options.record.clone().or(settings.record);
+    if let Some(dir) = &options.keys {
+        settings.seal = Some(bellini_live::seal::keys::settings(dir, settings.config.id));
+        settings.plaintext = false;
+    }
+    if options.plaintext {
+        (settings.seal, settings.plaintext) = (None, true);
+    }
     let typed: BTreeMap<NodeId, Addresses> = options.peer.iter().copied().collect();
     if typed.len() < options.peer.len() {
         return Err(Failure::new(exit::USAGE, "--peer: a node is given twice"));

@@ -144,7 +144,8 @@ impl Node {
         };
         hop.room.on_sent(frame_bytes + STREAM_PREFIX_BYTES as u64);
         if let Some(pacer) = &mut hop.pacer {
-            pacer.on_sent(now, frame_bytes + UDP_IP_BYTES as u64);
+            let sealed = u64::from(self.config.seal_bytes);
+            pacer.on_sent(now, frame_bytes + UDP_IP_BYTES as u64 + sealed);
         }
         if let Some(pacing) = &mut hop.pacing {
             pacing.on_sent(now, SentFrame { number: header.number, bytes: frame_bytes as u32 });

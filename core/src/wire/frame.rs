@@ -27,8 +27,8 @@ use core::fmt;
 pub const FRAME_HEADER_BYTES: usize = 24;
 /// Bytes of the header that opens every chunk.
 pub const CHUNK_HEADER_BYTES: usize = 3;
-/// Bytes to leave free at the end of every frame for an authentication tag.
-pub const SEAL_BYTES: usize = 16;
+/// Bytes to leave free around every frame for sealing: 8 in front, which name key and counter, and a tag of 16 behind.
+pub const SEAL_BYTES: usize = 24;
 /// Bytes that UDP (8) and IPv4 (20) put around a frame.
 pub const UDP_IP_BYTES: usize = 28;
 /// The protocol version in the frames of this build.

@@ -3,7 +3,7 @@
 //! ```text
 //!  0       1       2       3       4       5       6       7
 //! +-------------------------------+-------+-----------------------+
-//! | "BELL"                        | vers. | 0                     |
+//! | "BELL"                        | vers. | flags | 0             |
 //! +-------------------------------+-------+-----------------------+
 //! | node                          | incarnation                   |
 //! +-------------------------------+-------------------------------+
@@ -17,6 +17,11 @@ use crate::ids::{Incarnation, NodeId};
 
 /// Bytes of a preface.
 pub const PREFACE_BYTES: usize = 16;
+
+/// Where the flags of a preface are. They are for drivers: the core writes 0 and does not look at them.
+pub const PREFACE_FLAGS_AT: usize = 5;
+/// Flag of a sealed connection that is only there to agree on keys: no frame follows.
+pub const PREFACE_KEYS_ONLY: u8 = 1;
 
 /// The version of the protocol on streams.
 const VERSION: u8 = 1;

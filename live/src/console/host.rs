@@ -1,6 +1,7 @@
 //! What a node process counted around its core: sockets, connections, strangers.
 
 use crate::net::UdpCounters;
+use crate::seal::SealFigures;
 use serde::{Deserialize, Serialize};
 
 /// What happened at a node's sockets since its process started.
@@ -12,6 +13,9 @@ pub struct HostFigures {
     pub control: UdpCounters,
     /// The connections of stream hops.
     pub streams: StreamCounters,
+    /// What was sealed, opened and refused.
+    #[serde(default)]
+    pub seal: SealFigures,
     /// Datagrams that the kernel dropped because the process did not fetch them in time.
     pub host_dropped_packets: u64,
     /// Datagrams from addresses of no peer, which were dropped unread.

@@ -1,6 +1,7 @@
 //! Everything that a node process is told before it starts.
 
 use crate::node::{ClockId, read_ns};
+use crate::seal::SealSettings;
 use bellini_core::config::NodeConfig;
 use bellini_core::ids::NodeId;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,12 @@ pub struct NodeSettings {
     /// [`ProcessFigures::steps`]: bellini_scenarios::conduct::ProcessFigures::steps
     #[serde(default)]
     pub stopwatch: Option<u32>,
+    /// Keys by which its hops are sealed; `None`: they are plain, which outside loopback needs `plaintext`.
+    #[serde(default)]
+    pub seal: Option<SealSettings>,
+    /// Says that hops outside loopback are to be plain: for networks that nobody else can reach.
+    #[serde(default)]
+    pub plaintext: bool,
 }
 
 impl NodeSettings {
@@ -74,6 +81,8 @@ impl NodeSettings {
             tcp_congestion: None,
             record: None,
             stopwatch: None,
+            seal: None,
+            plaintext: false,
         }
     }
 }

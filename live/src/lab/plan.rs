@@ -148,6 +148,9 @@ impl Plan {
             peers,
             tcp_congestion: self.options.tcp_congestion.clone(),
             stopwatch: None,
+            seal: None,
+            // The namespaces are the lab's own.
+            plaintext: true,
             record: record.map(|directory| directory.join(format!("node-{}-{incarnation}.log", spec.id))),
         }
     }

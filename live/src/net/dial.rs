@@ -73,17 +73,22 @@ pub async fn connect(
 ) -> Result<TcpPipe, DialError> {
     let io = |cause| DialError::Io { at: to, cause };
     let dial = async {
-        let socket = socket_for(to)?;
-        if let Some(from) = from.filter(|from| !from.is_unspecified()) {
-            socket.bind(SocketAddr::new(from, 0))?;
-        }
-        let mut stream = socket.connect(to).await?;
+        let mut stream = open(to, from).await?;
         stream.write_all(&preface.emit()).await?;
         stream.into_std()
     };
     let dialled = tokio::time::timeout(timeout, dial).await;
     let stream = dialled.map_err(|_| DialError::Timeout { at: to, after: timeout })?.map_err(io)?;
     TcpPipe::new(stream, options).map_err(|cause| DialError::Setup { at: to, cause })
+}
+
+/// Connects to `to`, from the address `from` if it is given, and says nothing.
+pub(crate) async fn open(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = socket_for(to)?;
+    if let Some(from) = from.filter(|from| !from.is_unspecified()) {
+        socket.bind(SocketAddr::new(from, 0))?;
+    }
+    socket.connect(to).await
 }
 
 /// Reads who connected on a connection that a listener accepted; frames that follow stay in it.

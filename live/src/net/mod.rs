@@ -2,6 +2,7 @@
 //!
 //! - [`udp`] is one UDP socket: batches in, trains of equal-sized datagrams out, one copy on the way.
 //! - [`tcp`] is one connection: large reads, vectored writes, a send buffer that is kept shallow.
+//!   Where hops are sealed it goes on inside an established TLS connection.
 //! - [`dial`] opens connections and listens for them; a preface tells the acceptor who connects.
 //!
 //! All sockets are non-blocking and implement [`AsFd`](std::os::fd::AsFd), so that a driver can wait for them with
@@ -12,6 +13,7 @@ mod outbox;
 mod raw;
 mod slots;
 pub mod tcp;
+mod tls;
 mod train;
 pub mod udp;
 

@@ -1,7 +1,7 @@
 //! Buffers that datagrams are received into, and handed out from, without an allocation for each.
 
 use super::raw::MESSAGES_MAX;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 /// Bytes of a slot: the largest message, and a little more, so that the fronts of the slots, where small datagrams
 /// end up, do not fall on the same sets of the processor's caches.
@@ -34,17 +34,17 @@ impl Slots {
         &mut self.slots[..count]
     }
 
-    /// Takes the message in slot `at` out.
-    pub(super) fn take(&mut self, at: usize) -> Bytes {
+    /// Takes the message in slot `at` out; what it holds may be changed in place.
+    pub(super) fn take(&mut self, at: usize) -> BytesMut {
         let slot = &mut self.slots[at];
         if slot.len() >= KEEP_BYTES {
-            return slot.split().freeze();
+            return slot.split();
         }
         if self.chunk.capacity() < slot.len() {
             make_room(&mut self.chunk, CHUNK_BYTES);
         }
         self.chunk.extend_from_slice(slot);
-        self.chunk.split().freeze()
+        self.chunk.split()
     }
 }
 

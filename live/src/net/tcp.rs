@@ -4,6 +4,7 @@
 //! holds unsent, and the pipe's own buffer takes no more than [`TcpPipe::room`] says.
 
 use super::raw;
+use super::tls::Tls;
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, Socket, Type};
@@ -73,7 +74,7 @@ pub enum Arrived {
 /// What a flush wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Bytes handed to the kernel; the pipe has room for so many more.
+    /// Bytes handed to the kernel, or encrypted for it; the pipe has room for so many more.
     pub bytes: usize,
     /// Whether the kernel takes no more: what is left waits for the socket to be writable.
     pub blocked: bool,
@@ -119,6 +120,8 @@ pub struct TcpPipe {
     written: usize,
     gather_max: usize,
     counters: TcpCounters,
+    /// What crosses the socket is encrypted.
+    tls: Option<Box<Tls>>,
 }
 
 impl TcpPipe {
@@ -137,7 +140,20 @@ impl TcpPipe {
         }
         let (chunk, waiting) = (BytesMut::new(), Vec::new());
         let counters = TcpCounters::default();
-        Ok(Self { socket, peer, chunk, waiting, written: 0, gather_max: options.gather_max.max(1), counters })
+        let gather_max = options.gather_max.max(1);
+        Ok(Self { socket, peer, chunk, waiting, written: 0, gather_max, counters, tls: None })
+    }
+
+    /// Makes a pipe inside the TLS connection that was established over a socket.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn sealed(
+        stream: std::net::TcpStream,
+        connection: rustls::Connection,
+        options: &TcpOptions,
+    ) -> Result<Self, TcpSetupError> {
+        Ok(Self { tls: Some(Box::new(Tls::new(connection))), ..Self::new(stream, options)? })
     }
 
     /// Returns the address of the other end.
@@ -161,6 +177,10 @@ impl TcpPipe {
     pub fn receive(&mut self) -> io::Result<Arrived> {
         if self.chunk.capacity() < READ_BYTES_MIN && !self.chunk.try_reclaim(CHUNK_BYTES) {
             self.chunk = BytesMut::with_capacity(CHUNK_BYTES);
+        }
+        if let Some(tls) = &mut self.tls {
+            let counted = (&mut self.counters.receive_calls, &mut self.counters.received_bytes);
+            return tls.receive(&self.socket, &mut self.chunk, counted);
         }
         loop {
             return match raw::receive_stream(&self.socket, &mut self.chunk) {
@@ -189,6 +209,12 @@ impl TcpPipe {
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
         self.waiting.len() - self.written
+    }
+
+    /// Whether the kernel has everything that was queued.
+    #[must_use]
+    pub fn is_flushed(&self) -> bool {
+        self.waiting_bytes() == 0 && !self.tls.as_ref().is_some_and(|tls| tls.is_waiting())
     }
 
     /// Appends `header`, then `payload`, and returns whether they were taken.
@@ -224,7 +250,12 @@ impl TcpPipe {
     /// When the connection broke.
     pub fn flush(&mut self) -> io::Result<Written> {
         let mut done = Written::default();
-        while self.written < self.waiting.len() {
+        if let Some(tls) = &mut self.tls {
+            let counted = (&mut self.counters.send_calls, &mut self.counters.sent_bytes);
+            done = tls.send(&self.socket, &self.waiting[self.written..], counted)?;
+            self.written += done.bytes;
+        }
+        while self.tls.is_none() && self.written < self.waiting.len() {
             match self.socket.send_with_flags(&self.waiting[self.written..], libc::MSG_NOSIGNAL) {
                 Ok(bytes) => {
                     self.counters.send_calls += 1;

@@ -9,7 +9,7 @@
 use super::outbox::{Outbox, Sender, is_reported};
 use super::raw::{self, MESSAGES_MAX, Outgoing, ReceiveBatch, SendBatch};
 use super::slots::Slots;
-use bytes::Bytes;
+use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::collections::BTreeMap;
@@ -231,11 +231,11 @@ impl UdpPort {
     /// while there is [`more`](Received::more), a driver drains, and flushes at the end of it: then trains gather
     /// over all of it.
     ///
-    /// Datagrams are parts of buffers that are used again once all their parts are dropped.
+    /// Datagrams may be changed in place. They are parts of buffers that are used again once all parts are dropped.
     ///
     /// # Errors
     /// When the socket is unusable. An empty queue and errors that the network reported are none.
-    pub fn receive(&mut self, take: &mut dyn FnMut(SocketAddr, Bytes)) -> io::Result<Received> {
+    pub fn receive(&mut self, take: &mut dyn FnMut(SocketAddr, BytesMut)) -> io::Result<Received> {
         if self.next == self.arrived
             && let Refill::Nothing { more } = self.refill()?
         {
@@ -311,6 +311,14 @@ impl UdpPort {
             out.resize(start + len, 0);
             fill(&mut out[start..]);
         })
+    }
+
+    /// Appends a datagram of `len` bytes to the train of a destination: what `write` appends to the train's buffer.
+    ///
+    /// Returns whether it was taken, as [`queue`](Self::queue) does; if not, `write` is not called.
+    #[inline]
+    pub fn queue_built(&mut self, to: PeerSlot, len: usize, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        self.push(to, len, write)
     }
 
     /// Sends what waits, destination by destination, until the socket is full.

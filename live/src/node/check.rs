@@ -18,6 +18,18 @@ pub enum SettingsError {
     /// The planted drift is absurd.
     #[error("clock_drift_ppb is {0}: at most {DRIFT_PPB_MAX} either way (10 %)")]
     Drift(i64),
+    /// Plain hops where others can reach them, and nobody said that this is wanted.
+    #[error(
+        "seal: bound to {0}, outside loopback, without keys: give `seal` (`--keys DIR`; `bellini keys issue` makes \
+         them), or say `plaintext` (`--plaintext`) where nobody else can reach the network"
+    )]
+    Unsealed(IpAddr),
+    /// Keys that cannot be used.
+    #[error("seal: {0}")]
+    Seal(String),
+    /// Both sealed and plain.
+    #[error("seal and plaintext are both given: hops are either sealed or plain")]
+    SealedPlaintext,
     /// Two ports that must differ are the same.
     #[error("port and control_port are both {0}: datagram hops and control hops need a UDP port each")]
     SamePorts(u16),
@@ -78,6 +90,13 @@ impl NodeSettings {
         }
         if self.port == self.control_port && self.port != 0 {
             return Err(SettingsError::SamePorts(self.port));
+        }
+        match &self.seal {
+            Some(_) if self.plaintext => return Err(SettingsError::SealedPlaintext),
+            None if !self.plaintext && !self.bind.to_canonical().is_loopback() => {
+                return Err(SettingsError::Unsealed(self.bind));
+            }
+            _ => {}
         }
         check_peers(self.config.id, self.bind, &BTreeMap::new(), &self.peers)
     }
@@ -161,6 +180,15 @@ mod tests {
         let mut wrong = settings(&[]);
         wrong.clock_drift_ppb = i64::MIN;
         assert_eq!(wrong.check(), Err(SettingsError::Drift(i64::MIN)));
+        let mut wrong = settings(&[]);
+        wrong.bind = "10.0.0.1".parse().expect("an address");
+        assert_eq!(wrong.check(), Err(SettingsError::Unsealed(wrong.bind)));
+        wrong.plaintext = true;
+        assert_eq!(wrong.check(), Ok(()));
+        wrong.seal = Some(crate::seal::keys::settings("keys".as_ref(), id(1)));
+        assert_eq!(wrong.check(), Err(SettingsError::SealedPlaintext));
+        wrong.plaintext = false;
+        assert_eq!(wrong.check(), Ok(()));
         let mut wrong = settings(&[]);
         wrong.config.incarnation.0 = 0;
         assert!(

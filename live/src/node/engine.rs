@@ -137,13 +137,17 @@ impl Engine {
         self.node.finish_session(now, key);
     }
 
-    /// Takes a datagram in. One from a stranger costs a look into the table of peers.
+    /// Returns the peer that a datagram comes from. One from a stranger costs a look into the table of peers.
     #[inline]
-    pub(super) fn datagram(&mut self, now: Instant, kind: HopKind, source: SocketAddr, bytes: Bytes) {
-        let Some(slot) = self.peers.of_source(kind, source) else {
-            self.stranger_datagrams += 1;
-            return;
-        };
+    pub(super) fn sender(&mut self, kind: HopKind, source: SocketAddr) -> Option<Slot> {
+        let slot = self.peers.of_source(kind, source);
+        self.stranger_datagrams += u64::from(slot.is_none());
+        slot
+    }
+
+    /// Takes a datagram of a peer in.
+    #[inline]
+    pub(super) fn datagram(&mut self, now: Instant, kind: HopKind, slot: Slot, bytes: Bytes) {
         let hop = self.hop(slot, kind);
         // What is wrong with a frame is counted by the core.
         let _ = self.input(now, Input::Frame { hop, frame: Received::Datagram(bytes) });

@@ -37,6 +37,10 @@ pub use streams::STRANGE_CONNECTIONS_MAX;
 use crate::console::{Addresses, Answer, Call, Console, ConsolePlace, NodeSettings};
 use crate::net::{TcpOptions, TcpSetupError, try_congestion};
 use crate::record::{FileSink, RecordError};
+use crate::seal::aead::Purpose;
+use crate::seal::identity::Identity;
+use crate::seal::keys::KeyError;
+use crate::seal::{SEALING_BYTES, Sealing};
 use bellini_core::drive::Drained;
 use bellini_core::ids::NodeId;
 use bellini_core::io::{HopKind, Input};
@@ -50,6 +54,7 @@ use outlet::Outlet;
 use ports::Port;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use streams::{StreamNews, Streams};
 use thiserror::Error;
@@ -100,6 +105,7 @@ pub struct Daemon {
     data: Port,
     control: Port,
     streams: Streams,
+    sealing: Option<Sealing>,
     console: Console,
     unlinked_frames: u64,
     host_dropped: u64,
@@ -147,6 +153,7 @@ impl Daemon {
     pub fn bind(settings: &NodeSettings, console: Console) -> Result<Self, NodeError> {
         settings.check()?;
         let open = |what: String| move |cause| NodeError::Open { what, cause };
+        let identity = identity(settings)?;
         let (id, seed) = (settings.config.id, Seed(settings.seed));
         let own = Preface { node: id, incarnation: settings.config.incarnation };
         let tcp = TcpOptions { congestion: settings.tcp_congestion.clone(), ..TcpOptions::default() };
@@ -154,7 +161,7 @@ impl Daemon {
             try_congestion(name)?;
         }
         let at = |port| SocketAddr::new(settings.bind, port);
-        let (streams, data) = bind_data(at(settings.port), own, &tcp)?;
+        let (mut streams, data) = bind_data(at(settings.port), own, &tcp)?;
         let control = Port::bind(HopKind::Control, at(settings.control_port))
             .map_err(open(format!("UDP {}", at(settings.control_port))))?;
         let seen_ip = settings.advertise.unwrap_or(settings.bind);
@@ -170,7 +177,11 @@ impl Daemon {
             }
             None => None,
         };
-        let engine = Engine::new(settings.config.clone(), seed, clock.now(), log);
+        let mut config = settings.config.clone();
+        if identity.is_some() {
+            config.seal_bytes = SEALING_BYTES as u16;
+        }
+        let engine = Engine::new(config, seed, clock.now(), log);
         let mut engine = engine.map_err(|error| match error {
             RecordError::Config(error) => NodeError::Settings(SettingsError::Config(error)),
             RecordError::Log(cause) => NodeError::Open { what: "the log".to_owned(), cause },
@@ -181,6 +192,11 @@ impl Daemon {
         if let Some(workers) = workers::lent() {
             engine.set_workers(workers);
         }
+        let limits = settings.seal.as_ref().map(|seal| seal.limits).unwrap_or_default();
+        let sealing = identity.map(|identity| {
+            streams.seal(Arc::clone(&identity));
+            Sealing::new(identity, limits)
+        });
         let timer = DeadlineTimer::new().map_err(open("the timer".to_owned()))?;
         let mut daemon = Self {
             id,
@@ -192,6 +208,7 @@ impl Daemon {
             data,
             control,
             streams,
+            sealing,
             console,
             unlinked_frames: 0,
             host_dropped: 0,
@@ -241,6 +258,7 @@ impl Daemon {
             };
             if matches!(wake, Wake::Housekeeping) {
                 self.keep_house();
+                self.keep_seals()?;
                 let distance = if self.ending.is_some() { HOUSEKEEPING_ENDING } else { HOUSEKEEPING };
                 housekeeping = HostInstant::now() + distance;
             }
@@ -268,7 +286,7 @@ impl Daemon {
             Wake::Terminate => self.end(now),
             Wake::Reload => self.reload_policies(now),
             Wake::Call(call) => self.obey(now, call),
-            Wake::Stream(news) => self.streams.act(now, &mut self.engine, news)?,
+            Wake::Stream(news) => self.streams.act(now, &mut self.engine, self.sealing.as_mut(), news)?,
             Wake::Housekeeping | Wake::Other => {}
         }
         let mut orders = 0;
@@ -279,8 +297,8 @@ impl Daemon {
             orders += 1;
         }
         let mut more = orders == ORDERS_A_TURN;
-        more |= self.data.receive(now, &mut self.engine)?;
-        more |= self.control.receive(now, &mut self.engine)?;
+        more |= self.data.receive(now, &mut self.engine, self.sealing.as_mut())?;
+        more |= self.control.receive(now, &mut self.engine, self.sealing.as_mut())?;
         more |= self.streams.serve(now, &mut self.engine)?;
         more |= self.send(now)?;
         self.timer.arm(self.engine.node().poll_timeout(), &self.clock)?;
@@ -289,8 +307,9 @@ impl Daemon {
 
     /// Drains the core and sends what it gave; whether there is more.
     fn send(&mut self, now: Instant) -> Result<bool, NodeError> {
+        self.send_ready(now);
         for _ in 0..DRAINS_A_TURN {
-            let Self { engine, data, control, streams, console, unlinked_frames, seed, .. } = self;
+            let Self { engine, data, control, streams, sealing, console, unlinked_frames, seed, .. } = self;
             let seed = *seed;
             let drained = engine.drain(now, FRAMES_A_DRAIN, move |behind| Outlet {
                 seed,
@@ -298,6 +317,7 @@ impl Daemon {
                 data,
                 control,
                 streams,
+                sealing: sealing.as_mut(),
                 console,
                 unlinked_frames,
             });
@@ -311,6 +331,8 @@ impl Daemon {
                 }
             });
             wanted.into_iter().for_each(|slot| self.streams.want(&self.engine, slot));
+            let wanted = self.sealing.as_mut().map(Sealing::take_wanted).unwrap_or_default();
+            wanted.into_iter().for_each(|slot| self.streams.want_keys(&self.engine, slot));
             match drained {
                 // What was granted is taken up with the next drain.
                 Drained::Idle(_) if !has_granted => return Ok(false),
@@ -319,6 +341,28 @@ impl Daemon {
             }
         }
         Ok(true)
+    }
+
+    /// Sends what waited for keys that are there now.
+    fn send_ready(&mut self, now: Instant) {
+        let Some(sealing) = &mut self.sealing else { return };
+        for (slot, purpose, frame) in sealing.take_ready() {
+            let port = match purpose {
+                Purpose::Data => &mut self.data,
+                Purpose::Control => &mut self.control,
+            };
+            port.send_kept(now, slot, &frame, sealing);
+        }
+    }
+
+    /// Looks whether keys still count, and says who was refused.
+    fn keep_seals(&mut self) -> io::Result<()> {
+        let Some(sealing) = &mut self.sealing else { return Ok(()) };
+        let now = self.clock.now();
+        sealing.keep_house(now, |slot| self.engine.peers.get(slot).node);
+        self.streams.close_refused(now, &mut self.engine, sealing)?;
+        sealing.take_lines().into_iter().for_each(|line| self.warn(format!("sealing: {line}")));
+        Ok(())
     }
 
     fn count_host_drops(&mut self) {
@@ -355,6 +399,18 @@ impl Daemon {
             // Nobody may be reading it.
             let _ = writeln!(io::stderr().lock(), "warning: node {}: {text}", self.id);
         }
+    }
+}
+
+/// Reads the keys that `settings` name.
+fn identity(settings: &NodeSettings) -> Result<Option<Arc<Identity>>, NodeError> {
+    let Some(seal) = &settings.seal else { return Ok(None) };
+    match Identity::load(seal, settings.config.id) {
+        Ok(identity) => Ok(Some(Arc::new(identity))),
+        Err(KeyError::File { path, cause }) => {
+            Err(NodeError::Open { what: format!("seal: {}", path.display()), cause })
+        }
+        Err(error) => Err(NodeError::Settings(SettingsError::Seal(error.to_string()))),
     }
 }
 

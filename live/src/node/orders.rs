@@ -110,6 +110,7 @@ impl Daemon {
             data: self.data.counters(),
             control: self.control.counters(),
             streams: self.streams.counters,
+            seal: self.sealing.as_ref().map(crate::seal::Sealing::figures).unwrap_or_default(),
             host_dropped_packets: self.host_dropped,
             stranger_datagrams: self.engine.stranger_datagrams,
             unlinked_frames: self.unlinked_frames,

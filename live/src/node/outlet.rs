@@ -4,6 +4,7 @@ use super::engine::Behind;
 use super::ports::Port;
 use super::streams::Streams;
 use crate::console::{Answer, Console};
+use crate::seal::Sealing;
 use bellini_core::drive::{Host, Sent};
 use bellini_core::io::{Event, HopKind, Transmit};
 use bellini_core::payload::Payload;
@@ -18,6 +19,7 @@ pub(super) struct Outlet<'a> {
     pub(super) data: &'a mut Port,
     pub(super) control: &'a mut Port,
     pub(super) streams: &'a mut Streams,
+    pub(super) sealing: Option<&'a mut Sealing>,
     pub(super) console: &'a Console,
     pub(super) unlinked_frames: &'a mut u64,
 }
@@ -25,15 +27,22 @@ pub(super) struct Outlet<'a> {
 impl Host for Outlet<'_> {
     /// Every frame is taken: sockets that are full keep it, and the core hears of that after the drain.
     #[inline]
-    fn transmit(&mut self, _now: Instant, frame: Transmit<'_>) -> Sent {
+    fn transmit(&mut self, now: Instant, frame: Transmit<'_>) -> Sent {
         let Some(slot) = self.behind.slot(&frame) else {
             *self.unlinked_frames += 1;
             return Sent::Taken;
         };
-        match frame.kind {
-            HopKind::Datagram | HopKind::Paced => self.data.send(slot, &frame, self.seed),
-            HopKind::Control => self.control.send(slot, &frame, self.seed),
-            HopKind::Stream => self.streams.send(slot, &frame, self.seed),
+        let port = match frame.kind {
+            HopKind::Datagram | HopKind::Paced => &mut *self.data,
+            HopKind::Control => &mut *self.control,
+            HopKind::Stream => {
+                self.streams.send(slot, &frame, self.seed);
+                return Sent::Taken;
+            }
+        };
+        match &mut self.sealing {
+            Some(sealing) => port.send_sealed(now, slot, &frame, self.seed, sealing),
+            None => port.send(slot, &frame, self.seed),
         }
         Sent::Taken
     }

@@ -4,13 +4,15 @@ use super::engine::Engine;
 use super::peers::Slot;
 use super::watch::{Watched, watch};
 use crate::net::{PeerSlot, UdpCounters, UdpOptions, UdpPort};
+use crate::seal::aead::Purpose;
+use crate::seal::{SEALING_BYTES, Sealing};
 use bellini_core::ids::HopIndex;
 use bellini_core::io::{HopKind, Input, Transmit};
 use bellini_core::payload::{Payload, fill};
 use bellini_core::rng::Seed;
 use bellini_core::time::Instant;
 use bellini_core::wire::frame::FrameFlags;
-use bytes::Bytes;
+use bytes::BytesMut;
 use std::io;
 use std::net::SocketAddr;
 use tokio::io::Interest;
@@ -79,13 +81,24 @@ impl Port {
         self.udp.ready(interest).await.map(|_| ())
     }
 
-    /// Hands one batch of datagrams to the core; whether more may wait.
-    pub(super) fn receive(&mut self, now: Instant, engine: &mut Engine) -> io::Result<bool> {
-        let kind = self.kind;
-        let mut take = |source, bytes: Bytes| {
+    /// Hands one batch of datagrams to the core, opened where hops are sealed; whether more may wait.
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        engine: &mut Engine,
+        mut sealing: Option<&mut Sealing>,
+    ) -> io::Result<bool> {
+        let (kind, purpose) = (self.kind, self.purpose());
+        let mut take = |source, mut bytes: BytesMut| {
+            let Some(slot) = engine.sender(kind, source) else { return };
+            if let Some(sealing) = &mut sealing
+                && !sealing.open(now, slot, purpose, &mut bytes)
+            {
+                return;
+            }
             // Hops with congestion control share the port of those without.
             let is_paced = kind == HopKind::Datagram && FrameFlags::peek(&bytes).is_paced();
-            engine.datagram(now, if is_paced { HopKind::Paced } else { kind }, source, bytes);
+            engine.datagram(now, if is_paced { HopKind::Paced } else { kind }, slot, bytes.freeze());
         };
         let mut more = false;
         let outcome = self.udp.try_io_mut(Interest::READABLE, |udp| {
@@ -97,6 +110,49 @@ impl Port {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(more),
         }
+    }
+
+    fn purpose(&self) -> Purpose {
+        if self.kind == HopKind::Control { Purpose::Control } else { Purpose::Data }
+    }
+
+    /// Appends a frame to its peer's train, and seals it there.
+    #[inline]
+    pub(super) fn send_sealed(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        frame: &Transmit<'_>,
+        seed: Seed,
+        sealing: &mut Sealing,
+    ) {
+        let purpose = self.purpose();
+        let length = frame.header.len() + frame.payload.len();
+        match sealing.sender(slot, purpose) {
+            Some(key) => {
+                let (train, udp) = (self.trains[slot], &mut self.udp.get_mut().0);
+                udp.queue_built(train, length + SEALING_BYTES, |out| {
+                    key.seal(now, out, |out| write_frame(frame, seed, out));
+                });
+            }
+            None => {
+                let mut kept = Vec::with_capacity(length);
+                write_frame(frame, seed, &mut kept);
+                sealing.wait(now, slot, purpose, kept);
+            }
+        }
+        if self.touched.last() != Some(&frame.hop) {
+            self.touched.push(frame.hop);
+        }
+    }
+
+    /// Seals and appends a frame that waited for keys.
+    pub(super) fn send_kept(&mut self, now: Instant, slot: Slot, frame: &[u8], sealing: &mut Sealing) {
+        let Some(key) = sealing.sender(slot, self.purpose()) else { return };
+        let (train, udp) = (self.trains[slot], &mut self.udp.get_mut().0);
+        udp.queue_built(train, frame.len() + SEALING_BYTES, |out| {
+            key.seal(now, out, |out| out.extend_from_slice(frame));
+        });
     }
 
     /// Appends a frame to its peer's train.
@@ -131,7 +187,7 @@ impl Port {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 _ => self.is_full = is_full,
             }
-        } else if !self.touched.is_empty() {
+        } else if !self.touched.is_empty() || !self.is_flushed() {
             self.is_full = self.udp.get_mut().0.flush()?.blocked;
         }
         if self.is_full {
@@ -161,5 +217,21 @@ impl Port {
     /// Returns the datagrams that the kernel dropped because they were not fetched in time.
     pub(super) fn kernel_drops(&mut self) -> u64 {
         self.udp.get_mut().0.kernel_drops()
+    }
+}
+
+/// Appends a whole frame.
+#[inline]
+fn write_frame(frame: &Transmit<'_>, seed: Seed, out: &mut Vec<u8>) {
+    out.extend_from_slice(frame.header);
+    match &frame.payload {
+        Payload::Bytes(bytes) => out.extend_from_slice(bytes),
+        // Sources of a driver with real sockets code real bytes.
+        Payload::Coded { head, .. } => out.extend_from_slice(head),
+        Payload::Synthetic(what) => {
+            let start = out.len();
+            out.resize(start + what.len as usize, 0);
+            fill(seed, *what, &mut out[start..]);
+        }
     }
 }

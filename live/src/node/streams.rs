@@ -5,6 +5,7 @@
 //! distances; the other side gives it a second and then does the same.
 
 mod connect;
+mod sealed;
 mod verdict;
 
 use super::engine::Engine;
@@ -12,6 +13,10 @@ use super::peers::Slot;
 use super::watch::{Watched, watch};
 use crate::console::StreamCounters;
 use crate::net::{Arrived, DialError, TcpOptions, TcpPipe, listen};
+use crate::seal::gate::Gate;
+use crate::seal::handshake::{Agreed, HandshakeFault, Offer};
+use crate::seal::identity::Identity;
+use crate::seal::trust::KeyHash;
 use bellini_core::ids::{HopIndex, Incarnation, NodeId};
 use bellini_core::io::{FrameFault, Input, InputError, Transmit};
 use bellini_core::payload::{Payload, fill};
@@ -23,6 +28,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant as HostInstant};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -48,6 +54,21 @@ pub(super) enum StreamNews {
     Dialled(Slot, Box<Result<TcpPipe, DialError>>),
     /// A connection said who it is.
     Accepted(Box<Result<(Preface, TcpPipe), DialError>>),
+    /// A handshake has come so far that its keys are to be taken.
+    Offered(Box<Offer>),
+    /// A handshake has ended.
+    Sealed(Box<Ended>),
+}
+
+/// What became of a handshake.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// The peer that was dialled; `None`: somebody connected.
+    slot: Option<Slot>,
+    at: SocketAddr,
+    /// Whether it was dialled for frames, and not for keys alone.
+    for_frames: bool,
+    outcome: Result<Agreed, HandshakeFault>,
 }
 
 /// All stream hops.
@@ -63,6 +84,9 @@ pub(super) struct Streams {
     news: mpsc::UnboundedReceiver<StreamNews>,
     reporter: mpsc::UnboundedSender<StreamNews>,
     strange: VecDeque<AbortHandle>,
+    /// Seals what is dialled and accepted.
+    identity: Option<Arc<Identity>>,
+    gate: Gate,
     /// Links that frames were handed out for since the last flush.
     touched: Vec<Slot>,
     is_closing: bool,
@@ -76,11 +100,22 @@ struct Link {
     dial: Option<AbortHandle>,
     redial: Duration,
     is_touched: bool,
+    keys: KeysDial,
+}
+
+/// Dialling a peer for keys alone.
+#[derive(Debug)]
+struct KeysDial {
+    dial: Option<AbortHandle>,
+    /// Not before.
+    after: Option<HostInstant>,
+    distance: Duration,
 }
 
 impl Default for Link {
     fn default() -> Self {
-        Self { open: None, dial: None, redial: REDIAL_FIRST, is_touched: false }
+        let keys = KeysDial { dial: None, after: None, distance: REDIAL_FIRST };
+        Self { open: None, dial: None, redial: REDIAL_FIRST, is_touched: false, keys }
     }
 }
 
@@ -93,6 +128,8 @@ struct Open {
     incarnation: Option<Incarnation>,
     dialled_by: NodeId,
     since: HostInstant,
+    /// The key that the peer has shown, where the hop is sealed.
+    shown: Option<KeyHash>,
     /// The kernel takes no more for now.
     is_full: bool,
 }
@@ -111,6 +148,8 @@ impl Streams {
             news,
             reporter,
             strange: VecDeque::new(),
+            identity: None,
+            gate: Gate::new(HostInstant::now()),
             touched: Vec::new(),
             is_closing: false,
             counters: StreamCounters::default(),
@@ -247,13 +286,14 @@ impl Streams {
 
     /// Whether nothing waits to be written.
     pub(super) fn is_flushed(&self) -> bool {
-        self.links.iter().flat_map(|link| &link.open).all(|open| open.pipe.waiting_bytes() == 0)
+        self.links.iter().flat_map(|link| &link.open).all(|open| open.pipe.is_flushed())
     }
 
     /// Makes and lets in no connections any more.
     pub(super) fn stop_dialling(&mut self) {
         self.is_closing = true;
-        self.links.iter_mut().filter_map(|link| link.dial.take()).for_each(|dial| dial.abort());
+        let dials = self.links.iter_mut().flat_map(|link| [link.dial.take(), link.keys.dial.take()]);
+        dials.flatten().for_each(|dial| dial.abort());
         self.strange.drain(..).for_each(|waiting| waiting.abort());
     }
 

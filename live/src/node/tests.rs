@@ -1,5 +1,8 @@
 //! Nodes on loopback inside the test process: sessions over every kind of hop, and hostile neighbours.
 
+mod sealed;
+mod wiretap;
+
 use super::*;
 use crate::console::{Conductor, HostFigures, Order, Origin, StreamCounters};
 use bellini_core::coding::{CodingSpec, Repair, Scheme};
@@ -32,6 +35,8 @@ struct Station {
     conductor: Conductor,
     thread: Option<JoinHandle<Result<(), NodeError>>>,
     heard: VecDeque<Arc<Answer>>,
+    /// Warnings passed over while waiting for something else.
+    warnings: Vec<String>,
     addresses: Addresses,
     origin_ns: i64,
 }
@@ -51,7 +56,7 @@ impl Station {
         let mut heard = VecDeque::from(conductor.answers().expect("the node greets"));
         let greeting = heard.pop_front().expect("the greeting is the first line");
         let Answer::Ready { addresses, .. } = *greeting else { panic!("{greeting:?}") };
-        Self { conductor, thread: Some(thread), heard, addresses, origin_ns }
+        Self { conductor, thread: Some(thread), heard, warnings: Vec::new(), addresses, origin_ns }
     }
 
     fn order(&self, order: Order) {
@@ -68,6 +73,9 @@ impl Station {
         loop {
             while let Some(answer) = self.heard.pop_front() {
                 assert!(!matches!(*answer, Answer::Refused { .. }), "{answer:?}");
+                if let Answer::Warning(line) = &*answer {
+                    self.warnings.push(line.clone());
+                }
                 if let Some(found) = pick(&answer) {
                     return found;
                 }

@@ -15,7 +15,7 @@ pub(crate) use bellini_core::wire::routing::{DEPTH_MAX, PATHLET_HEADER_BYTES as 
 
 /// Most bytes of one branch's RoutingInfo: 29 nodes.
 pub(crate) const ROUTING_INFO_BYTES_MAX: usize = PACKET_HEADER_BYTES_MAX - PACKET_FIXED_BYTES;
-/// Bytes that the worst packet has besides symbol and RoutingInfo: frame 24, chunk 3, packet 49, seal 16, UDP
+/// Bytes that the worst packet has besides symbol and RoutingInfo: frame 24, chunk 3, packet 49, seal 24, UDP
 /// and IP 28.
 pub(crate) const OVERHEAD_BYTES: usize =
     FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + PACKET_FIXED_BYTES + SEAL_BYTES + UDP_IP_BYTES;

@@ -22,7 +22,7 @@ fn has_v6() -> bool {
 }
 
 /// Receives until `count` datagrams have come, or patience ends.
-fn receive(port: &mut UdpPort, count: usize) -> Vec<(SocketAddr, Bytes)> {
+fn receive(port: &mut UdpPort, count: usize) -> Vec<(SocketAddr, BytesMut)> {
     let (start, mut got) = (Instant::now(), Vec::new());
     while got.len() < count && start.elapsed() < PATIENCE {
         port.receive(&mut |from, bytes| got.push((from, bytes))).expect("the socket works");
@@ -51,11 +51,11 @@ fn datagrams_go_there_and_back() {
         assert!(here.queue(to, b"head", b"body"));
         assert_eq!(here.flush().expect("it sends"), Flushed { sent: 1, blocked: false });
         let got = receive(&mut there, 1);
-        assert_eq!(got, [(here.local_addr(), Bytes::from_static(b"headbody"))]);
+        assert_eq!(got, [(here.local_addr(), BytesMut::from(&b"headbody"[..]))]);
         let back = there.peer(got[0].0);
         assert!(there.queue_with(back, b"head", 3, |out| out.copy_from_slice(b"gen")));
         there.flush().expect("it sends");
-        assert_eq!(receive(&mut here, 1), [(there.local_addr(), Bytes::from_static(b"headgen"))]);
+        assert_eq!(receive(&mut here, 1), [(there.local_addr(), BytesMut::from(&b"headgen"[..]))]);
         assert_eq!(here.receive(&mut |_, _| {}).expect("it works"), Received::default());
         let counters = here.counters();
         assert_eq!((counters.sent_datagrams, counters.sent_bytes), (1, 8));
@@ -80,7 +80,7 @@ fn the_unspecified_address_takes_both_families() {
     let back = four.peer(got[0].0);
     four.queue(back, b"", b"back");
     four.flush().expect("it sends");
-    assert_eq!(receive(&mut both, 1), [(four.local_addr(), Bytes::from_static(b"back"))]);
+    assert_eq!(receive(&mut both, 1), [(four.local_addr(), BytesMut::from(&b"back"[..]))]);
 }
 
 /// Trains to two destinations, mixed, arrive whole and in order, whether or not the kernel joins datagrams.

@@ -5,6 +5,8 @@ use super::{Open, REDIAL_FIRST, STRANGE_CONNECTIONS_MAX, StreamNews, Streams};
 use crate::net::{TcpPipe, accept, connect};
 use crate::node::engine::Engine;
 use crate::node::peers::Slot;
+use crate::seal::Sealing;
+use crate::seal::trust::KeyHash;
 use bellini_core::io::{HopKind, Input};
 use bellini_core::time::Instant;
 use bellini_core::wire::preface::Preface;
@@ -19,7 +21,7 @@ use tokio::task::AbortHandle;
 /// How long a connection may take to be made, or to say who it is.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most distance of attempts.
-const REDIAL_MAX: Duration = Duration::from_secs(5);
+pub(super) const REDIAL_MAX: Duration = Duration::from_secs(5);
 /// What the side that had dialled is given before the other one does.
 const YIELD_TO_DIALLER: Duration = Duration::from_secs(1);
 /// A connection whose bytes are not acknowledged for so long is broken.
@@ -48,6 +50,10 @@ impl Streams {
         if self.is_closing {
             return;
         }
+        if self.identity.is_some() {
+            self.link(slot).dial = self.dial_sealed(engine, slot, after, true);
+            return;
+        }
         let to = engine.peers.get(slot).addresses.data;
         let (from, own, options) = (self.bind, self.own, self.options.clone());
         let reporter = self.reporter.clone();
@@ -65,11 +71,22 @@ impl Streams {
         &mut self,
         now: Instant,
         engine: &mut Engine,
+        sealing: Option<&mut Sealing>,
         news: StreamNews,
     ) -> io::Result<()> {
         match news {
             StreamNews::Ready => {}
-            StreamNews::Coming(stream, from) => self.welcome(engine, stream, from),
+            StreamNews::Coming(stream, from) => self.welcome(engine, sealing, stream, from),
+            StreamNews::Offered(offer) => {
+                if let Some(sealing) = sealing {
+                    self.offered(now, engine, sealing, *offer);
+                }
+            }
+            StreamNews::Sealed(ended) => {
+                if let Some(sealing) = sealing {
+                    self.sealed(now, engine, sealing, *ended)?;
+                }
+            }
             StreamNews::Accepted(accepted) => match *accepted {
                 Ok((preface, pipe)) => self.accepted(now, engine, preface, pipe)?,
                 Err(_) => self.counters.refused_unreadable += 1,
@@ -79,33 +96,52 @@ impl Streams {
                 match *dialled {
                     Ok(pipe) => {
                         let own = Claim { incarnation: None, dialled_by: self.own.node };
-                        self.take(now, engine, slot, pipe, own)?;
+                        self.take(now, engine, slot, pipe, own, None)?;
                     }
-                    Err(_) => {
-                        self.counters.failed_dials += 1;
-                        let link = self.link(slot);
-                        let after = link.redial;
-                        link.redial = (after * 2).min(REDIAL_MAX);
-                        if link.open.is_none() {
-                            self.dial(engine, slot, after);
-                        }
-                    }
+                    Err(_) => self.failed(engine, slot),
                 }
             }
         }
         Ok(())
     }
 
+    /// An attempt has failed: the next one comes later.
+    pub(super) fn failed(&mut self, engine: &Engine, slot: Slot) {
+        self.counters.failed_dials += 1;
+        let link = self.link(slot);
+        let after = link.redial;
+        link.redial = (after * 2).min(REDIAL_MAX);
+        if link.open.is_none() {
+            self.dial(engine, slot, after);
+        }
+    }
+
     /// Lets a connection say who it is, if it comes from where a peer is.
-    fn welcome(&mut self, engine: &Engine, stream: TcpStream, from: SocketAddr) {
+    fn welcome(
+        &mut self,
+        engine: &Engine,
+        sealing: Option<&mut Sealing>,
+        stream: TcpStream,
+        from: SocketAddr,
+    ) {
         if self.is_closing || !engine.peers.is_home(from.ip()) {
             self.counters.refused_strangers += 1;
+            return;
+        }
+        if let Some(sealing) = sealing
+            && !self.gate.admits(HostInstant::now(), from.ip())
+        {
+            sealing.limited(from);
             return;
         }
         self.strange.retain(|waiting| !waiting.is_finished());
         if self.strange.len() >= STRANGE_CONNECTIONS_MAX {
             self.counters.refused_slow += 1;
             self.strange.pop_front().inspect(AbortHandle::abort);
+        }
+        if self.identity.is_some() {
+            self.welcome_sealed(stream, from);
+            return;
         }
         let (options, reporter) = (self.options.clone(), self.reporter.clone());
         let reading = tokio::spawn(async move {
@@ -127,7 +163,7 @@ impl Streams {
         match slot.filter(|slot| engine.peers.may_come_from(*slot, from)) {
             Some(slot) if !self.is_closing => {
                 let claim = Claim { incarnation: Some(preface.incarnation), dialled_by: preface.node };
-                self.take(now, engine, slot, pipe, claim)
+                self.take(now, engine, slot, pipe, claim, None)
             }
             _ => {
                 self.counters.refused_strangers += 1;
@@ -137,13 +173,14 @@ impl Streams {
     }
 
     /// Uses a connection for the hop, unless the one that is there is better.
-    fn take(
+    pub(super) fn take(
         &mut self,
         now: Instant,
         engine: &mut Engine,
         slot: Slot,
         pipe: TcpPipe,
         claim: Claim,
+        shown: Option<KeyHash>,
     ) -> io::Result<()> {
         if let Some(open) = &self.link(slot).open {
             // The peer that we connected to told who it is in its hello.
@@ -179,6 +216,7 @@ impl Streams {
             incarnation: claim.incarnation,
             dialled_by: claim.dialled_by,
             since: HostInstant::now(),
+            shown,
             is_full: false,
         });
         self.counters.opened += 1;
@@ -186,7 +224,8 @@ impl Streams {
         // The hop exists.
         let _ = engine.input(now, Input::Opened { hop });
         let _ = engine.input(now, Input::Room { hop, bytes: room });
-        Ok(())
+        // Inside TLS frames may have come with the end of the handshake: the socket does not show them.
+        if shown.is_some() { self.read_one(now, engine, slot) } else { Ok(()) }
     }
 
     /// Closes the connection of a hop.
