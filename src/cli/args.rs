@@ -254,6 +254,9 @@ pub(super) struct HostOptions {
     /// The binary to push, such as a static one [default: the one that runs now].
     #[arg(long, value_name = "FILE")]
     pub(super) program: Option<PathBuf>,
+    /// Do not seal hops: for networks that nobody else can reach.
+    #[arg(long)]
+    pub(super) plaintext: bool,
 }
 
 /// Options of `live`.

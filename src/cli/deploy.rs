@@ -60,7 +60,8 @@ fn start(registry: &Registry, options: &DeployStartOptions) -> Result<u8, Failur
     let scenario = loaded.scenario;
     let deployment = open(&options.hosts, hosts, Some(&scenario))?;
     up(&deployment)?;
-    start_nodes(&deployment, &scenario, scenario.seed, &HostRunOptions::default()).map_err(failure)?;
+    let asked = HostRunOptions { plaintext: options.hosts.plaintext, ..HostRunOptions::default() };
+    start_nodes(&deployment, &scenario, scenario.seed, &asked).map_err(failure)?;
     show(&deployment)
 }
 

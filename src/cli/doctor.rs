@@ -15,6 +15,7 @@ pub(super) fn run(options: &DoctorOptions) -> Result<u8, Failure> {
                 hosts: hosts.clone(),
                 ssh_config: options.ssh_config.clone(),
                 program: options.program.clone(),
+                plaintext: false,
             };
             open(&asked, read(&asked)?, None)?.examine().map_err(failure)?
         }

@@ -82,7 +82,11 @@ pub(super) fn play(
     deployment: &Deployment,
     run: &RunOptions,
 ) -> Result<u8, Failure> {
-    let asked = hosts::RunOptions { record: options.record, tcp_congestion: options.tcp_congestion.clone() };
+    let asked = hosts::RunOptions {
+        record: options.record,
+        tcp_congestion: options.tcp_congestion.clone(),
+        plaintext: options.hosts.plaintext,
+    };
     runs::run(registry, run, &Live { registry, deployment, options: asked })
 }
 

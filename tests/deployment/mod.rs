@@ -33,6 +33,10 @@ fn one_command_runs_a_conference_on_hosts_and_leaves_nothing() {
         .says(&["pushed to 6 of 6 hosts", "Report: run/report.html"]);
     let summary = yard.scratch.json("run/summary.json");
     assert_eq!((&summary["mode"], &summary["status"]), (&"live".into(), &"complete".into()));
+    // On by default, with keys that stayed on the hosts.
+    assert!(summary["notes"].to_string().contains("Hops were sealed"), "{}", summary["notes"]);
+    let home = yard.scratch.list("run/hosts/tokyo");
+    assert!(home.contains(&"trust.json".to_owned()) && !home.iter().any(|name| name.ends_with("key.pem")));
     let sessions = summary["sessions"].as_array().unwrap();
     assert_eq!(sessions.len(), 4);
     for destination in sessions.iter().flat_map(|session| session["destinations"].as_array().unwrap()) {
@@ -47,7 +51,9 @@ fn one_command_runs_a_conference_on_hosts_and_leaves_nothing() {
         let log = format!("run/hosts/{name}/logs/node-{id}-1.log");
         yard.scratch.run(&["replay", &log]).expect(0);
     }
-    live("again", &["--no-report", "--set", "duration=1 s"]).expect(0).says(&["pushed to 0 of 6 hosts"]);
+    live("again", &["--no-report", "--set", "duration=1 s", "--plaintext"])
+        .expect(0)
+        .says(&["pushed to 0 of 6 hosts"]);
     yard.nothing_is_left();
 }
 

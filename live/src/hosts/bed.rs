@@ -8,11 +8,13 @@ mod testbed;
 use super::HostsError;
 use super::deployment::{Deployment, all, together};
 use super::place::Place;
-use super::plan::{RunOptions, settings};
+use super::plan::{RunOptions, seal_there, settings};
 use crate::console::{Answer, NodeSettings, Order};
 use crate::lab::process::{Heard, NodeProcess, Saying};
 use crate::node::{ClockId, read_ns};
 use crate::play::{Hears, Said};
+use crate::seal::SealSettings;
+use crate::seal::keys::Issued;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::HopKind;
 use bellini_core::stats::NodeStats;
@@ -53,6 +55,8 @@ pub(super) struct HostsBed<'a> {
     deployment: &'a Deployment,
     places: &'a [Place],
     options: &'a RunOptions,
+    /// The keys of this run; `None`: hops are plain.
+    keys: Option<Issued>,
     /// What the clocks of nodes count from, in nanoseconds since 1970.
     origin_ns: i64,
     nodes: Vec<HostNode>,
@@ -117,6 +121,11 @@ impl<'a> HostsBed<'a> {
         places: &'a [Place],
         options: &'a RunOptions,
     ) -> Result<Self, HostsError> {
+        let is_inside = places.iter().all(|place| place.addresses.data.ip().is_loopback());
+        let keys = match options.plaintext || is_inside {
+            true => None,
+            false => Some(deployment.issue_keys(places)?),
+        };
         let (speak, heard) = channel();
         let index = |id: NodeId| scenario.nodes.iter().position(|node| node.id == id).unwrap_or(0) as u32;
         let mut bed = Self {
@@ -125,6 +134,7 @@ impl<'a> HostsBed<'a> {
             deployment,
             places,
             options,
+            keys,
             origin_ns: read_ns(ClockId::CLOCK_REALTIME) - CLOCK_BASE_NS,
             nodes: places.iter().map(|_| HostNode::default()).collect(),
             ends: scenario.links.iter().map(|link| (index(link.from), index(link.to))).collect(),
@@ -140,7 +150,12 @@ impl<'a> HostsBed<'a> {
         };
         let numbers: Vec<u32> = (0..places.len() as u32).collect();
         let told: Vec<_> = numbers.iter().map(|node| (*node, bed.settings(*node, 1))).collect();
-        all(together(&told, |(node, told)| deployment.start(&places[*node as usize], told, false)))?;
+        let keys = bed.keys.as_ref();
+        let start = |(node, told): &(u32, NodeSettings)| {
+            let place = &places[*node as usize];
+            deployment.start(place, told, keys.and_then(|keys| keys.nodes.get(&place.id)), false)
+        };
+        all(together(&told, start))?;
         for node in &numbers {
             bed.attach(*node, 1)?;
         }
@@ -202,7 +217,18 @@ impl<'a> HostsBed<'a> {
     }
 
     fn settings(&self, node: u32, incarnation: u32) -> NodeSettings {
-        settings(self.scenario, self.seed, self.places, node, incarnation, self.origin_ns, self.options)
+        let told =
+            settings(self.scenario, self.seed, self.places, node, incarnation, self.origin_ns, self.options);
+        NodeSettings { seal: self.keys_of(node).map(seal_there), ..told }
+    }
+
+    fn keys_of(&self, node: u32) -> Option<&SealSettings> {
+        self.keys.as_ref()?.nodes.get(&self.places[node as usize].id)
+    }
+
+    /// Whether hops are sealed.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.keys.is_some()
     }
 
     fn attach(&mut self, node: u32, incarnation: u32) -> Result<(), HostsError> {

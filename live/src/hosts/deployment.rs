@@ -11,11 +11,13 @@ pub use doctor::{Finding, Level, examine_here};
 use super::error::{HostsError, here};
 use super::file::Hosts;
 use super::place::{self, Place};
-use super::plan::{LOGS, SETTINGS};
+use super::plan::{KEYS_LIVE, LOGS, SETTINGS};
 use super::remote::{Feed, Remote};
 use crate::console::NodeSettings;
 use crate::lab::process::write_settings;
 use crate::lab::workshop::Workshop;
+use crate::seal::SealSettings;
+use crate::seal::keys::{Issued, issue_all};
 use bellini_scenarios::model::Scenario;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -183,15 +185,41 @@ impl Deployment {
         self.remote(&place.key).run(script, &all, feed)
     }
 
-    /// Starts a node's process with `settings`; one that runs is ended first. `keep`: its logs stay.
+    /// Makes keys for the nodes of one run, which know no others.
+    ///
+    /// # Errors
+    /// [`HostsError::Environment`] when they cannot be made.
+    pub(super) fn issue_keys(&self, places: &[Place]) -> Result<Issued, HostsError> {
+        let directory = self.workshop.path().join("keys");
+        // Those of an earlier run are over.
+        let _ = std::fs::remove_dir_all(&directory);
+        let nodes: Vec<_> = places.iter().map(|place| place.id).collect();
+        issue_all(&directory, &nodes, KEYS_LIVE).map_err(|error| here("keys of nodes", error))
+    }
+
+    /// Starts a node's process with `settings`, and its key files beside them; one that runs is ended first. `keep`: its
+    /// logs stay.
     ///
     /// # Errors
     /// [`HostsError::Environment`].
-    pub(super) fn start(&self, place: &Place, settings: &NodeSettings, keep: bool) -> Result<(), HostsError> {
+    pub(super) fn start(
+        &self,
+        place: &Place,
+        settings: &NodeSettings,
+        keys: Option<&SealSettings>,
+        keep: bool,
+    ) -> Result<(), HostsError> {
         let directory = place.directory();
         let stage = self.workshop.path().join(&directory);
+        // What an earlier run had here, above all its keys, is none of this one's.
+        let _ = std::fs::remove_dir_all(&stage);
         let logs = stage.join(LOGS);
         std::fs::create_dir_all(&logs).map_err(|error| here(logs.display(), error))?;
+        for file in keys.iter().flat_map(|keys| [&keys.key, &keys.certificate, &keys.trust]) {
+            let to = stage.join(file.file_name().unwrap_or_default());
+            // The mode is copied with it.
+            std::fs::copy(file, &to).map_err(|error| here(to.display(), error))?;
+        }
         let path = stage.join(SETTINGS);
         write_settings(&path, settings).map_err(|error| here(path.display(), error))?;
         let keep = if keep { "keep" } else { "new" };

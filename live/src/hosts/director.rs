@@ -104,6 +104,10 @@ impl<'a> LiveRun<'a> {
             }
         }
         bed.end();
+        notes.push(match bed.is_sealed() {
+            true => "Hops were sealed, under keys made for this run.".to_owned(),
+            false => "Hops were not sealed.".to_owned(),
+        });
         notes.extend(bed.warnings().iter().cloned());
         notes.push(
             "Links are the hosts' own network: what they carried is counted at their ends, what was lost is what the \

@@ -3,10 +3,12 @@
 use super::place::Place;
 use crate::console::{Addresses, NodeSettings, Origin};
 use crate::lab::plan::{CLOCK_PROBES, node_config};
+use crate::seal::SealSettings;
 use bellini_core::ids::{Incarnation, NodeId};
 use bellini_scenarios::model::Scenario;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The file of a node's settings.
 pub(super) const SETTINGS: &str = "settings.json";
@@ -20,6 +22,22 @@ pub struct RunOptions {
     pub record: bool,
     /// Congestion control of stream hops; `None`: the system's.
     pub tcp_congestion: Option<String>,
+    /// Hops are not sealed: for networks that nobody else can reach.
+    pub plaintext: bool,
+}
+
+/// Life of the keys that are made for one run: far beyond the longest, and no longer.
+pub(super) const KEYS_LIVE: Duration = Duration::from_secs(7 * 86_400);
+
+/// Returns the names that key files have in a node's own directory.
+pub(super) fn seal_there(issued: &SealSettings) -> SealSettings {
+    let name = |path: &Path| path.file_name().map(PathBuf::from).unwrap_or_default();
+    SealSettings {
+        key: name(&issued.key),
+        certificate: name(&issued.certificate),
+        trust: name(&issued.trust),
+        limits: issued.limits,
+    }
 }
 
 /// Returns the settings of a node. `origin_ns`: what clocks count from, in nanoseconds since 1970.
@@ -47,6 +65,7 @@ pub(super) fn settings(
         peers,
         tcp_congestion: options.tcp_congestion.clone(),
         record,
+        plaintext: options.plaintext,
         ..NodeSettings::new(config, seed, Origin::UnixNs(origin_ns))
     }
 }

@@ -146,8 +146,8 @@ impl Testbed for HostsBed<'_> {
             return Ok(());
         }
         let incarnation = self.nodes[node as usize].incarnation + 1;
-        let started =
-            self.deployment.start(&self.places[node as usize], &self.settings(node, incarnation), true);
+        let (place, told) = (&self.places[node as usize], self.settings(node, incarnation));
+        let started = self.deployment.start(place, &told, self.keys_of(node), true);
         let ready =
             started.and_then(|()| self.attach(node, incarnation)).and_then(|()| self.until_ready(node));
         if let Err(error) = ready {
