@@ -6,6 +6,7 @@
 //!   is the other side of it.
 //! - [`record`] logs every input of a node's core, and plays it again.
 //! - [`lab`] runs a scenario with node processes on one machine: namespaces, devices, emulator.
+//! - [`listing`] is the server where conferences are registered and found.
 //! - [`calibrate`] measures the network between running nodes and makes a topology of it.
 //! - [`reproduce`] puts loads on node processes and measures what they cost.
 
@@ -13,6 +14,7 @@ pub mod calibrate;
 pub mod client;
 pub mod console;
 pub mod lab;
+pub mod listing;
 pub mod net;
 pub mod node;
 pub mod record;
