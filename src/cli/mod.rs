@@ -8,6 +8,7 @@ mod exit;
 mod fidelity;
 mod interrupt;
 mod lab;
+mod listing;
 mod node;
 mod progress;
 mod replay;
@@ -53,6 +54,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Compare(options) => compare::run(&options),
         Verb::Replay(options) => replay::run(&options),
         Verb::Node(options) => node::run(&options),
+        Verb::Listing(options) => listing::run(&options),
         Verb::Calibrate(options) => calibrate::run(&options),
         Verb::Reproduce(options) => reproduce::run(&registry, &options),
         Verb::Schema => schema::run(),

@@ -8,12 +8,12 @@ mod client;
 mod http;
 mod keeper;
 mod routes;
+mod serve;
 mod store;
-#[cfg(test)]
-mod tests;
 
 pub use client::{ListingClient, ListingClientError, exchange};
 pub use http::{BODY_BYTES_MAX, CONNECTIONS_MAX, Server, WATCH_MAX};
 pub use keeper::{Keeper, KeeperGone, KeeperHandle};
 pub use routes::HELP;
+pub use serve::{ServeError, serve};
 pub use store::{Store, StoreError};
