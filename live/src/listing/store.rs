@@ -123,3 +123,35 @@ impl Store {
         StoreError { path: self.path.clone(), problem: problem.to_string() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bellini_core::listing::ListingRequest;
+    use bellini_core::time::Instant;
+
+    /// Aim: a store that has put a snapshot in the place of its changes gives the same list again, and does not grow
+    /// with what has ended.
+    #[test]
+    fn snapshots_take_the_place_of_changes() {
+        let path = std::env::temp_dir().join(format!("bellini-store-{}.redb", std::process::id()));
+        let limits = ListingLimits::default();
+        let (mut store, mut listing) = Store::open(&path, limits).expect("a new file");
+        for _ in 0..5 {
+            for _ in 0..500 {
+                let create = ListingRequest::Create { name: "x".to_owned() };
+                listing.handle(Instant::ZERO, create).expect("there is room");
+                let conference = listing.list().last_conference;
+                listing.handle(Instant::ZERO, ListingRequest::End { conference }).expect("it is listed");
+            }
+            let changes: Vec<_> = std::iter::from_fn(|| listing.poll_change()).collect();
+            store.keep(&changes, listing.list()).expect("it can be written");
+        }
+        assert_eq!((listing.list().revision, store.changes), (5_000, 0));
+        drop(store);
+        let (store, again) = Store::open(&path, limits).expect("the file is there");
+        assert_eq!((again.list(), store.changes), (listing.list(), 0));
+        drop(store);
+        std::fs::remove_file(&path).expect("it was made");
+    }
+}
