@@ -12,12 +12,12 @@
 
 mod limits;
 mod list;
-mod listing;
 mod message;
+mod state;
 #[cfg(test)]
 mod tests;
 
 pub use limits::ListingLimits;
 pub use list::{Change, Conference, List, Member, NumberedChange, Parting, ReplayError, Session};
-pub use listing::Listing;
 pub use message::{Bounded, ListingAnswer, ListingError, ListingRequest};
+pub use state::Listing;
