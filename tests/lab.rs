@@ -35,14 +35,14 @@ const SHORT: &str = r#"{
 "#;
 
 /// A directory for labs, and the turn to use the machine.
-struct Bench {
-    scratch: Scratch,
+pub(crate) struct Bench {
+    pub(crate) scratch: Scratch,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Bench {
     /// Makes one that holds [`SHORT`] as `short.json`; `None` where there can be no lab, with the reason printed.
-    fn open(test: &str) -> Option<Self> {
+    pub(crate) fn open(test: &str) -> Option<Self> {
         static TURN: Mutex<()> = Mutex::new(());
         static REFUSAL: OnceLock<Option<String>> = OnceLock::new();
         // A test that failed does not keep the others from running.
@@ -63,17 +63,17 @@ impl Bench {
     }
 
     /// Where labs of this bench keep their working directories.
-    fn temporary(&self) -> PathBuf {
+    pub(crate) fn temporary(&self) -> PathBuf {
         self.scratch.join("tmp")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.scratch.command(BELLINI);
         command.arg("lab").args(arguments).env("TMPDIR", self.temporary());
         command
     }
 
-    fn lab(&self, arguments: &[&str]) -> Done {
+    pub(crate) fn lab(&self, arguments: &[&str]) -> Done {
         Done::of(&mut self.command(arguments))
     }
 
@@ -126,7 +126,7 @@ impl Bench {
         }
     }
 
-    fn nothing_is_left(&self) {
+    pub(crate) fn nothing_is_left(&self) {
         assert_eq!(self.nodes(), Vec::<u32>::new());
         assert_eq!(self.scratch.list("tmp"), Vec::<String>::new());
     }

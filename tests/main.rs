@@ -3,6 +3,8 @@
 mod arguments;
 mod calibrate;
 mod compare;
+#[cfg(target_os = "linux")]
+mod edges;
 mod golden;
 mod harness;
 mod idle;

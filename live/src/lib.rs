@@ -13,6 +13,7 @@
 pub mod calibrate;
 pub mod client;
 pub mod console;
+pub mod edge;
 pub mod lab;
 pub mod listing;
 pub mod net;

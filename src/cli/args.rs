@@ -6,6 +6,7 @@ use super::reproduce;
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 use bellini_live::console::{Addresses, ConsolePlace};
+use bellini_live::edge::EdgeText;
 use bellini_scenarios::record::Overwrite;
 use bellini_scenarios::units::{Quantity, parse_signed};
 use clap::builder::PossibleValuesParser;
@@ -195,6 +196,10 @@ pub(super) struct LabOptions {
     /// Congestion control of the kernel's TCP for stream hops [default: the system's].
     #[arg(long, value_name = "NAME")]
     pub(super) tcp_congestion: Option<String>,
+    /// An application that brings a session's content, or takes it: CONFERENCE/SESSION@NODE=PLACE, where PLACE is
+    /// udp:ADDRESS, tcp:ADDRESS, unix:PATH, unixgram:PATH, file:PATH, or - for standard input or output.
+    #[arg(long = "edge", value_name = "EDGE", conflicts_with = "seeds")]
+    pub(super) edges: Vec<EdgeText>,
     /// Estimate clocks although all nodes share one, as on several machines.
     #[arg(long)]
     pub(super) measure_clocks: bool,

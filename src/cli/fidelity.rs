@@ -48,8 +48,12 @@ pub(super) fn run(registry: &Registry, options: &FidelityOptions) -> Result<u8, 
     }
     interrupt::catch();
     let kernel_shaper = options.network == LabNetwork::Kernel;
-    let lab =
-        Lab { registry, record: false, options: LabSettings { kernel_shaper, ..LabSettings::default() } };
+    let lab = Lab {
+        registry,
+        record: false,
+        edges: &[],
+        options: LabSettings { kernel_shaper, ..LabSettings::default() },
+    };
     let campaign = Campaign { registry, options, lab };
     let mut holds = true;
     let mut document = Vec::new();

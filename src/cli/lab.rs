@@ -5,6 +5,7 @@ use super::check::{ScenarioText, warn};
 use super::exit::{self, Failure};
 use super::runs::{self, Play, Player};
 use crate::Registry;
+use bellini_live::edge::{Bridge, EdgePlan, EdgeText};
 use bellini_live::lab::{self, LabError, Leftover};
 use bellini_scenarios::model::Scenario;
 use std::path::Path;
@@ -37,7 +38,7 @@ pub(super) fn run(registry: &Registry, options: &LabOptions) -> Result<u8, Failu
     runs::run(
         registry,
         &options.run,
-        &Lab { registry, record: options.record, options: lab_options(options) },
+        &Lab { registry, record: options.record, edges: &options.edges, options: lab_options(options) },
     )
 }
 
@@ -68,6 +69,8 @@ pub(super) struct Lab<'r> {
     pub(super) registry: &'r Registry,
     /// Nodes record below the run directory.
     pub(super) record: bool,
+    /// Applications at the edges.
+    pub(super) edges: &'r [EdgeText],
     /// Everything else that was asked for.
     pub(super) options: lab::LabOptions,
 }
@@ -77,9 +80,26 @@ impl Player for Lab<'_> {
 
     fn prepare<'a>(&'a self, scenario: &'a Scenario, seed: u64, out: &Path) -> Result<Play<'a>, Failure> {
         let record = self.record.then(|| out.join("logs"));
-        let options = lab::LabOptions { record, ..self.options.clone() };
+        let mut edges = EdgePlan::new(scenario, self.edges)
+            .map_err(|error| Failure::new(exit::SCENARIO, format!("--edge: {error}")))?;
+        let mut bridged = None;
+        if !edges.is_empty() {
+            let opened = edges.check_files().and_then(|()| tempfile::tempdir()).and_then(|directory| {
+                let bridge = Bridge::build(&mut edges, directory.path(), true)?;
+                Ok((bridge, directory))
+            });
+            bridged =
+                Some(opened.map_err(|error| Failure::new(exit::ENVIRONMENT, format!("--edge: {error}")))?);
+        }
+        let options = lab::LabOptions { record, edges, ..self.options.clone() };
         let lab = lab::Lab::new(scenario, seed, self.registry, options).map_err(failure)?;
-        Ok(Box::new(move |observer| lab.run(observer).map_err(failure)))
+        Ok(Box::new(move |observer| {
+            let outcome = lab.run(observer).map_err(failure)?;
+            if let Some((bridge, _directory)) = bridged {
+                bridge.finish().map_err(|error| Failure::new(exit::FAILED, format!("--edge: {error}")))?;
+            }
+            Ok(outcome)
+        }))
     }
 }
 

@@ -363,7 +363,7 @@ mod tests {
                     assert_eq!(stats.file_digest, source.stats().file_digest);
                     assert!(stats.file_digest.is_some());
                 }
-                Content::Constant { .. } | Content::OnOff { .. } => {
+                Content::Constant { .. } | Content::OnOff { .. } | Content::Application { .. } => {
                     assert_eq!(stats, SinkStats::default());
                 }
             }

@@ -14,6 +14,7 @@ pub use serve::{CLIENTS_MAX, Conductor, Console, ConsolePlace, LINE_BYTES_MAX};
 pub(crate) use serve::{Call, ClientId, Heard};
 pub use settings::{Addresses, NodeSettings, Origin};
 
+use crate::edge::Edge;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::{Command, Event};
 use bellini_core::time::Instant;
@@ -29,6 +30,13 @@ pub enum Order {
     Command(Box<Command>),
     /// Where other nodes are; added to what it knows.
     Peers(BTreeMap<NodeId, Addresses>),
+    /// Opens an application's end of a session here, before the session is started or joined. Only a refusal is answered.
+    Edge {
+        /// The session.
+        key: SessionKey,
+        /// Which end, and where.
+        edge: Edge,
+    },
     /// Asks for figures; answered by [`Answer::Figures`].
     Look {
         /// Comes back with the answer.

@@ -3,6 +3,7 @@
 use super::error::LabError;
 use super::process::write_settings;
 use crate::console::{Addresses, NodeSettings, Origin};
+use crate::edge::EdgePlan;
 use bellini_core::coding::CodingConfig;
 use bellini_core::config::{NodeConfig, PacingConfig};
 use bellini_core::ids::{Incarnation, NodeId};
@@ -39,6 +40,8 @@ pub struct LabOptions {
     pub measure_clocks: bool,
     /// Congestion control of stream hops; `None`: the system's.
     pub tcp_congestion: Option<String>,
+    /// Applications that bring and take content. Nodes of a lab share the machine's files, but not its ports.
+    pub edges: EdgePlan,
     /// The program whose `node` subcommand runs a node; `None`: the one that runs now.
     pub program: Option<PathBuf>,
 }
@@ -73,6 +76,11 @@ pub(super) struct PlannedNode {
 }
 
 impl Plan {
+    /// Returns the applications that bring and take content.
+    pub(super) fn edges(&self) -> &EdgePlan {
+        &self.options.edges
+    }
+
     /// Plans the lab of a scenario. `address`: what node number `i` is called; `now_ns`: the monotonic clock;
     /// `directory`: where settings are written.
     pub(super) fn new(

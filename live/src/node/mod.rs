@@ -35,6 +35,7 @@ pub use signals::Signals;
 pub use streams::STRANGE_CONNECTIONS_MAX;
 
 use crate::console::{Addresses, Answer, Call, Console, ConsolePlace, NodeSettings};
+use crate::edge::Edges;
 use crate::net::{TcpOptions, TcpSetupError, try_congestion};
 use crate::record::{FileSink, RecordError};
 use bellini_core::drive::Drained;
@@ -101,6 +102,7 @@ pub struct Daemon {
     control: Port,
     streams: Streams,
     console: Console,
+    edges: Edges,
     unlinked_frames: u64,
     host_dropped: u64,
     turns: u64,
@@ -193,6 +195,7 @@ impl Daemon {
             control,
             streams,
             console,
+            edges: Edges::default(),
             unlinked_frames: 0,
             host_dropped: 0,
             turns: 0,
@@ -226,7 +229,7 @@ impl Daemon {
         let mut more = true;
         while !self.has_ended() {
             let wake = {
-                let Self { timer, data, control, streams, console, .. } = &mut self;
+                let Self { timer, data, control, streams, console, edges, .. } = &mut self;
                 tokio::select! {
                     wake = Signals::next(&mut signals) => wake,
                     call = console.next() => Wake::Call(call),
@@ -234,6 +237,7 @@ impl Daemon {
                     ready = data.ready() => ready.map(|()| Wake::Other)?,
                     ready = control.ready() => ready.map(|()| Wake::Other)?,
                     news = streams.next() => Wake::Stream(news?),
+                    () = edges.next() => Wake::Other,
                     () = tokio::time::sleep_until(housekeeping) => Wake::Housekeeping,
                     // Readiness is looked up again before this goes on.
                     () = tokio::task::yield_now(), if more => Wake::Other,
@@ -251,6 +255,9 @@ impl Daemon {
             }
         }
         self.keep_house();
+        for problem in self.edges.finish(FAREWELL_MAX).await {
+            self.warn(problem);
+        }
         self.engine.end(self.clock.now());
         self.console.close();
         Ok(())
@@ -282,6 +289,7 @@ impl Daemon {
         more |= self.data.receive(now, &mut self.engine)?;
         more |= self.control.receive(now, &mut self.engine)?;
         more |= self.streams.serve(now, &mut self.engine)?;
+        more |= self.feed_edges(now);
         more |= self.send(now)?;
         self.timer.arm(self.engine.node().poll_timeout(), &self.clock)?;
         Ok(more)
@@ -290,7 +298,7 @@ impl Daemon {
     /// Drains the core and sends what it gave; whether there is more.
     fn send(&mut self, now: Instant) -> Result<bool, NodeError> {
         for _ in 0..DRAINS_A_TURN {
-            let Self { engine, data, control, streams, console, unlinked_frames, seed, .. } = self;
+            let Self { engine, data, control, streams, console, edges, unlinked_frames, seed, .. } = self;
             let seed = *seed;
             let drained = engine.drain(now, FRAMES_A_DRAIN, move |behind| Outlet {
                 seed,
@@ -299,8 +307,10 @@ impl Daemon {
                 control,
                 streams,
                 console,
+                edges,
                 unlinked_frames,
             });
+            self.edges.hand_over(self.engine.node(), seed);
             self.data.flush(now, &mut self.engine)?;
             self.control.flush(now, &mut self.engine)?;
             let has_granted = self.streams.flush(now, &mut self.engine)?;
@@ -321,6 +331,19 @@ impl Daemon {
         Ok(true)
     }
 
+    /// Offers sessions what applications have brought; whether there is more.
+    fn feed_edges(&mut self, now: Instant) -> bool {
+        let Self { engine, edges, .. } = self;
+        // The core is read and commanded in turns.
+        let engine = std::cell::RefCell::new(engine);
+        edges.feed(
+            |key| {
+                engine.borrow().node().session(key)?.source.as_ref().map(|source| source.content.offer_room())
+            },
+            |command| engine.borrow_mut().command(now, command),
+        )
+    }
+
     fn count_host_drops(&mut self) {
         self.host_dropped = self.data.kernel_drops() + self.control.kernel_drops();
     }
@@ -328,6 +351,9 @@ impl Daemon {
     /// Says what went wrong since the last time.
     fn keep_house(&mut self) {
         if let Some(problem) = self.engine.take_warning() {
+            self.warn(problem);
+        }
+        for problem in self.edges.take_problems() {
             self.warn(problem);
         }
         self.count_host_drops();

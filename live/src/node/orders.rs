@@ -2,6 +2,7 @@
 
 use super::{Daemon, check, process};
 use crate::console::{Addresses, Answer, Call, ClientId, Heard, HostFigures, Order};
+use crate::edge::Edge;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::{Command, HopKind};
 use bellini_core::time::Instant;
@@ -22,6 +23,15 @@ impl Daemon {
         };
         match order {
             Order::Command(command) => self.command(now, client, *command),
+            Order::Edge { key, edge } => {
+                if let Err(error) = self.edges.open(key, &edge) {
+                    let place = match &edge {
+                        Edge::Source(place) | Edge::Delivery { place, .. } => place,
+                    };
+                    let problem = format!("session {key}, application at {place}: {error}");
+                    self.console.answer(client, Answer::Refused { at: now, problem });
+                }
+            }
             Order::Peers(peers) => {
                 let known = self.engine.peers.places();
                 let check = check::check_peers(self.id, self.data.local_addr().ip(), &known, &peers);

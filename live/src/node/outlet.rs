@@ -4,6 +4,7 @@ use super::engine::Behind;
 use super::ports::Port;
 use super::streams::Streams;
 use crate::console::{Answer, Console};
+use crate::edge::Edges;
 use bellini_core::drive::{Host, Sent};
 use bellini_core::io::{Event, HopKind, Transmit};
 use bellini_core::payload::Payload;
@@ -19,6 +20,7 @@ pub(super) struct Outlet<'a> {
     pub(super) control: &'a mut Port,
     pub(super) streams: &'a mut Streams,
     pub(super) console: &'a Console,
+    pub(super) edges: &'a mut Edges,
     pub(super) unlinked_frames: &'a mut u64,
 }
 
@@ -39,6 +41,11 @@ impl Host for Outlet<'_> {
     }
 
     fn event(&mut self, now: Instant, mut event: Event) {
+        if let Event::Delivered { key, symbol, payload, .. } = &event
+            && !self.edges.take(*key, *symbol, payload)
+        {
+            return;
+        }
         if !self.console.has_clients() {
             return;
         }

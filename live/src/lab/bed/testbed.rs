@@ -40,7 +40,10 @@ impl Testbed for LabBed<'_> {
         self.links_up[link as usize]
     }
 
-    fn command(&mut self, node: u32, command: CoreCommand) -> Result<(), CommandError> {
+    fn command(&mut self, node: u32, mut command: CoreCommand) -> Result<(), CommandError> {
+        if let Some((key, edge)) = self.plan.edges().apply(self.plan.nodes[node as usize].id, &mut command) {
+            self.order(node, &Order::Edge { key, edge });
+        }
         self.order(node, &Order::Command(Box::new(command)));
         Ok(())
     }
