@@ -14,6 +14,7 @@ mod idle;
 mod interrupt;
 #[cfg(target_os = "linux")]
 mod lab;
+mod listing;
 mod node;
 mod own_policy;
 mod places;

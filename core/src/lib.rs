@@ -15,6 +15,7 @@
 //! - [`reliable`]: sessions that lose nothing: acknowledgements, repeats, windows.
 //! - [`congestion`]: how fast a paced hop may send, learnt from its peer's reports.
 //! - [`coding`]: random linear network coding: combinations of symbols, and what relays and destinations make of them.
+//! - [`listing`]: where conferences are registered and found.
 //! - [`wire`]: everything that crosses a hop, byte by byte. [`header`]: a packet's header while it is in a node.
 //! - [`stats`], [`report`]: what is counted and told; [`stopwatch`]: how long single packets take. [`timer`]: the timing wheel. [`rng`]: named random streams.
 //!   [`time`], [`units`], [`ids`], [`payload`]: the words that the rest is written in.
@@ -31,6 +32,7 @@ pub mod header;
 pub mod hop;
 pub mod ids;
 pub mod io;
+pub mod listing;
 pub mod node;
 pub mod payload;
 pub mod reliable;

@@ -7,6 +7,7 @@
 //! - [`record`] logs every input of a node's core, and plays it again.
 //! - [`lab`] runs a scenario with node processes on one machine: namespaces, devices, emulator.
 //! - [`hosts`] runs a scenario with node processes on real machines, reached by ssh.
+//! - [`listing`] is the server where conferences are registered and found.
 //! - [`calibrate`] measures the network between running nodes and makes a topology of it.
 //! - [`seal`] authenticates and encrypts hops: node keys, handshakes, sealed datagrams.
 //! - [`reproduce`] puts loads on node processes and measures what they cost.
@@ -17,6 +18,7 @@ pub mod console;
 pub mod edge;
 pub mod hosts;
 pub mod lab;
+pub mod listing;
 pub mod net;
 pub mod node;
 mod play;

@@ -1,16 +1,18 @@
 //! What was typed, and nothing more.
 
 use super::keys::node_range;
+use super::listing::lease;
 use super::node::{console, node_id, peer};
 use super::reproduce;
 use bellini_core::ids::NodeId;
+use bellini_core::time::Duration;
 use bellini_live::console::{Addresses, ConsolePlace};
 use bellini_live::edge::EdgeText;
 use bellini_scenarios::record::Overwrite;
 use bellini_scenarios::units::{Quantity, parse_signed};
 use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Ferries application traffic through geo-distributed datacenters.
@@ -106,6 +108,10 @@ pub(super) enum Verb {
         docs/sealing.md."
     )]
     Keys(KeysOptions),
+    /// Run the server where conferences are registered and found: HTTP and JSON, state in one file.
+    #[command(after_help = "Example: bellini listing --listen 127.0.0.1:7400 --store listing.redb\n\n\
+        `curl http://127.0.0.1:7400/` lists what it can be asked. SIGTERM ends it. See docs/listing.md.")]
+    Listing(ListingOptions),
     /// Measure the network between running nodes and write it as a topology for the simulator.
     #[command(
         after_help = "Example: bellini calibrate --node 1=/run/a.sock --node 2=/run/b.sock --out topology.json\n\n\
@@ -565,6 +571,24 @@ pub(super) enum KeysVerb {
         #[arg(long, value_name = "N[-M]", value_delimiter = ',', value_parser = node_range, required = true)]
         node: Vec<(NodeId, NodeId)>,
     },
+}
+
+/// Options of `listing`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct ListingOptions {
+    /// Where it listens; port 0: any. What it really listens on is printed.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(super) listen: SocketAddr,
+    /// The file that holds what is listed; made if it is not there.
+    #[arg(long, value_name = "FILE")]
+    pub(super) store: PathBuf,
+    /// How long a member stays without a heartbeat, 1 s to 1 h.
+    #[arg(long, value_name = "SPAN", default_value = "15 s", value_parser = lease_of)]
+    pub(super) lease: Duration,
+}
+
+fn lease_of(text: &str) -> Result<Duration, String> {
+    lease(parse_signed(Quantity::Time, text).map_err(|error| format!("it {error}; write it as `15 s`"))?)
 }
 
 /// Options of `calibrate`.

@@ -12,6 +12,7 @@ mod fidelity;
 mod interrupt;
 mod keys;
 mod lab;
+mod listing;
 mod live;
 mod node;
 mod progress;
@@ -64,6 +65,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Replay(options) => replay::run(&options),
         Verb::Node(options) => node::run(&options),
         Verb::Keys(options) => keys::run(&options),
+        Verb::Listing(options) => listing::run(&options),
         Verb::Calibrate(options) => calibrate::run(&options),
         Verb::Reproduce(options) => reproduce::run(&registry, &options),
         Verb::Schema => schema::run(),
