@@ -369,7 +369,8 @@ fn bad_flags_are_refused() {
     run(&["--id", "1", "--clock-offset", "40"]).expect(2).says(&["40 ms"]);
     run(&["--settings", "none.json"]).expect(6).says(&["none.json"]);
     run(&["--settings", "odd.json"]).expect(2).says(&["odd.json", "missing field"]);
-    run(&["--id", "1", "--bind", "192.0.2.1"]).expect(6).says(&["not yet sealed", "192.0.2.1"]);
+    run(&["--id", "1", "--bind", "192.0.2.1"]).expect(2).says(&["outside loopback", "--keys", "--plaintext"]);
+    run(&["--id", "1", "--bind", "192.0.2.1", "--plaintext"]).expect(6).says(&["192.0.2.1"]);
     run(&["--id", "1", "--tcp-congestion", "nonsense"]).expect(6).says(&[
         "\"nonsense\"",
         "available: ",

@@ -141,7 +141,7 @@ fn packet_above_the_mtu() {
         rate,
         &format!("{rate}, \"mtu\": 600"),
         "20:24",
-        &["1326 bytes", "the MTU of 600", "\"symbol_bytes\": \"474 B\" or less"],
+        &["1334 bytes", "the MTU of 600", "\"symbol_bytes\": \"466 B\" or less"],
     );
 }
 
