@@ -278,6 +278,10 @@ pub(super) struct LiveOptions {
     /// Congestion control of the kernel's TCP for stream hops [default: the system's].
     #[arg(long, value_name = "NAME")]
     pub(super) tcp_congestion: Option<String>,
+    /// An application that brings a session's content, or takes it, on the host of the node: CONFERENCE/SESSION@NODE=PLACE,
+    /// where PLACE is udp:ADDRESS, tcp:ADDRESS, unix:PATH, unixgram:PATH or file:PATH.
+    #[arg(long = "edge", value_name = "EDGE", conflicts_with = "seeds")]
+    pub(super) edges: Vec<EdgeText>,
     /// Leave binary and logs on the hosts.
     #[arg(long)]
     pub(super) keep: bool,

@@ -92,6 +92,7 @@ fn batch(registry: &Registry, options: &DeployRunOptions) -> Result<u8, Failure>
     let mut worst = exit::DONE;
     for (scenario, run) in runs {
         let live = LiveOptions {
+            edges: Vec::new(),
             run: run.clone(),
             hosts: options.hosts.clone(),
             record: options.record,

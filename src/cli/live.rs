@@ -5,6 +5,7 @@ use super::check::ScenarioText;
 use super::exit::{self, Failure};
 use super::runs::{self, Play, Player};
 use crate::Registry;
+use bellini_live::edge::{EdgePlan, EdgeText};
 use bellini_live::hosts::{self, Deployment, Hosts, HostsError, LiveRun};
 use bellini_scenarios::model::Scenario;
 use std::path::Path;
@@ -86,14 +87,16 @@ pub(super) fn play(
         record: options.record,
         tcp_congestion: options.tcp_congestion.clone(),
         plaintext: options.hosts.plaintext,
+        ..hosts::RunOptions::default()
     };
-    runs::run(registry, run, &Live { registry, deployment, options: asked })
+    runs::run(registry, run, &Live { registry, deployment, edges: &options.edges, options: asked })
 }
 
 /// Hosts as a player.
 struct Live<'r> {
     registry: &'r Registry,
     deployment: &'r Deployment,
+    edges: &'r [EdgeText],
     options: hosts::RunOptions,
 }
 
@@ -101,7 +104,10 @@ impl Player for Live<'_> {
     const MODE: &'static str = "live";
 
     fn prepare<'a>(&'a self, scenario: &'a Scenario, seed: u64, out: &Path) -> Result<Play<'a>, Failure> {
-        let run = LiveRun::new(scenario, seed, self.registry, self.deployment, self.options.clone());
+        let edges = EdgePlan::on_hosts(scenario, self.edges)
+            .map_err(|error| Failure::new(exit::SCENARIO, format!("--edge: {error}")))?;
+        let options = hosts::RunOptions { edges, ..self.options.clone() };
+        let run = LiveRun::new(scenario, seed, self.registry, self.deployment, options);
         let (run, home) = (run.map_err(failure)?, out.join(HOME));
         Ok(Box::new(move |observer| run.run(observer, &home).map_err(failure)))
     }

@@ -31,6 +31,11 @@ pub enum EdgePlanError {
     /// The place cannot be read.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// A node on another host cannot reach it.
+    #[error(
+        "- is for the lab: a node on a host has no standard input or output; name a socket or a file there"
+    )]
+    NotThere,
     /// The scenario has no such session.
     #[error("the scenario has no session {0}")]
     NoSession(SessionKey),
@@ -133,6 +138,17 @@ impl EdgePlan {
             }
         }
         Ok(plan)
+    }
+
+    /// Plans the edges of a run on other hosts, where this command's standard input and output are not.
+    ///
+    /// # Errors
+    /// As [`EdgePlan::new`], and for `-`.
+    pub fn on_hosts(scenario: &Scenario, texts: &[EdgeText]) -> Result<Self, EdgePlanError> {
+        if texts.iter().any(|text| text.place == Place::Standard) {
+            return Err(EdgePlanError::NotThere);
+        }
+        Self::new(scenario, texts)
     }
 
     /// Whether there are none.

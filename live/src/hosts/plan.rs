@@ -2,6 +2,7 @@
 
 use super::place::Place;
 use crate::console::{Addresses, NodeSettings, Origin};
+use crate::edge::EdgePlan;
 use crate::lab::plan::{CLOCK_PROBES, node_config};
 use crate::seal::SealSettings;
 use bellini_core::ids::{Incarnation, NodeId};
@@ -24,6 +25,8 @@ pub struct RunOptions {
     pub tcp_congestion: Option<String>,
     /// Hops are not sealed: for networks that nobody else can reach.
     pub plaintext: bool,
+    /// Applications that bring and take content, each on the host of its node.
+    pub edges: EdgePlan,
 }
 
 /// Life of the keys that are made for one run: far beyond the longest, and no longer.

@@ -352,7 +352,7 @@ impl Sender {
     }
 
     /// Notes that `sending` went out as packet `number`, which is lost once `patience` later ones of its flow have been
-    /// acknowledged, or [`REORDER`], where that is more.
+    /// acknowledged, or three (RFC 5681), where that is more.
     pub fn on_sent(&mut self, now: Instant, number: u64, sending: &Sending, patience: u32) {
         let &Sending { flow, symbol, targets, is_probe } = sending;
         for slot in slots(targets) {

@@ -41,7 +41,11 @@ impl Testbed for HostsBed<'_> {
         true
     }
 
-    fn command(&mut self, node: u32, command: CoreCommand) -> Result<(), CommandError> {
+    fn command(&mut self, node: u32, mut command: CoreCommand) -> Result<(), CommandError> {
+        let id = self.scenario.nodes[node as usize].id;
+        if let Some((key, edge)) = self.options.edges.apply(id, &mut command) {
+            self.order(node, &Order::Edge { key, edge });
+        }
         self.order(node, &Order::Command(Box::new(command)));
         Ok(())
     }
