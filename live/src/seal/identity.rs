@@ -144,8 +144,9 @@ impl Identity {
         if *seen == stamp {
             return Ok(false);
         }
-        *seen = stamp;
+        // What could not be read is tried again: its rights may change without its time.
         let trust = keys::read_trust(&self.path)?;
+        *seen = stamp;
         *self.trusted.write().unwrap_or_else(PoisonError::into_inner) = trust;
         Ok(true)
     }
