@@ -208,10 +208,10 @@ fn steps_may_be_repeated_and_a_batch_goes_on() {
         yard.nothing_is_left();
     }
     // Files of others are left alone.
-    yard.on("tokyo", "mkdir /root/.bellini && echo mine > /root/.bellini/letter");
+    yard.on("tokyo", "mkdir ~/.bellini && echo mine > ~/.bellini/letter");
     deploy(&["up"]).expect(6).says(&["tokyo-host", "files that are not Bellini's"]);
     deploy(&["down"]).expect(0);
-    assert_eq!(yard.on("tokyo", "cat /root/.bellini/letter"), "mine\n");
+    assert_eq!(yard.on("tokyo", "cat ~/.bellini/letter"), "mine\n");
 }
 
 /// Aim: the doctor finds a taken port, a small MTU and a closed way, names the fix of each, and leaves nothing.

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 const TOOLS: [&str; 8] = ["ip", "unshare", "nsenter", "setpriv", "ssh", "ssh-keygen", "tar", "setsid"];
 const SSHD: &str = "/usr/sbin/sshd";
 /// What an sshd's process does before it is one: a home and a `/run` of its own, with the user's key.
-const BEGIN: &str = "mount -t tmpfs -o mode=700 tmpfs /root && mount -t tmpfs -o mode=755 tmpfs /run && \
-                     mkdir -p /run/sshd /root/.ssh && cp \"$1\" /root/.ssh/authorized_keys && exec \"$0\" -D -f \"$2\"";
+const BEGIN: &str = "home=~root && mount -t tmpfs -o mode=700 tmpfs \"$home\" && mount -t tmpfs -o mode=755 tmpfs /run && \
+                     mkdir -p /run/sshd \"$home/.ssh\" && cp \"$1\" \"$home/.ssh/authorized_keys\" && exec \"$0\" -D -f \"$2\"";
 /// First three numbers of all addresses; the bridge has 1, hosts have 11, 12, ..
 const NETWORK: &str = "10.77.0";
 

@@ -83,6 +83,12 @@ impl Decoder {
         self.bytes
     }
 
+    /// Returns the bytes that are set aside for coefficients.
+    #[must_use]
+    pub fn reserved_bytes(&self) -> usize {
+        self.elimination.reserved_bytes()
+    }
+
     /// Whether the symbol came as it is, or was given out.
     #[must_use]
     pub fn has(&self, offset: usize) -> bool {

@@ -175,6 +175,12 @@ impl Elimination {
         }
     }
 
+    /// Returns the bytes that are set aside for rows.
+    #[must_use]
+    pub fn reserved_bytes(&self) -> usize {
+        self.rows.capacity()
+    }
+
     /// Bytes of a row: whole vectors of any kernel.
     fn stride(&self) -> usize {
         let bytes = if self.is_tracking { 2 * self.width } else { self.width };

@@ -121,6 +121,9 @@ impl CodingHeader {
             return Err(WireError::BadField("size of the generation"));
         }
         let flags = head[field::FLAGS];
+        if size == 0 && flags & FLAG_CLOSED != 0 {
+            return Err(WireError::BadField("size of the generation"));
+        }
         Ok(Self {
             form,
             size,

@@ -81,11 +81,12 @@ fn way(from: Place, to: Place) -> io::Result<(oneshot::Sender<()>, JoinHandle<io
                 }
             };
             let carry = async {
-                while let Some(piece) = pieces.0.recv().await {
-                    // Who reads slowly holds who writes.
+                loop {
+                    // Who reads slowly holds who writes. Nothing is in hand while this waits, or may be stopped.
                     while !delivery.has_room() {
                         tokio::time::sleep(Duration::from_millis(2)).await;
                     }
+                    let Some(piece) = pieces.0.recv().await else { break };
                     if !delivery.give(piece?) {
                         return Err(io::Error::other(format!("{to} takes nothing any more")));
                     }
@@ -98,10 +99,14 @@ fn way(from: Place, to: Place) -> io::Result<(oneshot::Sender<()>, JoinHandle<io
                     // What is in the socket already belongs to the run.
                     let rest = async {
                         while let Some(Ok(piece)) = pieces.0.recv().await {
-                            delivery.give(piece);
+                            if !delivery.give(piece) {
+                                return Err(io::Error::other(format!("{to} takes nothing any more")));
+                            }
                         }
+                        Ok(())
                     };
-                    let _ = tokio::time::timeout(Duration::from_millis(200), rest).await;
+                    // Time is over when nothing more comes.
+                    tokio::time::timeout(Duration::from_millis(200), rest).await.unwrap_or(Ok(()))?;
                 }
             }
             match delivery.finish(LAST).await {

@@ -117,6 +117,8 @@ async fn read_all(mut from: impl AsyncRead + Unpin, pieces: Sender<io::Result<By
         let mut buffer = BytesMut::with_capacity(PIECE_BYTES);
         let got = match from.read_buf(&mut buffer).await {
             Ok(0) => return,
+            // Short pieces may wait in numbers: each keeps what it needs.
+            Ok(got) if got < PIECE_BYTES / 4 => Ok(Bytes::copy_from_slice(&buffer)),
             Ok(_) => Ok(buffer.freeze()),
             Err(error) => Err(error),
         };

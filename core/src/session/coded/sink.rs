@@ -126,7 +126,12 @@ impl CodedSink {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let window = self.window.as_ref().map_or(0, |window| window.bytes());
-        window + self.generations.iter().map(|generation| generation.decoder.bytes()).sum::<usize>()
+        window
+            + self
+                .generations
+                .iter()
+                .map(|generation| generation.decoder.bytes() + generation.decoder.reserved_bytes())
+                .sum::<usize>()
     }
 
     /// Whether the session is one with a sliding window.
@@ -198,7 +203,9 @@ impl CodedSink {
         let at = match self.generations.iter().rposition(|known| known.first == first) {
             Some(at) => at,
             None => {
-                if first < self.begin || is_done(known, first, size) {
+                // A reliable generation goes when it is done, and only then are there slots without one.
+                let is_over = self.slots.as_ref().is_some_and(|slots| slots.contains(first));
+                if first < self.begin || is_over || is_done(known, first, size) {
                     self.stats.dependent += 1;
                     return Taken::Dependent;
                 }
@@ -211,6 +218,12 @@ impl CodedSink {
         };
         let decoder = &mut self.generations[at].decoder;
         if is_closed {
+            decoder.set_size(usize::from(size));
+        }
+        // A symbol that fits its check proves its generation larger than a damaged packet has said.
+        let is_larger = decoder.size().is_some_and(|known| known < usize::from(size));
+        if is_closed && is_larger && row.is_ok() {
+            *decoder = Decoder::new(usize::from(size));
             decoder.set_size(usize::from(size));
         }
         let pushed = match row {
@@ -279,20 +292,26 @@ impl CodedSink {
     pub fn mark(&mut self, (first, size): (u64, u8), slot: u64, known: &SymbolWindow) {
         let Some(slots) = &mut self.slots else { return };
         let Some(at) = self.generations.iter().rposition(|known| known.first == first) else { return };
-        let end = first + u64::from(size);
         let decoder = &self.generations[at].decoder;
-        if is_done(known, first, decoder.size().map_or(size, |size| size as u8)) {
+        // Packets of an open generation say how large it may become.
+        let size = decoder.size().map_or(size, |known| size.min(known as u8));
+        let end = first.saturating_add(u64::from(size));
+        if is_done(known, first, size) {
             (first..end).for_each(|slot| _ = slots.insert(slot));
             self.generations.remove(at);
             return;
         }
         let lowest = slots.next_missing(first);
-        let is_last = (first..end).filter(|slot| !slots.contains(*slot)).nth(1).is_none();
-        let is_full = decoder.size().is_some_and(|size| decoder.rank() >= size);
-        if is_last || is_full {
+        let marked = (first..end).filter(|slot| slots.contains(*slot)).count();
+        let is_last = marked + 1 >= usize::from(size);
+        // The rank falls when damage makes combinations worthless.
+        if is_last || marked >= decoder.rank() || decoder.is_complete() {
             return;
         }
-        slots.insert(if slots.contains(slot) { lowest } else { slot });
+        let slot = if slots.contains(slot) { lowest } else { slot };
+        if (first..end).contains(&slot) {
+            slots.insert(slot);
+        }
     }
 }
 
