@@ -200,6 +200,7 @@ impl Node {
                 && payment.is_single
             {
                 // Nothing is won by mixing what the next node lacks for certain.
+                let _ = recode.settle(at, &payment, true);
                 let Some(pathlet) = recode.pathlet(&payment) else { continue };
                 self.push_coded(
                     now,
@@ -221,7 +222,7 @@ impl Node {
                 if is_real { Payload::Bytes(head) } else { Payload::Coded { head, body_len: len as u32 } };
             // What makes up for a loss stands for nothing in particular.
             let newest = JoinedPacket { flow: header.flow, number: header.number };
-            let (own, joined) = payment.stands_for.unwrap_or((newest, None));
+            let (own, joined) = recode.settle(at, &payment, false).unwrap_or((newest, None));
             let coding = CodingHeader {
                 form: CodedForm::Vector { joined },
                 size,

@@ -330,3 +330,89 @@ fn checked(key: SessionKey, epoch: Epoch, symbol: u64, coded: Coded) -> Option<(
     };
     (meta.check == meta.check_of(key, epoch, symbol, &body)).then_some((meta, body))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coding::META_BYTES;
+
+    const ROOM: usize = 1 << 20;
+
+    /// A reliable session's sink, and the symbols that it has delivered.
+    struct Bench {
+        sink: CodedSink,
+        known: SymbolWindow,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self { sink: CodedSink::new(Some(1 << 10), None, ROOM), known: SymbolWindow::new(1 << 10) }
+        }
+
+        /// A symbol of the first generation comes, which is said to have `size` symbols.
+        fn symbol(&mut self, offset: u8, size: u8, is_closed: bool) -> Taken {
+            let taken = self.row(Ok(offset), size, is_closed);
+            if taken != Taken::Corrupt {
+                self.known.insert(u64::from(offset));
+            }
+            self.mark(taken, size, u64::from(offset))
+        }
+
+        fn row(&mut self, row: Result<u8, &[u8]>, size: u8, is_closed: bool) -> Taken {
+            let coded = Coded { meta: [0; META_BYTES], body: Body::Described(10) };
+            self.sink.push((0, size, is_closed), row, coded, &self.known, ROOM)
+        }
+
+        fn mark(&mut self, taken: Taken, size: u8, slot: u64) -> Taken {
+            if taken == Taken::Innovative {
+                self.sink.mark((0, size), slot, &self.known);
+            }
+            taken
+        }
+
+        fn marked(&self) -> Vec<u64> {
+            let slots = self.sink.slots().expect("it is reliable");
+            (0..64).filter(|slot| slots.contains(*slot)).collect()
+        }
+    }
+
+    /// Aim: a packet of a short generation that was sent while it was open, and comes when it is done, marks nothing.
+    #[test]
+    fn late_packets_of_a_short_generation_mark_nothing() {
+        let mut bench = Bench::new();
+        for offset in [0, 1, 3, 4] {
+            assert_eq!(bench.symbol(offset, 32, false), Taken::Innovative);
+        }
+        let taken = bench.row(Err(&[1; 5]), 5, true);
+        assert_eq!(taken, Taken::Innovative);
+        // It made the missing symbol known.
+        bench.known.insert(2);
+        bench.mark(taken, 5, 2);
+        assert_eq!(bench.marked(), [0, 1, 2, 3, 4]);
+        assert_eq!(bench.symbol(2, 32, false), Taken::Dependent);
+        assert_eq!(bench.marked(), [0, 1, 2, 3, 4]);
+    }
+
+    /// Aim: once the size is known, packets that do not know it mark no slots beyond it.
+    #[test]
+    fn open_packets_mark_nothing_beyond_a_known_end() {
+        let mut bench = Bench::new();
+        for offset in [0, 1, 3, 4] {
+            bench.symbol(offset, 32, false);
+        }
+        assert_eq!(bench.symbol(4, 5, true), Taken::Dependent);
+        assert_eq!(bench.symbol(2, 32, false), Taken::Innovative);
+        assert_eq!(bench.marked(), [0, 1, 2, 3, 4]);
+    }
+
+    /// Aim: a damaged size does not stop a generation: symbols that fit their checks say better.
+    #[test]
+    fn a_damaged_size_is_got_over() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.symbol(0, 2, true), Taken::Innovative);
+        for offset in [3, 4, 1, 2, 0] {
+            assert_ne!(bench.symbol(offset, 5, true), Taken::Corrupt, "{offset}");
+        }
+        assert_eq!(bench.marked(), [0, 1, 2, 3, 4]);
+    }
+}

@@ -18,6 +18,8 @@ pub(super) const GAP_MAX: u16 = 64;
 pub(super) enum Noted {
     /// This very packet has come.
     Again,
+    /// It has not, but was taken for lost when a later one came.
+    Late,
     /// It has not; so many were lost since the last one.
     New {
         /// Of its own generation.
@@ -93,7 +95,7 @@ impl Gaps {
             }
             known.came |= 1 << back;
             known.jump(first, index);
-            return NOTHING;
+            return Noted::Late;
         }
         if ahead > u32::MAX / 2 {
             *known = Hop::new(hop, sequence, first);
@@ -143,7 +145,7 @@ mod tests {
         assert_eq!(gaps.note(HOP, 0, 6, 101), own(0));
         assert_eq!(gaps.note(HOP, 0, 9, 104), own(2));
         assert_eq!(gaps.note(HOP, 0, 9, 104), Noted::Again);
-        assert_eq!(gaps.note(HOP, 0, 7, 102), own(0), "late");
+        assert_eq!(gaps.note(HOP, 0, 7, 102), Noted::Late);
         assert_eq!(gaps.note(HOP, 0, 7, 102), Noted::Again);
         assert_eq!(gaps.note(HOP, 0, 10, 105), own(0));
         assert_eq!(gaps.note(HopIndex(4), 0, 90, 7), own(0), "another hop counts by itself");

@@ -39,6 +39,8 @@ const MERGE_WAIT: Duration = Duration::from_millis(20);
 const BUSY_WAIT: Duration = Duration::from_millis(200);
 /// How often such a hop is looked at again.
 const BUSY_LOOK: Duration = Duration::from_millis(5);
+/// Generations, of the newest, that an arrival of another one looks at.
+const LOOKED_AT: usize = 4;
 /// How long after the last packet of a generation its losses are made up for, if nothing else comes.
 const LATE_WAIT: Duration = Duration::from_millis(50);
 
@@ -81,8 +83,6 @@ pub struct Payment {
     pub hop: HopIndex,
     /// The Pathlets that it pays.
     mask: Mask,
-    /// The oldest packets that came for them and nothing was sent for, of two flows at most; `None`: there are none.
-    pub stands_for: Option<StandsFor>,
     /// Whether the packet that has just arrived can go as it is: it is to be joined with nothing, and has not gone on
     /// this hop.
     pub is_single: bool,
@@ -191,8 +191,10 @@ impl Recode {
         if pushed == Pushed::Refused {
             return None;
         }
-        if let Noted::New { own, before } = noted {
-            self.owe(now, at, (arrival, row.is_ok()), (own, before), pathlets);
+        match noted {
+            Noted::New { own, before } => self.owe(now, at, (arrival, row.is_ok()), (own, before), pathlets),
+            Noted::Late => self.owe_no_more(now, at, arrival, pathlets),
+            Noted::Again => {}
         }
         let generation = &mut self.generations[at];
         generation.gone = 0;
@@ -301,8 +303,15 @@ impl Recode {
         generation.late_at = is_behind.then(|| now + LATE_WAIT);
         if is_symbol {
             // What lies before has been sent.
-            let before = self.generations.iter_mut().filter(|known| known.first < first);
-            before.filter(|known| known.late_at.is_some()).for_each(Generation::ripen);
+            let seen_from = self.generations.len().saturating_sub(LOOKED_AT);
+            let before = self.generations.iter_mut().enumerate();
+            for (place, known) in before.filter(|(_, known)| known.first < first && known.late_at.is_some()) {
+                known.ripen();
+                if place < seen_from {
+                    // No arrival looks so far back: the timer does.
+                    known.held = known.held.or(Some((now, now)));
+                }
+            }
         }
         if let Some((first, lost)) = before
             && let Some(before) = self.generations.iter_mut().rfind(|known| known.first == first)
@@ -310,6 +319,28 @@ impl Recode {
             // What of it is held goes out at once: nothing more may come of that generation.
             for branch in bits(siblings) {
                 before.debts[branch] = before.debts[branch].saturating_add(lost);
+            }
+        }
+    }
+
+    /// A packet that was taken for lost has come after all: it goes on in place of what would have made up for it.
+    fn owe_no_more<'p>(
+        &mut self,
+        now: Instant,
+        at: usize,
+        arrival: &Arrival<'_>,
+        pathlets: impl Iterator<Item = (&'p [u8], HopIndex)>,
+    ) {
+        for (pathlet, hop) in pathlets {
+            let Some((branch, is_replaced)) = self.branches.place(now, pathlet, hop) else { continue };
+            if is_replaced {
+                self.generations.iter_mut().for_each(|generation| generation.forget(branch));
+            }
+            let generation = &mut self.generations[at];
+            if generation.late[branch] > 0 {
+                generation.late[branch] -= 1;
+                generation.debts[branch] = generation.debts[branch].saturating_add(1);
+                generation.unpaid.note(branch, arrival);
             }
         }
     }
@@ -334,7 +365,7 @@ impl Recode {
     /// Returns the place of a generation that losses were found of that the packet of another one showed.
     #[must_use]
     pub fn indebted(&self, but: usize) -> Option<usize> {
-        self.generations.iter().enumerate().rev().take(4).find_map(|(at, generation)| {
+        self.generations.iter().enumerate().rev().take(LOOKED_AT).find_map(|(at, generation)| {
             let owes = generation.debts.iter().any(|debt| *debt > 0) && generation.held.is_none();
             (at != but && owes && generation.recoder.rank() > 0).then_some(at)
         })
@@ -389,11 +420,13 @@ impl Recode {
                 generation.debts[paid] -= 1;
                 generation.paid[paid] += 1;
             }
-            let stands_for = generation.unpaid.take(mask);
-            return Some(Payment { hop, mask, stands_for, is_single });
+            return Some(Payment { hop, mask, is_single });
         }
+        let has_more =
+            generation.paid.iter().zip(&generation.debts).any(|(paid, debt)| *paid >= PAID_MAX && *debt > 0);
         generation.paid = [0; BRANCHES_MAX];
-        generation.held = holds.then(|| {
+        // What one arrival does not pay for is paid soon, whether anything else comes or not.
+        generation.held = (holds || has_more).then(|| {
             let since = generation.held.map_or(now, |(since, _)| since);
             (since, (since + MERGE_WAIT).max(now + BUSY_LOOK))
         });
@@ -414,6 +447,13 @@ impl Recode {
             generation.ripen();
         }
         Some(at)
+    }
+
+    /// Returns the oldest packets, of two flows at most, that came for what a payment of generation `at` pays, and nothing
+    /// was sent for; `None`: there are none. `is_newest`: the packet goes as it is, and stands for itself.
+    pub fn settle(&mut self, at: usize, payment: &Payment, is_newest: bool) -> Option<StandsFor> {
+        let unpaid = &mut self.generations[at].unpaid;
+        if is_newest { unpaid.take_newest(payment.mask) } else { unpaid.take(payment.mask) }
     }
 
     /// Returns the Pathlet of a packet; `None`: there is none any more.
@@ -439,6 +479,7 @@ impl Generation {
     /// The place of a Pathlet is given to another one.
     fn forget(&mut self, branch: usize) {
         (self.debts[branch], self.late[branch], self.paid[branch]) = (0, 0, 0);
+        self.unpaid.forget(branch);
         self.gone &= !(1 << branch);
     }
 

@@ -28,6 +28,17 @@ impl Unpaid {
         self.packets.push_back((branch as u8, (own, arrival.joined)));
     }
 
+    /// Takes the newest packet of the Pathlets in `mask` out.
+    pub(super) fn take_newest(&mut self, mask: Mask) -> Option<StandsFor> {
+        let at = self.packets.iter().rposition(|(branch, _)| mask >> branch & 1 == 1)?;
+        self.packets.remove(at).map(|(_, packets)| packets)
+    }
+
+    /// The place of a Pathlet is given to another one.
+    pub(super) fn forget(&mut self, branch: usize) {
+        self.packets.retain(|(known, _)| usize::from(*known) != branch);
+    }
+
     /// Takes the oldest packet of each Pathlet in `mask` out, and returns those of two flows.
     pub(super) fn take(&mut self, mask: Mask) -> Option<StandsFor> {
         let mut left = mask;
