@@ -129,6 +129,21 @@ pub enum Command {
         /// Nanoseconds to take off its source timestamps.
         ahead_ns: i64,
     },
+    /// A node is a destination of a session of which this node is the source, as the listing says. What is so already
+    /// changes nothing.
+    Admit {
+        /// The session.
+        key: SessionKey,
+        /// The destination.
+        node: NodeId,
+    },
+    /// A node is no destination of it any more, although it may not have said so on the way of the packets.
+    Dismiss {
+        /// The session.
+        key: SessionKey,
+        /// The destination that was.
+        node: NodeId,
+    },
 }
 
 /// What is promised of a session's symbols.

@@ -19,6 +19,8 @@ pub struct ListingLimits {
     pub sessions_max: usize,
     /// Bytes of a name.
     pub name_bytes_max: usize,
+    /// Bytes of what is said about a session.
+    pub about_bytes_max: usize,
     /// Addresses of one member.
     pub addresses_max: usize,
     /// Changes that are kept for who watches; who is further behind gets the whole list.
@@ -35,6 +37,7 @@ impl Default for ListingLimits {
             members_max: 256,
             sessions_max: 1_024,
             name_bytes_max: 128,
+            about_bytes_max: 2_048,
             addresses_max: 4,
             recent_max: 1_024,
         }

@@ -224,6 +224,8 @@ pub enum Bounded {
     Sessions,
     /// Bytes of a name.
     NameBytes,
+    /// Bytes of what is said about a session.
+    AboutBytes,
     /// Addresses of a member.
     Addresses,
 }
@@ -235,6 +237,7 @@ impl std::fmt::Display for Bounded {
             Self::Members => "members of a conference",
             Self::Sessions => "sessions of a conference, ended ones included",
             Self::NameBytes => "bytes of a name",
+            Self::AboutBytes => "bytes of what is said about a session",
             Self::Addresses => "addresses of a member",
         })
     }

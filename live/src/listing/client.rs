@@ -1,8 +1,12 @@
 //! The other side of the listing server: one request a connection, bounded in time and size.
 
+use super::form;
+use bellini_core::listing::{ListingAnswer, ListingRequest};
 use serde_json::Value;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -59,8 +63,56 @@ impl ListingClient {
     /// When the server cannot be reached, refuses, or answers something that is no JSON.
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, ListingClientError> {
         let at = self.at;
+        let connected = TcpStream::connect_timeout(&at, PATIENCE);
+        let socket = connected.map_err(|cause| ListingClientError::Unreachable { at, cause })?;
+        self.ask_over(socket, method, path, body)
+    }
+
+    /// Asks what a listing is asked, and returns its answer, blocking.
+    ///
+    /// # Errors
+    /// As [`ListingClient::ask`], and when the answer is none to this request.
+    pub fn request(&self, request: &ListingRequest) -> Result<ListingAnswer, ListingClientError> {
+        let (method, path, body) = form::write(request);
+        self.read(request, self.ask(method, &path, body.as_ref())?)
+    }
+
+    /// Waits for what changes after revision `since`, half a minute at most; `cancel` ends the wait from another thread.
+    ///
+    /// # Errors
+    /// As [`ListingClient::request`]; unreachable when it was cancelled.
+    pub fn watch(&self, since: u64, cancel: &CancelWatch) -> Result<ListingAnswer, ListingClientError> {
+        let at = self.at;
+        let request = ListingRequest::Changes { since };
+        let (method, path, body) = form::write(&request);
+        let connected = TcpStream::connect_timeout(&at, PATIENCE).and_then(|socket| {
+            cancel.hold(socket.try_clone()?)?;
+            Ok(socket)
+        });
+        let socket = connected.map_err(|cause| ListingClientError::Unreachable { at, cause })?;
+        let answer = self.ask_over(socket, method, &path, body.as_ref());
+        cancel.let_go();
+        self.read(&request, answer?)
+    }
+
+    fn read(&self, request: &ListingRequest, value: Value) -> Result<ListingAnswer, ListingClientError> {
+        let strange = |error| ListingClientError::Strange {
+            at: self.at,
+            problem: format!("no answer to the request: {error}"),
+        };
+        form::read(request, value).map_err(strange)
+    }
+
+    fn ask_over(
+        &self,
+        socket: TcpStream,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ListingClientError> {
+        let at = self.at;
         let body = body.map(Value::to_string).unwrap_or_default();
-        let (status, text) = exchange(at, method, path, body.as_bytes())
+        let (status, text) = exchange_over(socket, at, method, path, body.as_bytes())
             .map_err(|cause| ListingClientError::Unreachable { at, cause })?;
         let value: Value = serde_json::from_slice(&text)
             .map_err(|error| ListingClientError::Strange { at, problem: format!("no JSON: {error}") })?;
@@ -72,12 +124,75 @@ impl ListingClient {
     }
 }
 
+/// Ends a [`ListingClient::watch`] that waits in another thread, and all later ones.
+#[derive(Debug, Default)]
+pub struct CancelWatch {
+    state: Mutex<Watching>,
+}
+
+#[derive(Debug, Default)]
+struct Watching {
+    is_cancelled: bool,
+    socket: Option<TcpStream>,
+}
+
+impl CancelWatch {
+    /// Ends the watch.
+    pub fn cancel(&self) {
+        let mut state = self.lock();
+        state.is_cancelled = true;
+        if let Some(socket) = state.socket.take() {
+            // It may have ended by itself.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn hold(&self, socket: TcpStream) -> io::Result<()> {
+        let mut state = self.lock();
+        if state.is_cancelled {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "nobody waits any more"));
+        }
+        state.socket = Some(socket);
+        Ok(())
+    }
+
+    fn let_go(&self) {
+        self.lock().socket = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watching> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl FromStr for ListingClient {
+    type Err = String;
+
+    /// Reads `http://ADDRESS:PORT`, as the server says where it listens; a name is looked up.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            |problem: String| format!("listing server `{text}`: {problem}; http://ADDRESS:PORT is right");
+        let place = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+        let mut found = place.to_socket_addrs().map_err(|error| wrong(error.to_string()))?;
+        found.next().map(Self::new).ok_or_else(|| wrong("no such host".to_owned()))
+    }
+}
+
 /// Sends one request of HTTP/1.1 on a connection of its own; returns status and body.
 ///
 /// # Errors
 /// When the connection fails, or what comes is not HTTP with a known length.
 pub fn exchange(at: SocketAddr, method: &str, path: &str, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
-    let mut socket = TcpStream::connect_timeout(&at, PATIENCE)?;
+    exchange_over(TcpStream::connect_timeout(&at, PATIENCE)?, at, method, path, body)
+}
+
+fn exchange_over(
+    mut socket: TcpStream,
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> io::Result<(u16, Vec<u8>)> {
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
     let head = format!(

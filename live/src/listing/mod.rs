@@ -5,13 +5,14 @@
 //! [`Server::run`]; each is bounded in time, size and number. [`ListingClient`] is the other side.
 
 mod client;
+mod form;
 mod http;
 mod keeper;
 mod routes;
 mod serve;
 mod store;
 
-pub use client::{ListingClient, ListingClientError, exchange};
+pub use client::{CancelWatch, ListingClient, ListingClientError, exchange};
 pub use http::{BODY_BYTES_MAX, CONNECTIONS_MAX, Server, WATCH_MAX};
 pub use keeper::{Keeper, KeeperGone, KeeperHandle};
 pub use routes::HELP;
