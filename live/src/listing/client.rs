@@ -48,13 +48,20 @@ pub enum ListingClientError {
 #[derive(Clone, Copy, Debug)]
 pub struct ListingClient {
     at: SocketAddr,
+    patience: Duration,
 }
 
 impl ListingClient {
     /// Returns a client of the server at `at`. Nothing is sent yet.
     #[must_use]
     pub fn new(at: SocketAddr) -> Self {
-        Self { at }
+        Self { at, patience: PATIENCE }
+    }
+
+    /// Returns the same client with another patience: how long connecting may take, and each read and write.
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Sends a request (`path` with its query) and returns what is answered, blocking.
@@ -62,45 +69,38 @@ impl ListingClient {
     /// # Errors
     /// When the server cannot be reached, refuses, or answers something that is no JSON.
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, ListingClientError> {
-        let at = self.at;
-        let connected = TcpStream::connect_timeout(&at, PATIENCE);
-        let socket = connected.map_err(|cause| ListingClientError::Unreachable { at, cause })?;
-        self.ask_over(socket, method, path, body)
+        self.ask_over(self.connect(None)?, method, path, body)
     }
 
-    /// Asks what a listing is asked, and returns its answer, blocking.
+    /// Asks what a listing is asked, and returns its answer, blocking. [`ListingRequest::Changes`] waits for changes, for
+    /// up to 25 s. `cancel` ends the wait from another thread.
     ///
     /// # Errors
-    /// As [`ListingClient::ask`], and when the answer is none to this request.
-    pub fn request(&self, request: &ListingRequest) -> Result<ListingAnswer, ListingClientError> {
+    /// As [`ListingClient::ask`], and when the answer is none to this request; unreachable when it was cancelled.
+    pub fn request(
+        &self,
+        request: &ListingRequest,
+        cancel: Option<&CancelRequest>,
+    ) -> Result<ListingAnswer, ListingClientError> {
         let (method, path, body) = form::write(request);
-        self.read(request, self.ask(method, &path, body.as_ref())?)
-    }
-
-    /// Waits for what changes after revision `since`, half a minute at most; `cancel` ends the wait from another thread.
-    ///
-    /// # Errors
-    /// As [`ListingClient::request`]; unreachable when it was cancelled.
-    pub fn watch(&self, since: u64, cancel: &CancelWatch) -> Result<ListingAnswer, ListingClientError> {
-        let at = self.at;
-        let request = ListingRequest::Changes { since };
-        let (method, path, body) = form::write(&request);
-        let connected = TcpStream::connect_timeout(&at, PATIENCE).and_then(|socket| {
-            cancel.hold(socket.try_clone()?)?;
-            Ok(socket)
-        });
-        let socket = connected.map_err(|cause| ListingClientError::Unreachable { at, cause })?;
-        let answer = self.ask_over(socket, method, &path, body.as_ref());
-        cancel.let_go();
-        self.read(&request, answer?)
-    }
-
-    fn read(&self, request: &ListingRequest, value: Value) -> Result<ListingAnswer, ListingClientError> {
-        let strange = |error| ListingClientError::Strange {
+        let answer = self.ask_over(self.connect(cancel)?, method, &path, body.as_ref());
+        if let Some(cancel) = cancel {
+            cancel.let_go();
+        }
+        form::read(request, answer?).map_err(|error| ListingClientError::Strange {
             at: self.at,
             problem: format!("no answer to the request: {error}"),
-        };
-        form::read(request, value).map_err(strange)
+        })
+    }
+
+    fn connect(&self, cancel: Option<&CancelRequest>) -> Result<TcpStream, ListingClientError> {
+        let connected = connect(self.at, self.patience).and_then(|socket| {
+            if let Some(cancel) = cancel {
+                cancel.hold(socket.try_clone()?)?;
+            }
+            Ok(socket)
+        });
+        connected.map_err(|cause| ListingClientError::Unreachable { at: self.at, cause })
     }
 
     fn ask_over(
@@ -124,9 +124,9 @@ impl ListingClient {
     }
 }
 
-/// Ends a [`ListingClient::watch`] that waits in another thread, and all later ones.
+/// Ends a [`ListingClient::request`] that waits in another thread, and all later ones.
 #[derive(Debug, Default)]
-pub struct CancelWatch {
+pub struct CancelRequest {
     state: Mutex<Watching>,
 }
 
@@ -136,8 +136,8 @@ struct Watching {
     socket: Option<TcpStream>,
 }
 
-impl CancelWatch {
-    /// Ends the watch.
+impl CancelRequest {
+    /// Ends the wait.
     pub fn cancel(&self) {
         let mut state = self.lock();
         state.is_cancelled = true;
@@ -183,7 +183,14 @@ impl FromStr for ListingClient {
 /// # Errors
 /// When the connection fails, or what comes is not HTTP with a known length.
 pub fn exchange(at: SocketAddr, method: &str, path: &str, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
-    exchange_over(TcpStream::connect_timeout(&at, PATIENCE)?, at, method, path, body)
+    exchange_over(connect(at, PATIENCE)?, at, method, path, body)
+}
+
+fn connect(at: SocketAddr, patience: Duration) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect_timeout(&at, patience)?;
+    socket.set_read_timeout(Some(patience))?;
+    socket.set_write_timeout(Some(patience))?;
+    Ok(socket)
 }
 
 fn exchange_over(
@@ -193,8 +200,6 @@ fn exchange_over(
     path: &str,
     body: &[u8],
 ) -> io::Result<(u16, Vec<u8>)> {
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         body.len()

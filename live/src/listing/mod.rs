@@ -12,7 +12,7 @@ mod routes;
 mod serve;
 mod store;
 
-pub use client::{CancelWatch, ListingClient, ListingClientError, exchange};
+pub use client::{CancelRequest, ListingClient, ListingClientError, exchange};
 pub use http::{BODY_BYTES_MAX, CONNECTIONS_MAX, Server, WATCH_MAX};
 pub use keeper::{Keeper, KeeperGone, KeeperHandle};
 pub use routes::HELP;

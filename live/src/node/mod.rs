@@ -11,6 +11,7 @@
 
 mod check;
 mod clock;
+mod embed;
 mod ending;
 mod engine;
 mod orders;
@@ -30,6 +31,7 @@ mod workers;
 
 pub use check::SettingsError;
 pub use clock::{DRIFT_PPB_MAX, NodeClock, read_ns};
+pub use embed::{Bell, Embedded};
 pub use ending::{DRAIN_MAX, FAREWELL_MAX};
 pub use nix::time::ClockId;
 pub use process::{die_with_parent, peak_rss_mib};
