@@ -83,6 +83,9 @@ use bellini_scenarios::parse::{LoadOptions, parse_str};
 /// # Errors
 /// Everything that is wrong with it, with line and column.
 pub fn topology(text: &str) -> Result<Scenario, Error> {
-    let loaded = parse_str("topology", text, &LoadOptions::default());
+    // A scenario says how long its content lasts; a topology has none.
+    let options =
+        LoadOptions { set: vec![("duration".to_owned(), "1 h".to_owned())], ..LoadOptions::default() };
+    let loaded = parse_str("topology", text, &options);
     loaded.map(|loaded| loaded.scenario).map_err(|diagnostics| Error::Settings(diagnostics.to_string()))
 }

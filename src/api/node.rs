@@ -71,7 +71,10 @@ impl Node {
     }
 
     /// Runs a future beside this one. It goes on when its [`Task`] is dropped, until the program's executor ends.
-    pub fn spawn<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Task<T> {
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Task<T> {
         Task(self.shared.ready.spawn(future))
     }
 
@@ -169,13 +172,13 @@ pub(super) fn strange(answer: &ListingAnswer) -> Error {
 /// A future that runs beside others: awaited, it gives what it returned.
 #[derive(Debug)]
 #[must_use = "it is awaited to know what it returned, or dropped explicitly"]
-pub struct Task<T>(Answer<T>);
+pub struct Task<T>(Answer<Result<T, Error>>);
 
 impl<T> Future for Task<T> {
     type Output = Result<T, Error>;
 
-    /// An error: it was never run, because there are too many or the executor has ended.
+    /// Also an error: it was never run, because there are too many or the executor has ended.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context)
+        Pin::new(&mut self.0).poll(context).map(|ended| ended.and_then(|ended| ended))
     }
 }
