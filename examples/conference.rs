@@ -134,6 +134,9 @@ fn simulate() -> Result<(), Error> {
         joiner(node, ConferenceId(1)).await
     })?;
     simulation.run(Instant::ZERO + Duration::from_secs(60))?;
+    if !simulation.has_ended() {
+        return Err(Error::other("a minute was not enough"));
+    }
     println!("ended at {}, digest {}", simulation.now(), simulation.digest());
     Ok(())
 }

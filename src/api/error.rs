@@ -69,8 +69,8 @@ pub enum Error {
     /// The program took what arrived too slowly, and a stream would have a hole now.
     #[error("session {0}: bytes of the stream were dropped because nobody received them in time")]
     Behind(SessionKey),
-    /// Too many calls wait for an answer.
-    #[error("more than {0} calls wait for an answer")]
+    /// Too many calls wait for an answer, or the node takes part in too many conferences.
+    #[error("more than {0} calls at a time, or conferences of a node")]
     Busy(usize),
     /// The node does not run any more.
     #[error("the node has stopped: {0}")]

@@ -62,6 +62,8 @@ mod session;
 mod simulation;
 mod slot;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 pub use agent::Delivered;
 pub use bellini_core::listing::{Change, Member, Parting, Session as ListedSession};

@@ -141,7 +141,7 @@ impl Node {
         };
         match self.shared.ask(ListingRequest::Show { conference: id }).await? {
             ListingAnswer::Conference { revision, conference } => {
-                self.shared.enter(*conference, revision, lease);
+                self.shared.enter(*conference, revision, lease)?;
                 Ok(Conference::new(self.clone(), id))
             }
             other => Err(strange(&other)),

@@ -13,12 +13,14 @@ use std::collections::BTreeMap;
 /// How long the listing server lets a watcher wait for a change.
 const WATCH_MAX: Duration = Duration::from_secs(25);
 
+/// How long a node waits for the listing server where no way leads to it, as live nodes do.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The listing server, and what is on its way to it and from it.
-pub(super) struct Post {
+pub(super) struct Post<'a> {
+    scenario: &'a Scenario,
     at: NodeId,
     listing: Listing,
-    /// One way between the listing server and each node; `None`: there is none.
-    ways: BTreeMap<NodeId, Option<Duration>>,
     mail: BTreeMap<(Instant, u64), Mail>,
     last: u64,
     /// Who waits for a change after which revision, by the number of its question.
@@ -39,27 +41,11 @@ pub(super) enum Mail {
     Job(NodeId, Job),
 }
 
-impl Post {
+impl<'a> Post<'a> {
     /// Returns the post of a topology whose listing server is at a node.
-    pub(super) fn new(scenario: &Scenario, at: NodeId) -> Self {
-        let view = network_view(scenario, |_| true, |_| true);
-        let graph = Graph::new(&view);
-        let way = |node: NodeId| {
-            if node == at {
-                return Some(Duration::ZERO);
-            }
-            let there = graph.shortest_path(node, at, None)?;
-            Some(there.delay)
-        };
-        let ways = scenario.nodes.iter().map(|node| (node.id, way(node.id))).collect();
-        Self {
-            at,
-            listing: Listing::new(ListingLimits::default(), List::default()),
-            ways,
-            mail: BTreeMap::new(),
-            last: 0,
-            watching: BTreeMap::new(),
-        }
+    pub(super) fn new(scenario: &'a Scenario, at: NodeId) -> Self {
+        let listing = Listing::new(ListingLimits::default(), List::default());
+        Self { scenario, at, listing, mail: BTreeMap::new(), last: 0, watching: BTreeMap::new() }
     }
 
     pub(super) fn put(&mut self, at: Instant, mail: Mail) {
@@ -67,25 +53,35 @@ impl Post {
         self.mail.insert((at, self.last), mail);
     }
 
-    /// Sends a letter to the listing server.
-    pub(super) fn send(&mut self, now: Instant, from: NodeId, letter: Letter) {
-        match self.way(from) {
-            Ok(way) => self.put(now + way, Mail::Request(from, letter)),
-            Err(error) => self.put(now, Mail::Answer(from, Some(letter.to), Err(error))),
+    /// Sends a letter to the listing server; `is_up`: which links, by index, carry it.
+    pub(super) fn send(&mut self, now: Instant, from: NodeId, letter: Letter, is_up: &dyn Fn(u32) -> bool) {
+        match self.way(from, is_up) {
+            Some(way) => self.put(now + way, Mail::Request(from, letter)),
+            None => self.fail(now, from, Some(letter.to)),
         }
     }
 
     /// Asks what changes after a revision.
-    pub(super) fn watch(&mut self, now: Instant, from: NodeId, since: u64) {
-        if let Ok(way) = self.way(from) {
-            self.put(now + way, Mail::Watch(from, since));
+    pub(super) fn watch(&mut self, now: Instant, from: NodeId, since: u64, is_up: &dyn Fn(u32) -> bool) {
+        match self.way(from, is_up) {
+            Some(way) => self.put(now + way, Mail::Watch(from, since)),
+            None => self.fail(now, from, None),
         }
     }
 
-    fn way(&self, node: NodeId) -> Result<Duration, Error> {
-        let unreachable =
-            || Error::Listing(format!("no way leads from node {node} to the listing server at {}", self.at));
-        self.ways.get(&node).copied().flatten().ok_or_else(unreachable)
+    /// Tells a node that the listing server cannot be reached.
+    fn fail(&mut self, now: Instant, node: NodeId, waits: Option<To>) {
+        let text = format!("no way leads from node {node} to the listing server at node {}", self.at);
+        self.put(now + PATIENCE, Mail::Answer(node, waits, Err(Error::Listing(text))));
+    }
+
+    /// Returns the time of the fastest way between a node and the listing server.
+    fn way(&self, node: NodeId, is_up: &dyn Fn(u32) -> bool) -> Option<Duration> {
+        if node == self.at {
+            return Some(Duration::ZERO);
+        }
+        let view = network_view(self.scenario, |_| true, is_up);
+        Graph::new(&view).shortest_path(node, self.at, None).map(|path| path.delay)
     }
 
     /// Returns when something arrives, or a lease ends.
@@ -95,21 +91,21 @@ impl Post {
     }
 
     /// Returns what arrives at nodes by now. What arrives at the listing server is answered.
-    pub(super) fn poll(&mut self, now: Instant) -> Option<Mail> {
+    pub(super) fn poll(&mut self, now: Instant, is_up: &dyn Fn(u32) -> bool) -> Option<Mail> {
         loop {
             let expiry = self.listing.poll_timeout().filter(|at| *at <= now);
             let arrival = self.mail.keys().next().map(|(at, _)| *at).filter(|at| *at <= now);
             if expiry.is_some() && expiry <= arrival.or(expiry) {
                 self.listing.expire(now);
-                self.tell(now);
+                self.tell(now, is_up);
                 continue;
             }
             arrival?;
             match self.mail.pop_first()?.1 {
                 Mail::Request(from, Letter { request, to }) => {
                     let answer = self.listing.handle(now, request).map_err(|error| Error::of_listing(&error));
-                    self.answer(now, from, Some(to), answer);
-                    self.tell(now);
+                    self.answer(now, (from, Some(to)), answer, is_up);
+                    self.tell(now, is_up);
                 }
                 Mail::Watch(from, since) => {
                     if self.listing.list().revision == since {
@@ -117,12 +113,12 @@ impl Post {
                         self.watching.insert(number, (from, since));
                         self.put(now + WATCH_MAX, Mail::Patience(number));
                     } else {
-                        self.answer_watch(now, from, since);
+                        self.answer_watch(now, from, since, is_up);
                     }
                 }
                 Mail::Patience(number) => {
                     if let Some((from, since)) = self.watching.remove(&number) {
-                        self.answer_watch(now, from, since);
+                        self.answer_watch(now, from, since, is_up);
                     }
                 }
                 mail @ (Mail::Answer(..) | Mail::Job(..)) => return Some(mail),
@@ -131,7 +127,7 @@ impl Post {
     }
 
     /// Answers everybody who waits for a change, if there was one.
-    fn tell(&mut self, now: Instant) {
+    fn tell(&mut self, now: Instant, is_up: &dyn Fn(u32) -> bool) {
         // A store would keep them.
         while self.listing.poll_change().is_some() {}
         let revision = self.listing.list().revision;
@@ -140,18 +136,25 @@ impl Post {
         self.watching = waiting;
         let told: BTreeMap<u64, (NodeId, u64)> = told;
         for (from, since) in told.into_values() {
-            self.answer_watch(now, from, since);
+            self.answer_watch(now, from, since, is_up);
         }
     }
 
-    fn answer_watch(&mut self, now: Instant, to: NodeId, since: u64) {
+    fn answer_watch(&mut self, now: Instant, to: NodeId, since: u64, is_up: &dyn Fn(u32) -> bool) {
         let answer = self.listing.handle(now, ListingRequest::Changes { since });
-        self.answer(now, to, None, answer.map_err(|error| Error::of_listing(&error)));
+        self.answer(now, (to, None), answer.map_err(|error| Error::of_listing(&error)), is_up);
     }
 
-    fn answer(&mut self, now: Instant, to: NodeId, waits: Option<To>, answer: Result<ListingAnswer, Error>) {
-        // Who could ask can be answered: the way back takes as long.
-        let way = self.way(to).unwrap_or(Duration::ZERO);
-        self.put(now + way, Mail::Answer(to, waits, answer));
+    fn answer(
+        &mut self,
+        now: Instant,
+        (to, waits): (NodeId, Option<To>),
+        answer: Result<ListingAnswer, Error>,
+        is_up: &dyn Fn(u32) -> bool,
+    ) {
+        match self.way(to, is_up) {
+            Some(way) => self.put(now + way, Mail::Answer(to, waits, answer)),
+            None => self.fail(now, to, waits),
+        }
     }
 }

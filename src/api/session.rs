@@ -1,12 +1,12 @@
 //! A session at its source, as the program there has it.
 
-use super::agent::{End, Order, PIECES_MAX, PolicyChange, Source};
+use super::agent::{End, Order, PolicyChange, Source};
 use super::options::{Routes, Shares};
 use super::slot::slot;
 use super::{Error, Node};
 use bellini_core::content::spec::Unit;
 use bellini_core::ids::{NodeId, SessionKey};
-use bellini_core::io::Command;
+use bellini_core::io::{Command, CommandError};
 use bellini_core::listing::ListingRequest;
 use bellini_core::route::Route;
 use bytes::Bytes;
@@ -33,7 +33,7 @@ pub struct SessionStats {
     pub unrouted_symbols: u64,
     /// Packets that queues on its ways have dropped, as far as the source was told.
     pub overflow_packets: u64,
-    /// Its flows, in order of first use.
+    /// Its flows, those that were in use before others first.
     pub flows: Vec<FlowStats>,
     /// Its destinations now.
     pub destinations: Vec<NodeId>,
@@ -63,7 +63,7 @@ impl Session {
         self.key
     }
 
-    /// Sends a datagram, or the next bytes of the stream. It waits while 64 pieces wait for the node: a stream's program
+    /// Sends a datagram, or the next bytes of the stream. It waits while 64 pieces or 256 KiB wait for the node: a stream's program
     /// waits for the network, a datagram's does not.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Session {
             if let Some(error) = refused {
                 return Poll::Ready(Err(error));
             }
-            if source.outbox.len() >= PIECES_MAX {
+            if !source.has_room() {
                 source.waiting.add(context);
                 return Poll::Pending;
             }
@@ -196,9 +196,10 @@ impl Session {
     /// When no policy has that name.
     pub async fn set_assignment(&self, shares: impl Into<Shares>) -> Result<(), Error> {
         let policy = shares.into().policy(&self.node.shared.registry)?;
-        let mut agent = self.node.shared.lock();
-        agent.sources.get_mut(&self.key).ok_or(Error::NoSession(self.key))?.has_own_shares = true;
-        drop(agent);
+        {
+            let mut agent = self.node.shared.lock();
+            agent.sources.get_mut(&self.key).ok_or(Error::NoSession(self.key))?.has_own_shares = true;
+        }
         self.change(PolicyChange::Assignment(policy)).await
     }
 
@@ -251,5 +252,17 @@ impl Session {
         let stopped = self.node.shared.command(Command::StopSession(self.key)).await;
         self.node.ask_gently(ListingRequest::EndSession { conference, session }).await?;
         stopped
+    }
+
+    /// Forgets it, after [`Session::stop`]: nothing of it is kept here any more, and no handle of it works.
+    ///
+    /// # Errors
+    /// When the node does not run any more.
+    pub async fn forget(self) -> Result<(), Error> {
+        self.node.shared.lock().sources.remove(&self.key);
+        match self.node.shared.command(Command::ForgetSession(self.key)).await {
+            Err(Error::Command(CommandError::UnknownSession(_))) => Ok(()),
+            done => done,
+        }
     }
 }

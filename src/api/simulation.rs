@@ -35,7 +35,7 @@ pub struct Simulation<'a> {
     executor: Executor,
     seed: Seed,
     nodes: Vec<SimulatedNode>,
-    post: Post,
+    post: Post<'a>,
     programs: Vec<(String, Option<Answer<Result<(), Error>>>)>,
     planning: Duration,
 }
@@ -228,11 +228,13 @@ impl<'a> Simulation<'a> {
         let shared = Arc::clone(&self.nodes[index as usize].shared);
         while shared.turn(&mut House { world: &mut self.world, index }) {}
         let mut agent = shared.lock();
+        let links = &self.world.network.links;
+        let is_up = |link: u32| links[link as usize].model.is_up();
         while let Some(letter) = agent.poll_letter() {
-            self.post.send(self.world.now, shared.id, letter);
+            self.post.send(self.world.now, shared.id, letter, &is_up);
         }
         if let Some(since) = agent.poll_watch() {
-            self.post.watch(self.world.now, shared.id, since);
+            self.post.watch(self.world.now, shared.id, since, &is_up);
         }
         while let Some(job) = agent.poll_job() {
             self.post.put(self.world.now + self.planning, Mail::Job(shared.id, job));
@@ -270,7 +272,9 @@ impl<'a> Simulation<'a> {
                 node.driver.ring();
             }
         }
-        while let Some(mail) = self.post.poll(now) {
+        loop {
+            let links = &self.world.network.links;
+            let Some(mail) = self.post.poll(now, &|link| links[link as usize].model.is_up()) else { break };
             match mail {
                 Mail::Answer(to, waits, answer) => {
                     let shared = self.shared(to);

@@ -3,7 +3,7 @@
 use super::agent::{Delivered, Order};
 use super::{Error, Node};
 use bellini_core::ids::SessionKey;
-use bellini_core::io::Command;
+use bellini_core::io::{Command, CommandError};
 use bellini_core::listing::ListingRequest;
 use bellini_core::time::Duration;
 use std::future::poll_fn;
@@ -104,5 +104,17 @@ impl Subscription {
         let node = self.node.id();
         self.node.ask_gently(ListingRequest::LeaveSession { conference, session, node }).await?;
         left
+    }
+
+    /// Forgets it, after [`Subscription::leave`] or its end: nothing of it is kept here any more.
+    ///
+    /// # Errors
+    /// When the node does not run any more.
+    pub async fn forget(self) -> Result<(), Error> {
+        self.node.shared.lock().sinks.remove(&self.key);
+        match self.node.shared.command(Command::ForgetSession(self.key)).await {
+            Err(Error::Command(CommandError::UnknownSession(_))) => Ok(()),
+            done => done,
+        }
     }
 }

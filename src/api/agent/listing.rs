@@ -10,6 +10,9 @@ use bellini_core::listing::{
 use bellini_core::time::{Duration, Instant};
 use std::collections::VecDeque;
 
+/// Conferences that a node takes part in, or did.
+const CONFERENCES_MAX: usize = 256;
+
 impl Shared {
     /// Returns this node as a member.
     pub(in super::super) fn member(&self) -> Member {
@@ -24,9 +27,24 @@ impl Shared {
     }
 
     /// This node takes part in a conference from now on: what is listed of it, and for how long without a heartbeat.
-    pub(in super::super) fn enter(&self, conference: Conference, revision: u64, lease: Duration) {
+    ///
+    /// # Errors
+    /// When it takes part in too many.
+    pub(in super::super) fn enter(
+        &self,
+        conference: Conference,
+        revision: u64,
+        lease: Duration,
+    ) -> Result<(), Error> {
         let now = self.driver.now();
         let mut agent = self.lock();
+        if agent.conferences.len() >= CONFERENCES_MAX {
+            // What is over has been kept for programs that had not heard of it.
+            agent.conferences.retain(|_, membership| !membership.is_over);
+        }
+        if agent.conferences.len() >= CONFERENCES_MAX {
+            return Err(Error::Busy(CONFERENCES_MAX));
+        }
         agent.meet_members(self, conference.members.values());
         let id = conference.conference;
         let membership = Membership {
@@ -43,6 +61,7 @@ impl Shared {
         *since = Some(since.map_or(revision, |since| since.min(revision)));
         drop(agent);
         self.ring();
+        Ok(())
     }
 
     /// Sends the heartbeats that are due.

@@ -25,7 +25,7 @@ use bellini_scenarios::policy::NetworkView;
 use bellini_scenarios::registry::Registry;
 pub(super) use planning::{Change as PolicyChange, Job};
 pub use sessions::Delivered;
-pub(super) use sessions::{End, PIECES_MAX, Sink, Source};
+pub(super) use sessions::{End, Sink, Source};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 pub(super) use timers::{Sleep, Timers};

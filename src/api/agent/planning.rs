@@ -75,6 +75,7 @@ impl Shared {
     /// Does a job: the policies' own code runs here.
     pub(in super::super) fn work(&self, job: Job) {
         let Job { key, policies, change, replies } = job;
+        let is_asked = matches!(change, Change::Decide { .. });
         let decided = {
             let mut policies = lock(&policies);
             match change {
@@ -96,16 +97,17 @@ impl Shared {
             }
         };
         let mut agent = self.lock();
-        agent.decided(key, decided, replies);
+        agent.decided((key, is_asked), decided, replies);
         drop(agent);
         self.ring();
     }
 }
 
 impl Agent {
+    /// Takes in what policies have decided; `is_asked`: because they were asked, not told.
     fn decided(
         &mut self,
-        key: SessionKey,
+        (key, is_asked): (SessionKey, bool),
         decided: Option<Result<(Install, Vec<NodeId>), PolicyError>>,
         replies: Vec<Reply<()>>,
     ) {
@@ -115,7 +117,7 @@ impl Agent {
                 self.push_order(Order::Install { install, destinations, replies });
             }
             Some(Err(error)) => {
-                if let Some(source) = self.sources.get_mut(&key) {
+                if is_asked && let Some(source) = self.sources.get_mut(&key) {
                     source.problem = Some(Error::Policy(error.clone()));
                     source.waiting.wake();
                 }

@@ -14,8 +14,9 @@ use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-/// Pieces that wait to be offered to the node; who sends more waits.
-pub(in super::super) const PIECES_MAX: usize = 64;
+/// Pieces that wait to be offered to the node, and their bytes; who sends more waits.
+const PIECES_MAX: usize = 64;
+const PIECES_BYTES_MAX: usize = 256 << 10;
 /// Payloads that wait to be received, and their bytes.
 const INBOX_MAX: usize = 4_096;
 const INBOX_BYTES_MAX: usize = 16 << 20;
@@ -81,6 +82,11 @@ impl Source {
             refused_pieces: 0,
             reloads: Vec::new(),
         }
+    }
+
+    /// Whether another piece may wait.
+    pub(in super::super) fn has_room(&self) -> bool {
+        self.outbox.len() < PIECES_MAX && self.outbox.iter().map(Bytes::len).sum::<usize>() < PIECES_BYTES_MAX
     }
 
     pub(super) fn is_end_due(&self) -> bool {
