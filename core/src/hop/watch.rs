@@ -72,6 +72,8 @@ pub struct Watch {
     steady_since: Instant,
     fault: Option<HopFault>,
     keepalive_at: Instant,
+    /// When frames with packets were last looked at.
+    looked_at: Instant,
     grey_sum: f64,
     grey_until: Option<Instant>,
     grey_for: Duration,
@@ -88,6 +90,7 @@ impl Watch {
             steady_since: now,
             fault: None,
             keepalive_at: now,
+            looked_at: now,
             grey_sum: 0.0,
             grey_until: None,
             grey_for: GREY_FIRST,
@@ -140,8 +143,13 @@ impl Watch {
         (is_due, self.judge(now, config))
     }
 
-    /// Takes in what frames with packets told; to be called at each keepalive.
+    /// Takes in what frames with packets told; to be called at each keepalive. They are signs of life, too, but of when in
+    /// the time since the last look is not known: the earliest is believed.
     pub fn on_arrivals(&mut self, now: Instant, arrivals: Arrivals) {
+        if arrivals.numbers > 0 && self.has_heard && self.looked_at > self.heard_at {
+            self.heard_at = self.looked_at;
+        }
+        self.looked_at = now;
         if self.grey_until.is_some_and(|until| now < until) {
             // What still comes was sent before the peer knew.
             self.grey_sum = 0.0;
@@ -292,6 +300,23 @@ mod tests {
         });
         assert_eq!(burst, None);
         assert_eq!(frames_until_grey(10, 100_000, || chance(0.05)), None);
+    }
+
+    /// Aim: a peer whose keepalives are lost, but whose packets come, lives.
+    #[test]
+    fn packets_are_signs_of_life() {
+        let mut watch = Watch::new(ms(0));
+        watch.on_heard(ms(0), false, &CONFIG);
+        let look = |watch: &mut Watch, at: u64, numbers: u64| {
+            watch.on_arrivals(ms(at), Arrivals { numbers, ..Arrivals::default() });
+            watch.on_timer(ms(at), &CONFIG).1
+        };
+        for at in (100..=1_000).step_by(100) {
+            assert_eq!(look(&mut watch, at, 1), None, "at {at}");
+        }
+        assert_eq!(look(&mut watch, 1_100, 0), None);
+        assert_eq!(look(&mut watch, 1_200, 0), None);
+        assert_eq!(watch.on_timer(ms(1_225), &CONFIG).1, Some(WatchChange::Down(HopFault::Silent)));
     }
 
     /// Aim: numbers that only come late are no losses.

@@ -138,7 +138,7 @@ impl Node {
         }
         let is_down = change != Some(WatchChange::Up);
         self.tell_upstream(now, &ControlBody::HopState { from, to, is_down }, &[to]);
-        self.reroute_all(now);
+        self.reroute_all(now, !is_down);
     }
 
     /// Tells the nodes that packets come from, but none of `except`.
@@ -179,7 +179,7 @@ impl Node {
             let _ = self.push_control(now, peer, message);
         }
         if is_new {
-            self.reroute_all(now);
+            self.reroute_all(now, !is_down);
         }
     }
 
@@ -205,20 +205,26 @@ impl Node {
             self.time_down_hops(now);
         }
         if is_changed {
-            self.reroute_all(now);
+            self.reroute_all(now, true);
         }
     }
 
-    /// Gives every session of this node the shares that go with the hops that are down now.
-    fn reroute_all(&mut self, now: Instant) {
+    /// Gives every session of this node the shares that go with the hops that are down now; `is_up`: one came back.
+    fn reroute_all(&mut self, now: Instant, is_up: bool) {
         let own: Vec<u32> = self
             .sessions
             .iter()
             .filter(|(_, entry)| entry.source.as_ref().is_some_and(|source| source.flows.is_some()))
             .map(|(index, _)| index)
             .collect();
+        let is_over = self.down.hops.is_empty();
         for index in own {
-            if self.reroute(now, index) {
+            let is_changed = self.reroute(now, index);
+            let Some(source) = &mut self.sessions.get_mut(index).source else { continue };
+            // Policies may have decided for what was left; now there is more again.
+            let is_back = source.is_diverted && is_up;
+            source.is_diverted = (source.is_diverted || is_changed) && !is_over;
+            if is_changed || is_back {
                 self.ask_policy(now, index, PolicyReason::Topology);
             }
         }
