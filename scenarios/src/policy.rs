@@ -100,6 +100,7 @@ impl From<PolicyReason> for Reason {
             PolicyReason::Left => Self::Left,
             PolicyReason::Overflow => Self::Overflow,
             PolicyReason::Reload => Self::Reload,
+            PolicyReason::Topology => Self::Topology,
         }
     }
 }

@@ -374,6 +374,49 @@ fn late_members_hear_from_then_on() {
     run_both(a, b).expect("both end");
 }
 
+/// Aim: where the topology asks for failover, a program's session leaves a link that is cut within a second, by itself, and shares
+/// set by hand keep their backups.
+#[test]
+fn sessions_leave_what_has_failed() {
+    let topology =
+        topology(&TRIANGLE.replacen("\"nodes\"", "\"failover\": {}, \"nodes\"", 1)).expect("it is right");
+    let mut simulation = Simulation::new(&topology, 3).expect("it can be");
+    let a = |node: Node| async move {
+        let conference = node.create("talk").await?;
+        let session = conference.publish(SessionOptions::datagrams("voice")).await?;
+        session.routed().await?;
+        session.set_shares(&[1.0]).await?;
+        for number in 0..600_u32 {
+            session.send(number.to_be_bytes().to_vec()).await?;
+            node.sleep(ms(10)).await;
+        }
+        session.stop().await
+    };
+    let last = Arc::new(Mutex::new(Vec::new()));
+    let got = Arc::clone(&last);
+    let b = |node: Node| async move {
+        let conference = arrive(&node).await?;
+        let voice = conference.subscribe(conference.session_named("voice").await?).await?;
+        while let Some(one) = voice.receive().await? {
+            slot::lock(&got).push(u32::from_be_bytes(one.bytes[..].try_into().expect("four bytes")));
+        }
+        Ok(())
+    };
+    simulation.spawn("a", a).expect("it is there");
+    simulation.spawn("b", b).expect("it is there");
+    simulation.run(at(3)).expect("it goes on");
+    let before = slot::lock(&last).len();
+    assert!(before > 100, "{before}");
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        simulation.set_link(from, to, false).expect("there is such a link");
+    }
+    simulation.run(at(60)).expect("it ends");
+    assert!(simulation.has_ended());
+    let got = slot::lock(&last);
+    assert_eq!(got.last(), Some(&599));
+    assert!((500..600).contains(&got.len()), "{} came: some were lost, for less than a second", got.len());
+}
+
 /// Aim: everything that a program awaits can be awaited on any executor, and handles may go to other threads.
 #[test]
 fn futures_are_send() {

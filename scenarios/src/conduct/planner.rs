@@ -41,7 +41,7 @@ impl Planner {
                     rate,
                     (&session.routing, &session.assignment),
                 );
-                let policies = policies.map_err(failed)?;
+                let policies = policies.map_err(failed)?.with_backups(scenario.failover.is_some());
                 sessions.insert(key, policies);
             }
         }

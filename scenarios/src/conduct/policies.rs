@@ -1,5 +1,6 @@
 //! The policies of one session: asked for routes and shares, and what they decided last.
 
+use super::backups::backups;
 use crate::model;
 use crate::policy::{FlowAssignment, NetworkView, PolicyError, Reason, Request, RouteChoice, Routing};
 use crate::registry::{Registry, RegistryError};
@@ -31,6 +32,9 @@ pub struct SessionPolicies {
     shares: Vec<f64>,
     /// Whether any decision gave other shares than the one before.
     has_changed: bool,
+    /// Whether decisions have backups, and those of the last one.
+    has_backups: bool,
+    backups: Vec<Route>,
 }
 
 impl fmt::Debug for SessionPolicies {
@@ -68,7 +72,15 @@ impl SessionPolicies {
             pinned: None,
             shares: Vec::new(),
             has_changed: false,
+            has_backups: false,
+            backups: Vec::new(),
         })
+    }
+
+    /// Returns the same policies, whose decisions have backup routes if `has_backups`.
+    #[must_use]
+    pub fn with_backups(self, has_backups: bool) -> Self {
+        Self { has_backups, ..self }
     }
 
     /// Replaces the routing policy: it decides from the next question on. Shares set by hand are given up with the
@@ -143,6 +155,9 @@ impl SessionPolicies {
         }
         self.routes = routes;
         self.destinations = destinations.to_vec();
+        if self.has_backups {
+            self.backups = backups(view, self.source, &self.flows(&shares));
+        }
         Ok(self.install(&shares))
     }
 
@@ -179,8 +194,12 @@ impl SessionPolicies {
             self.has_changed |= !self.shares.is_empty() && self.shares != parts;
             self.shares = parts;
         }
-        let routes = self.routes.iter().map(|choice| choice.route.clone());
-        let flows: Vec<(Route, f64)> = routes.zip(shares.iter().copied()).collect();
+        let mut flows = self.flows(shares);
+        flows.extend(self.backups.iter().map(|route| (route.clone(), 0.0)));
         Install { key: self.key, planner: Incarnation(1), version: self.version, flows }
+    }
+
+    fn flows(&self, shares: &[f64]) -> Vec<(Route, f64)> {
+        self.routes.iter().map(|choice| choice.route.clone()).zip(shares.iter().copied()).collect()
     }
 }

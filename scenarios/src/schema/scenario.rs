@@ -47,6 +47,12 @@ pub(crate) static SCENARIO: Object = Object {
         ),
         optional("planner", Kind::Object(&PLANNER), "as below", "Where and how fast policies decide."),
         optional(
+            "failover",
+            Kind::Object(&FAILOVER),
+            "none",
+            "Nodes watch each other, and sessions move to backup routes when something fails; `{}` for the values below.",
+        ),
+        optional(
             "defaults",
             Kind::Object(&DEFAULTS),
             "none",
@@ -102,6 +108,21 @@ pub(crate) static PLANNER: Object = Object {
         optional("node", Kind::Node, "each session's source", "The node that decides for all."),
         optional("time", TIME, "`0 s`", "Time that one decision takes."),
         optional("period", SPAN, "`30 s`", "Distance of the periodic decisions."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static FAILOVER: Object = Object {
+    name: "failover",
+    doc: "How nodes watch those that they exchange packets with.",
+    keys: &[
+        optional("keepalive", SPAN, "`75 ms`", "Distance of keepalives, each way; 5 ms to 10 s."),
+        optional(
+            "lost",
+            Kind::Integer(1, 100),
+            "`3`",
+            "A hop is down once so many keepalives in a row have not come, and a quarter of their distance has passed.",
+        ),
     ],
     one_of: &[],
 };

@@ -78,6 +78,8 @@ pub(super) struct Agent {
     pub(super) addresses: Option<Addresses>,
     /// Nodes whose addresses are known; `None`: all of the topology can be reached.
     known: Option<BTreeSet<NodeId>>,
+    /// Neighbours that cannot be sent to.
+    down: BTreeSet<NodeId>,
     view: Option<Arc<NetworkView>>,
     delivered: Vec<sessions::Arrived>,
     /// A letter is with the listing server.

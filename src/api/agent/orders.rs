@@ -56,7 +56,11 @@ impl Shared {
                 agent.on_progress(*key, |source| source.overflow_packets += dropped_packets);
             }
             Event::ConferenceEnded { conference, .. } => agent.end_conference(*conference),
-            Event::Installed { .. }
+            Event::HopDown { peer, .. } => agent.on_neighbour(*peer, false),
+            Event::HopUp { peer } => agent.on_neighbour(*peer, true),
+            // Where it goes then is told by its figures.
+            Event::Rerouted { .. }
+            | Event::Installed { .. }
             | Event::HopOpened { .. }
             | Event::HopClosed { .. }
             | Event::Report(_) => return,

@@ -126,16 +126,32 @@ impl Agent {
         }
     }
 
-    /// Returns the network as policies see it: the topology's own figures, less nodes that nobody knows where to find.
+    /// Returns the network as policies see it: the topology's own figures, less nodes that nobody knows where to find and
+    /// neighbours that are down.
     fn view(&mut self, shared: &Shared) -> Arc<NetworkView> {
-        let known = &self.known;
+        let (known, down) = (&self.known, &self.down);
         let view = self.view.get_or_insert_with(|| {
             let nodes = &shared.scenario.nodes;
             let is_known =
                 |id: NodeId| known.as_ref().is_none_or(|known| id == shared.id || known.contains(&id));
-            Arc::new(network_view(&shared.scenario, |index| is_known(nodes[index as usize].id), |_| true))
+            let links = &shared.scenario.links;
+            let is_up = |index: u32| {
+                let link = &links[index as usize];
+                link.from != shared.id || !down.contains(&link.to)
+            };
+            Arc::new(network_view(&shared.scenario, |index| is_known(nodes[index as usize].id), is_up))
         });
         Arc::clone(view)
+    }
+
+    /// A neighbour cannot be sent to, or can be again. The node asks for policies by itself then.
+    pub(super) fn on_neighbour(&mut self, peer: NodeId, is_up: bool) {
+        self.view = None;
+        if is_up {
+            self.down.remove(&peer);
+        } else {
+            self.down.insert(peer);
+        }
     }
 
     /// From now on only nodes count as reachable whose addresses are told.
