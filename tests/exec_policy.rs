@@ -18,7 +18,7 @@ fn a_program_in_python_decides_routes() {
         command.current_dir(sources()).args(["sim", "scenarios/policies/exec.json", "--no-report", "--out"]);
         Done::of(command.arg(scratch.join(out))).expect(0);
         let summary = scratch.json(&format!("{out}/summary.json"));
-        assert_eq!(summary["sessions"][0]["flows"][0]["route"], "1d>{2d,3d}", "{}", summary["sessions"][0]);
+        assert_eq!(summary["sessions"][0]["flows"][0]["route"], "5>1d>{2d,3d}", "{}", summary["sessions"][0]);
         digests.push(summary["digest"].clone());
     }
     assert_eq!(digests[0], digests[1]);
