@@ -95,14 +95,28 @@ impl Listing {
 
     /// Ends the leases whose time has come, in order of time.
     pub fn expire(&mut self, now: Instant) {
-        while let Some((at, (conference, node))) = self.by_time.first().copied().filter(|(at, _)| *at <= now)
-        {
-            self.end_lease((conference, node));
-            match node {
-                Some(node) => self.part(at, conference, node, Parting::Expired),
-                None => self.change(Change::ConferenceEnded { conference }),
-            }
+        while self.expire_next(now) {}
+    }
+
+    /// Returns the first lease that has ended by `now`: of a member, or (no node) of a conference without members.
+    #[must_use]
+    pub fn due(&self, now: Instant) -> Option<(ConferenceId, Option<NodeId>)> {
+        self.by_time.first().filter(|(at, _)| *at <= now).map(|(_, lease)| *lease)
+    }
+
+    /// Ends the first lease that has ended by `now`, for those who look at the list before each; returns whether there
+    /// was one.
+    pub fn expire_next(&mut self, now: Instant) -> bool {
+        let Some((at, (conference, node))) = self.by_time.first().copied().filter(|(at, _)| *at <= now)
+        else {
+            return false;
+        };
+        self.end_lease((conference, node));
+        match node {
+            Some(node) => self.part(at, conference, node, Parting::Expired),
+            None => self.change(Change::ConferenceEnded { conference }),
         }
+        true
     }
 
     /// Answers a request at `now`. Leases that have ended by then have ended before it.
