@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod faults;
 mod figures;
+mod listing;
 mod measured;
 mod membership;
 mod observer;
