@@ -16,6 +16,7 @@ mod faults;
 mod fidelity;
 mod flows;
 mod hooks;
+mod listing;
 mod loss;
 mod overflow;
 mod queueing;

@@ -9,6 +9,7 @@ mod conference;
 mod control;
 mod harness;
 mod hostile;
+mod listing;
 mod overflow;
 mod paced;
 mod recoding;
