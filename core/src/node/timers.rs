@@ -30,6 +30,12 @@ pub(super) enum Timer {
     Heartbeat(ConferenceId),
     /// A lease of the listing may have ended.
     Listing,
+    /// A keepalive to the peer of a control hop, or its silence.
+    Watch(HopIndex),
+    /// Hops that are down are told again, or forgotten.
+    DownHops,
+    /// The ways of flows are told again.
+    Setup,
     /// The periodic report.
     Report,
     /// Relay state that nobody used is forgotten.
@@ -60,6 +66,9 @@ impl Node {
                 Timer::Clock(peer) => self.probe_clock(now, peer),
                 Timer::Heartbeat(conference) => self.on_heartbeat(now, conference),
                 Timer::Listing => self.on_listing_timer(now),
+                Timer::Watch(index) => self.on_watch_timer(now, index),
+                Timer::DownHops => self.on_down_timer(now),
+                Timer::Setup => self.on_setup_timer(now),
                 Timer::Report => {
                     self.report(now);
                     if let Some(interval) = self.config.report_interval {

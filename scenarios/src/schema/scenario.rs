@@ -53,6 +53,12 @@ pub(crate) static SCENARIO: Object = Object {
             "Where members register; who is silent for a lease is a destination no more.",
         ),
         optional(
+            "failover",
+            Kind::Object(&FAILOVER),
+            "none",
+            "Nodes watch each other, and sessions move to backup routes when something fails; `{}` for the values below.",
+        ),
+        optional(
             "defaults",
             Kind::Object(&DEFAULTS),
             "none",
@@ -123,6 +129,21 @@ pub(crate) static LISTING: Object = Object {
     keys: &[
         required("node", Kind::Node, "1", "The node that holds it."),
         optional("lease", SPAN, "`15 s`", "How long a member may be silent; 1 s to 1 h."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static FAILOVER: Object = Object {
+    name: "failover",
+    doc: "How nodes watch those that they exchange packets with.",
+    keys: &[
+        optional("keepalive", SPAN, "`75 ms`", "Distance of keepalives, each way; 5 ms to 10 s."),
+        optional(
+            "lost",
+            Kind::Integer(1, 100),
+            "`3`",
+            "A hop is down once so many keepalives in a row have not come, and a quarter of their distance has passed.",
+        ),
     ],
     one_of: &[],
 };

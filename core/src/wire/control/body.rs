@@ -19,6 +19,7 @@ const PRESSURE: u8 = 9;
 const RELEASE: u8 = 10;
 const BEGIN: u8 = 11;
 const REGISTER: u8 = 12;
+const HOP_STATE: u8 = 20;
 
 const OVERFLOW_BYTES: usize = 26;
 const SETUP_BYTES: usize = 9;
@@ -29,6 +30,7 @@ const CLOCK_REPLY_BYTES: usize = 24;
 const PRESSURE_BYTES: usize = 5;
 const BEGIN_BYTES: usize = 18;
 const REGISTER_HEADER_BYTES: usize = 10;
+const HOP_STATE_BYTES: usize = 9;
 
 impl ControlBody {
     /// Returns the number of the message's type.
@@ -47,6 +49,7 @@ impl ControlBody {
             Self::Release { .. } => RELEASE,
             Self::Begin { .. } => BEGIN,
             Self::Register { .. } => REGISTER,
+            Self::HopState { .. } => HOP_STATE,
             Self::Unknown { kind, .. } => *kind,
         }
     }
@@ -68,6 +71,7 @@ impl ControlBody {
             Self::Pressure { .. } | Self::Release { .. } => PRESSURE_BYTES,
             Self::Begin { .. } => BEGIN_BYTES,
             Self::Register { back, .. } => REGISTER_HEADER_BYTES + back.len(),
+            Self::HopState { .. } => HOP_STATE_BYTES,
             Self::Unknown { bytes, .. } => bytes.len(),
         }
     }
@@ -107,6 +111,9 @@ impl ControlBody {
                 incarnation: Incarnation(reader.u32()?),
                 back: reader.pathlet()?,
             },
+            HOP_STATE => {
+                Self::HopState { from: reader.node()?, to: reader.node()?, is_down: reader.flag("is down")? }
+            }
             _ => return Ok(Self::Unknown { kind, bytes: bytes.to_vec() }),
         };
         if !reader.rest.is_empty() {
@@ -175,6 +182,11 @@ impl ControlBody {
                 out.extend_from_slice(&(back.len() as u16).to_be_bytes());
                 out.extend_from_slice(back);
             }
+            Self::HopState { from, to, is_down } => {
+                out.extend_from_slice(&from.get().to_be_bytes());
+                out.extend_from_slice(&to.get().to_be_bytes());
+                out.push(u8::from(*is_down));
+            }
             Self::Unknown { bytes, .. } => out.extend_from_slice(bytes),
         }
     }
@@ -232,6 +244,14 @@ impl Reader<'_> {
             [1] => Ok(HopKind::Stream),
             [2] => Ok(HopKind::Paced),
             _ => Err(WireError::BadField("kind")),
+        }
+    }
+
+    fn flag(&mut self, name: &'static str) -> Result<bool, WireError> {
+        match self.take::<1>()? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            _ => Err(WireError::BadField(name)),
         }
     }
 
