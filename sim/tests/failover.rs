@@ -5,7 +5,9 @@ use crate::watch::Watch;
 use bellini_core::config::FailoverConfig;
 use bellini_core::content::spec::Content;
 use bellini_core::time::Duration;
-use bellini_scenarios::model::{Fault, FaultKind, LinkSelector, Loss, Routing, Scenario};
+use bellini_scenarios::model::{
+    Delivery, Fault, FaultKind, LinkSelector, Loss, Rate, Routing, Scenario, Transport,
+};
 use bellini_scenarios::record::{Summary, kind};
 use bellini_scenarios::registry::Registry;
 use bellini_sim::Simulation;
@@ -98,6 +100,37 @@ fn failures_are_left_within_the_bound() {
     }
     let late = grey.iter().filter(|found| **found > 1.0).count();
     assert!(late <= grey.len() / 10, "{grey:?}");
+}
+
+/// Aim: a reliable file whose only route dies is completed over a backup, on every transport, and what was under way on the
+/// dead relay is sent again as soon as the source knows, not when it times out.
+#[test]
+fn a_reliable_file_goes_on_over_a_backup() {
+    for transport in [Transport::UdpUnpaced, Transport::Udp, Transport::Tcp] {
+        let mut scenario = detour(20, Duration::from_secs(60));
+        for link in &mut scenario.links {
+            link.rate = Rate::Constant(bps(40_000_000));
+        }
+        for node in &mut scenario.nodes {
+            node.hop_rates = [1, 2, 3, 4, 9]
+                .into_iter()
+                .filter(|peer| id(*peer) != node.id)
+                .map(|peer| (id(peer), bps(36_000_000)))
+                .collect();
+        }
+        let session = &mut scenario.conferences[0].sessions[0];
+        session.transport = transport;
+        session.delivery = Delivery::Reliable;
+        session.content = Content::File { bytes: 16 << 20, rate: None };
+        scenario.faults = vec![Fault { at: ms(1_500), kind: FaultKind::Crash(id(3)) }];
+        let (summary, watch) = watched(&scenario, 1);
+        let done = watch.of_kind(kind::SESSION_COMPLETED).next().expect("it is completed").t_s;
+        let moved = moved_after(&watch, 1.5);
+        println!("{transport:?}: moved after {moved:.3} s, completed at {done:.2} s");
+        assert!(moved < NOTICED_S + 0.04, "{transport:?}: {moved}");
+        let found = &summary.sessions[0].destinations[0];
+        assert_eq!(found.delivered_packets, found.sent_packets, "{transport:?}");
+    }
 }
 
 /// Aim: hops that lose 2 % and 5 % of what is on them, in bursts of 20 ms on average, are seldom left: a burst has to last

@@ -254,11 +254,11 @@ impl Node {
                 }
             }
         }
-        if let Some((_, flow)) = &mut source.pending
+        let some = list.flows().iter().position(|flow| flow.share > 0.0);
+        if let (Some((_, flow)), Some(some)) = (&mut source.pending, some)
             && list.flows().get(*flow).is_none_or(|flow| flow.share == 0.0)
         {
-            // Another one is drawn.
-            *flow = usize::MAX;
+            *flow = some;
         }
         let shares = list.flows().iter().filter(|flow| flow.share > 0.0);
         let flows = shares.map(|flow| (flow.route.clone(), flow.share)).collect();
