@@ -50,14 +50,18 @@ pub(crate) fn check(
         }
     };
     bound("conferences", conferences.len(), limits.conferences_max);
+    let mut entries = conferences.len();
     let mut members: Vec<NodeId> = Vec::new();
     for conference in conferences {
         let present = conference.members();
         let whose = |what: &str| format!("{what} of conference {}", conference.id);
         bound(&whose("members"), present.len(), limits.members_max);
         bound(&whose("sessions"), conference.sessions.len(), limits.sessions_max);
+        let sessions = conference.sessions.iter().map(|session| 1 + session.destinations.len());
+        entries += present.len() + conference.churn.len() + sessions.sum::<usize>();
         members.extend(present);
     }
+    bound("conferences, members, sessions and destinations", entries, limits.entries_max);
     members.sort_unstable();
     members.dedup();
     for node in members.into_iter().filter(|node| *node != listing.node) {
