@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use thiserror::Error;
 
+/// Bytes of what is said about a session that count as an entry.
+const ENTRY_BYTES: usize = 256;
+
 /// A node that takes part in a conference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -231,7 +234,21 @@ impl Change {
     }
 }
 
+impl Session {
+    /// Returns what it counts for in the bound of the whole list: itself, its destinations, and what is said about it.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        1 + self.destinations.len() + self.about.len().div_ceil(ENTRY_BYTES)
+    }
+}
+
 impl Conference {
+    /// Returns what it counts for in the bound of the whole list: itself, members, and sessions with all they have.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        1 + self.members.len() + self.sessions.values().map(Session::entries).sum::<usize>()
+    }
+
     /// Takes a change of this conference in, its beginning and end aside; `None`: it does not fit what is listed, and
     /// nothing has changed.
     pub fn apply(&mut self, change: &Change) -> Option<()> {

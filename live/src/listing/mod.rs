@@ -8,6 +8,7 @@ mod client;
 mod form;
 mod http;
 mod keeper;
+mod patient;
 mod routes;
 mod serve;
 mod store;

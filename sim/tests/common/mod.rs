@@ -139,6 +139,7 @@ pub(crate) fn scenario(
         report_interval: Duration::from_secs(30),
         view: View::Oracle,
         planner: Planner { node: None, time: Duration::ZERO, period: Duration::from_secs(30) },
+        listing: None,
         failover: None,
         nodes,
         links,

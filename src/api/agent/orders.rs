@@ -63,6 +63,7 @@ impl Shared {
             | Event::Installed { .. }
             | Event::HopOpened { .. }
             | Event::HopClosed { .. }
+            | Event::Listed { .. }
             | Event::Report(_) => return,
         }
         drop(agent);
