@@ -23,6 +23,7 @@ use bellini_scenarios::registry::Registry;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -33,6 +34,9 @@ const LISTING_PATIENCE: Duration = Duration::from_secs(5);
 const WATCH_AGAIN: Duration = Duration::from_millis(500);
 /// How long the farewell to the listing server may take when a node stops.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How often it asks sources for their time, so that delays between hosts are right.
+const CLOCK_PROBES: bellini_core::time::Duration = bellini_core::time::Duration::from_secs(1);
 
 /// Where a live node is, and whom it asks.
 #[derive(Clone, Debug)]
@@ -53,6 +57,8 @@ pub struct LiveOptions {
     pub seal: Option<SealSettings>,
     /// Says that hops outside loopback are to be plain.
     pub plaintext: bool,
+    /// Where all inputs of its core are recorded, for `bellini replay`.
+    pub record: Option<PathBuf>,
     /// Which start of the node it is, higher at each; `None`: the seconds since 1970.
     pub incarnation: Option<u32>,
     /// Root seed of its random draws.
@@ -74,6 +80,7 @@ impl LiveOptions {
             advertise: None,
             seal: None,
             plaintext: false,
+            record: None,
             incarnation: None,
             seed: 1,
             registry: Registry::builtin(),
@@ -136,7 +143,7 @@ impl Live {
         let spec = spec.ok_or_else(|| Error::NoNode { name: node.to_owned(), known: names() })?;
         let seconds = (read_ns(ClockId::CLOCK_REALTIME) / 1_000_000_000).clamp(1, i64::from(u32::MAX)) as u32;
         let incarnation = Incarnation(options.incarnation.unwrap_or(seconds));
-        let mut config = node_config(topology, spec, None);
+        let mut config = node_config(topology, spec, Some(CLOCK_PROBES));
         config.incarnation = incarnation;
         let settings = NodeSettings {
             bind: options.bind,
@@ -146,6 +153,7 @@ impl Live {
             peers: options.addresses.clone(),
             seal: options.seal.clone(),
             plaintext: options.plaintext,
+            record: options.record.clone(),
             ..NodeSettings::new(config, options.seed, Origin::today())
         };
         let bell = Bell::default();
