@@ -108,7 +108,7 @@ impl Driver for LiveDriver {
         lock(&self.clock).now()
     }
 
-    fn ring(&self) {
+    fn ring_node(&self) {
         self.bell.ring();
     }
 }

@@ -96,7 +96,7 @@ impl Session {
             }
             source.outbox.extend(bytes.take().filter(|bytes| !bytes.is_empty()));
             drop(agent);
-            self.node.shared.ring();
+            self.node.shared.driver.ring_node();
             Poll::Ready(Ok(()))
         })
         .await
@@ -113,7 +113,7 @@ impl Session {
             source.end = End::Due;
         }
         drop(agent);
-        self.node.shared.ring();
+        self.node.shared.driver.ring_node();
         Ok(())
     }
 

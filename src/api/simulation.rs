@@ -57,8 +57,12 @@ impl Driver for Arc<Ticker> {
         Instant::from_nanos(self.now.load(Ordering::Relaxed))
     }
 
-    fn ring(&self) {
+    fn ring_node(&self) {
         self.is_rung.store(true, Ordering::Relaxed);
+    }
+
+    fn ring_clerks(&self) {
+        self.ring_node();
     }
 }
 
@@ -269,7 +273,7 @@ impl<'a> Simulation<'a> {
                 node.shared.timeout(local);
             }
             if node.shared.wants_room() {
-                node.driver.ring();
+                node.driver.ring_node();
             }
         }
         loop {

@@ -42,7 +42,9 @@ pub(super) trait Driver: Send + Sync {
     /// Returns the node's time.
     fn now(&self) -> Instant;
     /// There is something for the node.
-    fn ring(&self);
+    fn ring_node(&self);
+    /// There is something for whoever sees to letters, policies and the time, where those are not threads that wait.
+    fn ring_clerks(&self) {}
 }
 
 /// One node, as its programs share it.
@@ -156,10 +158,16 @@ impl Shared {
         }
     }
 
-    /// Tells the driver that something may have to be done.
+    /// There may be something to do for everybody.
     pub(super) fn ring(&self) {
+        self.ring_clerks();
+        self.driver.ring_node();
+    }
+
+    /// There is something to do that is not the node's.
+    pub(super) fn ring_clerks(&self) {
         self.changed.notify_all();
-        self.driver.ring();
+        self.driver.ring_clerks();
     }
 
     /// Gives the node an order that is answered.
@@ -172,7 +180,7 @@ impl Shared {
         let (reply, answer) = slot();
         agent.orders.push_back(order(reply));
         drop(agent);
-        self.ring();
+        self.driver.ring_node();
         Ok(answer)
     }
 
@@ -193,7 +201,7 @@ impl Shared {
             agent.letters.push_back(Letter { request, to: To::Call(reply) });
             answer
         };
-        self.ring();
+        self.ring_clerks();
         answer.await
     }
 

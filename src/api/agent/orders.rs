@@ -36,17 +36,18 @@ impl Shared {
         match event {
             Event::Delivered { key, symbol, timestamp, payload } => {
                 let payload = payload.clone();
+                // It is seen to after the drain.
                 agent.delivered.push(sessions::Arrived {
                     key: *key,
                     symbol: *symbol,
                     created: *timestamp,
                     payload,
                 });
-                // It is seen to after the drain.
-                return;
             }
             Event::PolicyWanted { key, destinations, reason } => {
                 self.ask_policies(&mut agent, *key, destinations.clone(), (*reason).into());
+                drop(agent);
+                self.ring_clerks();
             }
             Event::Joined { key, node } => agent.on_destination(*key, *node, true),
             Event::Left { key, node } => agent.on_destination(*key, *node, false),
@@ -55,7 +56,11 @@ impl Shared {
             Event::Overflow { key, dropped_packets, .. } => {
                 agent.on_progress(*key, |source| source.overflow_packets += dropped_packets);
             }
-            Event::ConferenceEnded { conference, .. } => agent.end_conference(*conference),
+            Event::ConferenceEnded { conference, .. } => {
+                agent.end_conference(*conference);
+                drop(agent);
+                self.ring_clerks();
+            }
             Event::HopDown { peer, .. } => agent.on_neighbour(*peer, false),
             Event::HopUp { peer } => agent.on_neighbour(*peer, true),
             // Where it goes then is told by its figures.
@@ -64,10 +69,8 @@ impl Shared {
             | Event::HopOpened { .. }
             | Event::HopClosed { .. }
             | Event::Listed { .. }
-            | Event::Report(_) => return,
+            | Event::Report(_) => {}
         }
-        drop(agent);
-        self.ring();
     }
 
     /// The node has handed everything out: deliveries go to whoever receives them.
@@ -75,14 +78,7 @@ impl Shared {
         let mut agent = self.lock();
         if !agent.delivered.is_empty() {
             agent.hand_over(now, node, seed);
-            drop(agent);
-            // A stream that has come to its end has to be closed.
-            self.ring_clerks();
         }
-    }
-
-    fn ring_clerks(&self) {
-        self.changed.notify_all();
     }
 
     /// Takes the listing server's answer in.

@@ -68,7 +68,7 @@ impl Shared {
         let policies = Arc::clone(&source.policies);
         agent.jobs.push_back(Job { key, policies, change, replies: vec![reply] });
         drop(agent);
-        self.ring();
+        self.ring_clerks();
         Ok(())
     }
 
@@ -99,7 +99,7 @@ impl Shared {
         let mut agent = self.lock();
         agent.decided((key, is_asked), decided, replies);
         drop(agent);
-        self.ring();
+        self.driver.ring_node();
     }
 }
 

@@ -81,9 +81,12 @@ impl Future for Sleep {
             agent.timers.last += 1;
             agent.timers.last
         });
+        let is_first = agent.timers.next().is_none_or(|first| at < first);
         agent.timers.sleeping.insert((at, key), context.waker().clone());
         drop(agent);
-        shared.ring();
+        if is_first {
+            shared.ring_clerks();
+        }
         Poll::Pending
     }
 }
