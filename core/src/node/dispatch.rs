@@ -166,6 +166,15 @@ impl Node {
     }
 
     fn deliver(&mut self, now: Instant, index: u32, header: &PacketHeader, payload: Payload) {
+        let payload = match &mut self.sessions.get_mut(index).sink {
+            Some(sink) => sink.open(header, payload),
+            None => Some(payload),
+        };
+        // It was not acknowledged: a reliable session sends it again.
+        let Some(payload) = payload else {
+            self.stats.drop_packets(Drop::Rejected, 1);
+            return;
+        };
         let outcome = self.deliver_symbol(now, index, header, payload);
         match outcome {
             SinkOutcome::Delivered(_) => self.stats.delivered_packets += 1,

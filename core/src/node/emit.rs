@@ -7,6 +7,7 @@ use crate::io::{Event, PolicyReason};
 use crate::node::Node;
 use crate::node::dispatch::Copies;
 use crate::node::timers::Timer;
+use crate::seal::sealed;
 use crate::session::SourceSession;
 use crate::stopwatch::Step;
 use crate::time::Instant;
@@ -60,7 +61,7 @@ impl Node {
                         source.content.on_grant(now, grant);
                     }
                     match source.content.poll(now) {
-                        SourcePoll::Symbol(symbol) => (symbol, None),
+                        SourcePoll::Symbol(symbol) => (sealed(source.seal.as_deref(), source.epoch, symbol), None),
                         SourcePoll::WaitUntil(at) => {
                             wake = Some(at);
                             break;

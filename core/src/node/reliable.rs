@@ -15,6 +15,7 @@ use crate::node::receive::Packet;
 use crate::node::timers::Timer;
 use crate::payload::Payload;
 use crate::reliable::{AckTaken, Sender, Sending};
+use crate::seal::sealed;
 use crate::session::SourceSession;
 use crate::session::coded::Repaired;
 use crate::stats::Drop;
@@ -120,7 +121,8 @@ impl Node {
             }
             match source.content.poll(now) {
                 SourcePoll::Symbol(symbol) => {
-                    source.pending = Some((symbol, list.draw(&mut source.stream)));
+                    let drawn = list.draw(&mut source.stream);
+                    source.pending = Some((sealed(source.seal.as_deref(), source.epoch, symbol), drawn));
                 }
                 SourcePoll::WaitUntil(at) => return Step::WaitUntil(at),
                 SourcePoll::Finished => {
@@ -187,7 +189,7 @@ impl Node {
             }
             return;
         }
-        let payload = source.content.payload_again(sending.symbol, held.len);
+        let payload = source.payload_again(sending.symbol, held);
         sender.stats.repeated_packets += 1;
         sender.stats.probes += u64::from(sending.is_probe);
         self.send_symbol(now, index, source, sender, sending, payload, PacketFlags::REPEAT);

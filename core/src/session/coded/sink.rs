@@ -4,6 +4,7 @@ use crate::coding::window::{WindowDecoder, WindowLimits};
 use crate::coding::{Body, Coded, Decoder, Meta, Pushed, Scheme, Workers};
 use crate::flow::SymbolWindow;
 use crate::ids::{Epoch, SessionKey};
+use crate::seal::{SealedAs, SymbolSeal, TAG_BYTES};
 use crate::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -238,19 +239,32 @@ impl CodedSink {
 
     /// Gives out the symbols of the generation at `first` that have become known, by `take`: the symbol, what belongs
     /// to it, and its payload. What does not fit its check is not given out; everything that it may have come from is
-    /// then forgotten. `workers`: share large products.
+    /// then forgotten. `workers`: share large products. `seal`: opens them. Returns how many did not open.
     pub fn recover(
         &mut self,
         key: SessionKey,
         epoch: Epoch,
         first: u64,
-        (known, workers): (&SymbolWindow, Option<&dyn Workers>),
+        (known, workers, seal): (&SymbolWindow, Option<&dyn Workers>, Option<&SymbolSeal>),
         mut take: impl FnMut(u64, Meta, Body),
-    ) {
+    ) -> u64 {
+        let mut unopened = 0;
+        let mut opened = |symbol, coded| {
+            let (meta, body) = checked(key, epoch, symbol, coded)?;
+            let Some(seal) = seal else { return Some((meta, body)) };
+            let Meta { object, index, count, .. } = meta;
+            let what = SealedAs { epoch, symbol, object, index, count };
+            let body = match body {
+                Body::Real(bytes) => seal.open_bytes(&what, bytes).map(Body::Real),
+                Body::Described(len) => len.checked_sub(TAG_BYTES).map(Body::Described),
+            };
+            unopened += u64::from(body.is_none());
+            body.map(|body| (meta, body))
+        };
         if let Some(window) = &mut self.window {
             let stats = &mut self.stats;
             window.recover(|symbol, coded| {
-                let body = checked(key, epoch, symbol, coded.clone());
+                let body = opened(symbol, coded.clone());
                 let is_right = body.is_some();
                 match body {
                     Some((meta, body)) => {
@@ -261,15 +275,15 @@ impl CodedSink {
                 }
                 is_right
             });
-            return;
+            return unopened;
         }
-        let Some(at) = self.generations.iter().rposition(|known| known.first == first) else { return };
+        let Some(at) = self.generations.iter().rposition(|known| known.first == first) else { return 0 };
         let decoder = &mut self.generations[at].decoder;
         let mut corrupt = 0;
         let stats = &mut self.stats;
         decoder.recover_with(workers, |offset, coded| {
             let symbol = first + offset as u64;
-            match checked(key, epoch, symbol, coded) {
+            match opened(symbol, coded) {
                 // Found once more after combinations had to be forgotten.
                 Some(_) if known.contains(symbol) => {}
                 Some((meta, body)) => {
@@ -285,6 +299,7 @@ impl CodedSink {
         } else if decoder.is_complete() && self.slots.is_none() {
             self.generations.remove(at);
         }
+        unopened
     }
 
     /// Marks the slot of an innovative packet of a reliable session, or, where that is marked, the generation's lowest one
