@@ -42,6 +42,7 @@ pub fn to_value(scenario: &Scenario) -> Value {
     planner.time("time", scenario.planner.time);
     planner.time("period", scenario.planner.period);
     all.put("planner", planner.done());
+    all.put_some("seal", scenario.seal.then_some(true));
     all.put("nodes", scenario.nodes.iter().map(network::node).collect::<Vec<_>>());
     all.put_some("links", list(scenario.links.iter().map(|link| network::link(link, scenario)).collect()));
     all.put_some("bottlenecks", list(scenario.bottlenecks.iter().map(network::bottleneck).collect()));

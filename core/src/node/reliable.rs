@@ -10,7 +10,7 @@ use crate::ids::{ConferenceId, Epoch, FlowId, HopIndex, NodeId, SessionKey};
 use crate::io::{Event, HopKind, PolicyReason};
 use crate::node::Node;
 use crate::node::coded::{Stamp, systematic};
-use crate::node::dispatch::{Copies, queued_bytes, write_header};
+use crate::node::dispatch::{Copies, queued_bytes, sealing_bytes, write_header};
 use crate::node::receive::Packet;
 use crate::node::timers::Timer;
 use crate::payload::Payload;
@@ -106,8 +106,10 @@ impl Node {
         let hops = &mut self.hops;
         let coding = if source.coded.is_some() { CODING_HEADER_BYTES + META_BYTES } else { 0 };
         let bytes = source.symbol_bytes + coding as u32;
-        let mut ready =
-            |branches: &[FlowBranch]| branches_ready(hops, index, (conference, lane), bytes, branches);
+        let seal_bytes = self.config.seal_bytes;
+        let mut ready = |branches: &[FlowBranch]| {
+            branches_ready(hops, index, (conference, lane), bytes, (branches, seal_bytes))
+        };
         if sender.has_repeats() || sender.has_suspects() {
             let first = list.draw(&mut source.stream);
             if let Some(sending) = sender.choose_repeat(list, first, &mut ready) {
@@ -542,12 +544,13 @@ fn branches_ready(
     session: u32,
     queue: (ConferenceId, Lane),
     len: u32,
-    branches: &[FlowBranch],
+    (branches, seal_bytes): (&[FlowBranch], u16),
 ) -> bool {
     let fixed = FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + UDP_IP_BYTES + PACKET_FIXED_BYTES;
     for branch in branches {
-        let bytes = fixed + branch.pathlet.len() + len.min(SYMBOL_BYTES_MAX) as usize;
         let hop = &mut hops[branch.hop.0 as usize];
+        let sealing = sealing_bytes(hop.kind, seal_bytes);
+        let bytes = fixed + branch.pathlet.len() + len.min(SYMBOL_BYTES_MAX) as usize + sealing;
         let Some(feeder) = &hop.feeder else { continue };
         // What the next hop keeps back would only wait here: another flow may be free.
         let is_held = queue.1 == Lane::Bulk && feeder.is_held(queue.0);

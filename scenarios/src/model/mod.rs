@@ -44,6 +44,8 @@ pub struct Scenario {
     pub view: View,
     /// Where and how fast policies decide.
     pub planner: Planner,
+    /// Whether hops are sealed: each datagram is longer by what that takes.
+    pub seal: bool,
     /// Nodes in order of their ids.
     pub nodes: Vec<Node>,
     /// Links, each in one direction, in order of (from, to).

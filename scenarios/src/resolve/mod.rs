@@ -30,7 +30,7 @@ use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 use links::Links;
 use names::Names;
-use values::{integer_or, text, time, time_or};
+use values::{flag_or, integer_or, text, time, time_or};
 
 /// Version of the text form.
 pub(crate) const FORMAT: u64 = 1;
@@ -93,6 +93,7 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
         report_interval: time_or(root, "report_interval", Duration::from_secs(30))?,
         view,
         planner,
+        seal: flag_or(root, "seal", false),
         bottlenecks,
         cross_traffic,
         conferences,

@@ -47,6 +47,12 @@ pub(crate) static SCENARIO: Object = Object {
         ),
         optional("planner", Kind::Object(&PLANNER), "as below", "Where and how fast policies decide."),
         optional(
+            "seal",
+            Kind::Bool,
+            "`false`",
+            "Whether hops are sealed, in every mode (sealing.md): 24 B more a datagram. Hops between real hosts are sealed unless they are asked not to be.",
+        ),
+        optional(
             "defaults",
             Kind::Object(&DEFAULTS),
             "none",
