@@ -9,7 +9,7 @@ use crate::payload::Payload;
 use crate::reliable::{Held, ReliableConfig, Sender, SenderStats};
 use crate::rng::{Seed, Stream};
 use crate::route::Route;
-use crate::seal::{SealedAs, SymbolSeal, TAG_BYTES};
+use crate::seal::{SealSpec, SealedAs, SymbolSeal, TAG_BYTES};
 use crate::time::{Duration, Instant};
 use crate::timer::TimerId;
 use crate::wire::acknowledgement::Acknowledgement;
@@ -149,7 +149,11 @@ impl SourceSession {
             policy_timer: None,
             finished: false,
             symbol_bytes: spec.symbol_bytes + spec.seal.map_or(0, |_| TAG_BYTES),
-            seal: spec.seal.map(|seal| Box::new(SymbolSeal::new(&seal, *key, node, seed))),
+            seal: spec.seal.map(|seal| {
+                // What is coded as real bytes must have been sealed as such.
+                let real_bytes = seal.real_bytes || spec.coding.is_some_and(|coding| coding.real_bytes);
+                Box::new(SymbolSeal::new(&SealSpec { real_bytes, ..seal }, *key, node, seed))
+            }),
             reliable: (spec.delivery == Delivery::Reliable)
                 .then(|| Box::new(Sender::new(now, config, span, &spec.destinations))),
             coded: spec.coding.map(|coding| {

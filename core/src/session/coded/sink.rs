@@ -430,4 +430,53 @@ mod tests {
         }
         assert_eq!(bench.marked(), [0, 1, 2, 3, 4]);
     }
+
+    /// Aim: a combination whose symbol fits its check, as everybody can make one, but does not open, brings nothing and is
+    /// counted; the genuine one that follows brings the symbol.
+    #[test]
+    fn forged_combinations_do_not_open() {
+        use crate::ids::NodeId;
+        use crate::payload::Payload;
+        use crate::rng::Seed;
+        use crate::seal::{SealSpec, SymbolKey};
+        let (key, epoch) = (SessionKey::new(1, 2), Epoch(0));
+        let source = NodeId::new(1).expect("not zero");
+        let spec = SealSpec { key: SymbolKey::of(&[1; 32], key, source), real_bytes: true };
+        let seal = SymbolSeal::new(&spec, key, source, Seed(1));
+        let what = |symbol| SealedAs { epoch, symbol, object: 0, index: symbol as u32, count: 2 };
+        let coded = |symbol: u64, body: bytes::Bytes| {
+            let body = Body::Real(body);
+            let meta = Meta { index: symbol as u32, count: 2, len: body.len() as u32, ..Meta::default() };
+            let check = meta.check_of(key, epoch, symbol, &body);
+            Coded { meta: Meta { check, ..meta }.emit(), body }
+        };
+        let sealed = |symbol| match seal.seal(&what(symbol), Payload::Bytes(vec![symbol as u8; 40].into())) {
+            Payload::Bytes(bytes) => bytes,
+            other => panic!("not bytes: {other:?}"),
+        };
+        let sum = |one: &Coded, other: &Coded| {
+            let (Body::Real(a), Body::Real(b)) = (&one.body, &other.body) else { panic!("real bytes") };
+            let body: Vec<u8> = a.iter().zip(b.iter()).map(|(a, b)| a ^ b).collect();
+            let meta = core::array::from_fn(|i| one.meta[i] ^ other.meta[i]);
+            Coded { meta, body: Body::Real(body.into()) }
+        };
+        let (first, second) = (coded(0, sealed(0)), coded(1, sealed(1)));
+        let forged = coded(1, vec![7; 56].into());
+        let mut known = SymbolWindow::new(1 << 10);
+        let mut sink = CodedSink::new(None, None, ROOM);
+        let row = &[1, 1][..];
+        sink.push((0, 2, true), Ok(0), first.clone(), &known, ROOM);
+        known.insert(0);
+        for (combination, unopened, came) in [(sum(&first, &forged), 1, 0), (sum(&first, &second), 0, 1)] {
+            assert_eq!(sink.push((0, 2, true), Err(row), combination, &known, ROOM), Taken::Innovative);
+            let mut taken = Vec::new();
+            let counted = sink.recover(key, epoch, 0, (&known, None, Some(&seal)), |symbol, _, body| {
+                taken.push((symbol, body));
+            });
+            assert_eq!((counted, taken.len()), (unopened, came));
+            for (symbol, body) in taken {
+                assert!(symbol == 1 && matches!(body, Body::Real(bytes) if bytes[..] == [1; 40]));
+            }
+        }
+    }
 }
