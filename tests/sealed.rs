@@ -58,7 +58,10 @@ fn relays_of_a_sealed_session_are_blind() {
         assert!(fs::read(bench.scratch.join(&came)).unwrap() == sent, "{run}: what came");
         let found = [2, 3].map(|relay| pieces_in(&bench, run, relay, &sent));
         println!("{run}: {found:?} pieces of {} in the relays' logs", sent.len() / PIECE / 8);
-        assert!(found.iter().all(|found| if is_sealed { *found == 0 } else { *found > 100 }), "{run}: {found:?}");
+        assert!(
+            found.iter().all(|found| if is_sealed { *found == 0 } else { *found > 100 }),
+            "{run}: {found:?}"
+        );
         let to = &bench.scratch.json(&format!("{run}/summary.json"))["sessions"][0]["destinations"][0];
         assert_eq!(to["unopened_symbols"].as_u64(), is_sealed.then_some(0), "{to}");
     }

@@ -82,7 +82,10 @@ pub struct SymbolSeal {
 
 impl fmt::Debug for SymbolSeal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SymbolSeal").field("key", &self.key).field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("SymbolSeal")
+            .field("key", &self.key)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
 
@@ -136,7 +139,10 @@ impl SymbolSeal {
         let mut bytes = BytesMut::with_capacity(payload.len() + TAG_BYTES as usize);
         match payload {
             Payload::Synthetic(described) if !self.real_bytes => {
-                return Payload::Synthetic(Synthetic { len: described.len.saturating_add(TAG_BYTES), ..described });
+                return Payload::Synthetic(Synthetic {
+                    len: described.len.saturating_add(TAG_BYTES),
+                    ..described
+                });
             }
             Payload::Synthetic(described) => {
                 bytes.resize(described.len as usize, 0);

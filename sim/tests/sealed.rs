@@ -77,7 +77,8 @@ fn paced_hops_carry_less_payload() {
                 nodes[0].hop_rates = vec![(NodeId::new(2).expect("not zero"), bps(4_000_000))];
             }
             let links = duplex(1, 2, ms(10), Some(mbps(5))).to_vec();
-            let mut scenario = scenario(Duration::from_secs(20), nodes, links, vec![conference(1, vec![file])]);
+            let mut scenario =
+                scenario(Duration::from_secs(20), nodes, links, vec![conference(1, vec![file])]);
             scenario.measure.from = Duration::from_secs(10);
             scenario.seal = seal;
             destination(&run(&scenario, 1), 0, 2).goodput_mbps.expect("it has a window")
@@ -96,7 +97,8 @@ fn sealed_sessions_are_coded_like_others() {
     let scheme = Scheme::Generation { size: 32, systematic: true, latency: None };
     let coding = |real_bytes| CodingSpec { scheme, repair: Repair::Fixed(0.0), recode: true, real_bytes };
     for real_bytes in [false, true] {
-        let mut scenario = sealed(chain(Some(CodingSpec { repair: Repair::Fixed(0.5), ..coding(real_bytes) })));
+        let mut scenario =
+            sealed(chain(Some(CodingSpec { repair: Repair::Fixed(0.5), ..coding(real_bytes) })));
         scenario.links.iter_mut().for_each(|link| link.loss = Loss::Bernoulli(0.05));
         let summary = run(&scenario, 2);
         let found = destination(&summary, 0, 3);
@@ -117,6 +119,9 @@ fn sealed_sessions_are_coded_like_others() {
         scenario.links.iter_mut().for_each(|link| link.loss = Loss::Bernoulli(0.05));
         let summary = run(&scenario, 3);
         let found = destination(&summary, 0, 3);
-        assert_eq!((found.complete, found.bytes_complete, found.unopened_symbols), (Some(true), Some(300_000), Some(0)));
+        assert_eq!(
+            (found.complete, found.bytes_complete, found.unopened_symbols),
+            (Some(true), Some(300_000), Some(0))
+        );
     }
 }

@@ -61,7 +61,9 @@ impl Node {
                         source.content.on_grant(now, grant);
                     }
                     match source.content.poll(now) {
-                        SourcePoll::Symbol(symbol) => (sealed(source.seal.as_deref(), source.epoch, symbol), None),
+                        SourcePoll::Symbol(symbol) => {
+                            (sealed(source.seal.as_deref(), source.epoch, symbol), None)
+                        }
                         SourcePoll::WaitUntil(at) => {
                             wake = Some(at);
                             break;

@@ -152,9 +152,7 @@ impl SinkSession {
             deliver_events: spec.deliver_events,
             receiver: is_reliable.then(Box::default),
             scheme: spec.coding.map(|coding| coding.scheme),
-            seal: spec
-                .seal
-                .map(|seal| Box::new(SymbolSeal::new(&seal, spec.key, spec.source, seed))),
+            seal: spec.seal.map(|seal| Box::new(SymbolSeal::new(&seal, spec.key, spec.source, seed))),
             arrived: spec
                 .coding
                 .filter(|coding| !is_reliable && matches!(coding.repair, Repair::Adaptive { .. }))
@@ -270,7 +268,8 @@ impl SinkSession {
     ) {
         if let Some(coded) = &mut self.coded {
             let seal = self.seal.as_deref();
-            self.stats.unopened_symbols += coded.recover(key, epoch, first, (&self.window, workers, seal), take);
+            self.stats.unopened_symbols +=
+                coded.recover(key, epoch, first, (&self.window, workers, seal), take);
         }
     }
 

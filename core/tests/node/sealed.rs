@@ -111,7 +111,9 @@ fn schemes() -> [Option<CodingSpec>; 3] {
 fn relays_see_nothing_and_destinations_everything() {
     for delivery in [Delivery::BestEffort, Delivery::Reliable] {
         for coding in schemes() {
-            if delivery == Delivery::Reliable && coding.is_some_and(|it| matches!(it.scheme, Scheme::Window { .. })) {
+            if delivery == Delivery::Reliable
+                && coding.is_some_and(|it| matches!(it.scheme, Scheme::Window { .. }))
+            {
                 continue;
             }
             let mut plain = Net::new(5);
