@@ -269,7 +269,7 @@ fn keys_that_cannot_be_followed_are_made_anew() {
     let (mut here, mut there) = (sealing(&scratch, 1), sealing(&scratch, 1));
     here.take(NOW, 0, offer(5, true));
     there.take(NOW, 0, offer(5, false));
-    let mut next = |here: &mut Sealing| seal(here.sender(0, Purpose::Data).expect("it dialled"), b"frame");
+    let next = |here: &mut Sealing| seal(here.sender(0, Purpose::Data).expect("it dialled"), b"frame");
     assert!(there.open(NOW, 0, Purpose::Data, &mut next(&mut here)));
     (0..17).for_each(|_| drop(next(&mut here)));
     let mut wishes = Vec::new();
