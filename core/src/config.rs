@@ -47,6 +47,37 @@ pub struct NodeConfig {
     pub reliable: ReliableConfig,
     /// What it spends on coding.
     pub coding: CodingConfig,
+    /// How it watches its neighbours, so that flows can leave hops that have failed; `None`: it does not. All nodes of a
+    /// run should have the same.
+    pub failover: Option<FailoverConfig>,
+}
+
+/// How a node watches its neighbours ([`crate::hop::Watch`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FailoverConfig {
+    /// Distance of keepalives. Default 75 ms.
+    pub keepalive: Duration,
+    /// A hop is down once so many keepalives in a row have not come. Default 3.
+    pub lost: u32,
+}
+
+impl Default for FailoverConfig {
+    /// Three keepalives of 75 ms: with the fourth part of one as a margin, and 150 ms one way, a failure is known within
+    /// 394 ms, wherever between two keepalives it falls.
+    fn default() -> Self {
+        Self { keepalive: Duration::from_millis(75), lost: 3 }
+    }
+}
+
+impl FailoverConfig {
+    /// Returns how long a neighbour may say nothing: so many keepalives, and a quarter of one as a margin for those that
+    /// come late.
+    #[must_use]
+    pub fn silence_max(&self) -> Duration {
+        let keepalive = self.keepalive.as_nanos();
+        Duration::from_nanos(keepalive.saturating_mul(u64::from(self.lost)).saturating_add(keepalive / 4))
+    }
 }
 
 /// A [`NodeConfig`] as it is written down: an id, and whatever is not as usual.
@@ -74,6 +105,8 @@ struct GivenConfig {
     reliable: ReliableConfig,
     #[serde(default)]
     coding: CodingConfig,
+    #[serde(default)]
+    failover: Option<FailoverConfig>,
 }
 
 impl From<GivenConfig> for NodeConfig {
@@ -91,6 +124,7 @@ impl From<GivenConfig> for NodeConfig {
             clock_probes,
             reliable,
             coding,
+            failover,
         } = given;
         let usual = Self::new(id);
         Self {
@@ -106,6 +140,7 @@ impl From<GivenConfig> for NodeConfig {
             clock_probes,
             reliable,
             coding,
+            failover,
         }
     }
 }
@@ -198,6 +233,7 @@ impl NodeConfig {
             clock_probes: None,
             reliable: ReliableConfig::default(),
             coding: CodingConfig::default(),
+            failover: None,
         }
     }
 
@@ -207,6 +243,7 @@ impl NodeConfig {
     /// The first field whose value breaks its rule.
     pub fn check(&self) -> Result<(), ConfigError> {
         let probes = self.clock_probes.map_or(u64::MAX, Duration::as_nanos);
+        let failover = self.failover.unwrap_or_default();
         let rules = [
             ("incarnation", u64::from(self.incarnation.0), 1, "must be at least 1"),
             ("pacing.quantum", self.pacing.quantum.as_nanos(), 1, "must be longer than zero"),
@@ -242,6 +279,8 @@ impl NodeConfig {
                 "must not be below window_packets_min",
             ),
             ("clock_probes", probes, 1_000_000, "must be at least 1,000,000 ns"),
+            ("failover.keepalive", failover.keepalive.as_nanos(), 1_000_000, "must be at least 1,000,000 ns"),
+            ("failover.lost", u64::from(failover.lost), 1, "must be at least 1"),
             ("mtu", u64::from(self.mtu), 576, "must be at least 576 bytes"),
         ];
         for (field, value, least, rule) in rules {

@@ -383,6 +383,27 @@ pub enum Event {
         /// The kind.
         kind: HopKind,
     },
+    /// A neighbour that packets go to is not to be sent to any more: it is silent, or does not hear this node.
+    HopDown {
+        /// The peer.
+        peer: NodeId,
+        /// Why.
+        fault: crate::hop::HopFault,
+    },
+    /// It may be sent to again.
+    HopUp {
+        /// The peer.
+        peer: NodeId,
+    },
+    /// Hops of a session's flows are down, or up again: its source has changed the shares by itself.
+    Rerouted {
+        /// The session.
+        key: SessionKey,
+        /// The flows that carry packets now, with their shares.
+        flows: Vec<(Route, f64)>,
+        /// Whether a backup is among them.
+        is_backup: bool,
+    },
     /// The periodic report is due.
     Report(Box<Report>),
 }
@@ -402,6 +423,8 @@ pub enum PolicyReason {
     Overflow,
     /// It was asked for.
     Reload,
+    /// A hop of one of its flows is down, or up again.
+    Topology,
 }
 
 /// Why an input was refused. The node is unchanged, the cause is counted, nothing ends.

@@ -9,6 +9,7 @@ mod traffic;
 use crate::model::{Fault, FaultKind, LinkSelector, Scenario, View};
 use crate::resolve::FORMAT;
 use crate::units::{format_rate, format_time};
+use bellini_core::config::FailoverConfig;
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
@@ -43,6 +44,7 @@ pub fn to_value(scenario: &Scenario) -> Value {
     planner.time("period", scenario.planner.period);
     all.put("planner", planner.done());
     all.put_some("seal", scenario.seal.then_some(true));
+    all.put_some("failover", scenario.failover.map(failover));
     all.put("nodes", scenario.nodes.iter().map(network::node).collect::<Vec<_>>());
     all.put_some("links", list(scenario.links.iter().map(|link| network::link(link, scenario)).collect()));
     all.put_some("bottlenecks", list(scenario.bottlenecks.iter().map(network::bottleneck).collect()));
@@ -61,6 +63,13 @@ pub fn to_value(scenario: &Scenario) -> Value {
 #[must_use]
 pub fn to_text(scenario: &Scenario) -> String {
     layout::lay_out(&to_value(scenario))
+}
+
+fn failover(failover: FailoverConfig) -> Value {
+    let mut all = Object::default();
+    all.time("keepalive", failover.keepalive);
+    all.put("lost", failover.lost);
+    all.done()
 }
 
 fn fault(fault: &Fault, scenario: &Scenario) -> Value {

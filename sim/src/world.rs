@@ -177,6 +177,7 @@ impl<'a> World<'a> {
             coding: CodingConfig { recode: spec.recoding, ..CodingConfig::default() },
             report_interval: Some(self.scenario.report_interval),
             clock_probes: self.clock_probes,
+            failover: self.scenario.failover,
             ..NodeConfig::new(spec.id)
         };
         let local = node.clock.local(self.now);

@@ -12,6 +12,7 @@ mod coding;
 mod coding_graphs;
 mod cross;
 mod delay;
+mod failover;
 mod faults;
 mod fidelity;
 mod flows;

@@ -8,11 +8,15 @@ use crate::rng::Stream;
 use crate::route::Route;
 use crate::wire::{RouteFault, routing};
 
+/// Shares that differ by less are the same.
+const SAME_SHARE: f64 = 1e-12;
+
 /// The flows of one session, and the draw between them.
 #[derive(Clone, Debug)]
 pub struct FlowList {
     flows: Vec<Flow>,
     draw: FlowDraw,
+    mode: DrawMode,
 }
 
 /// One flow: a route with its encoded header, its share, and what went over it.
@@ -20,8 +24,10 @@ pub struct FlowList {
 pub struct Flow {
     /// The tree.
     pub route: Route,
-    /// Its share of the session's packets; all shares add up to 1.
+    /// Its share of the session's packets now; all shares add up to 1.
     pub share: f64,
+    /// Its share as it was decided, while every hop is up; 0 for a backup.
+    pub decided: f64,
     /// One entry for each next hop of the source.
     pub branches: Vec<FlowBranch>,
     /// Packets sent on it.
@@ -68,9 +74,27 @@ impl FlowList {
                 }
                 branches.push(FlowBranch { node, hop: hop(node), pathlet: pathlet.into() });
             }
-            list.push(Flow { route: route.clone(), share: share / sum, branches, packets: 0 });
+            let share = share / sum;
+            list.push(Flow { route: route.clone(), share, decided: share, branches, packets: 0 });
         }
-        Ok(Self { flows: list, draw })
+        Ok(Self { flows: list, draw, mode })
+    }
+
+    /// Changes the shares to `shares` (one for each flow, as far as they can be drawn from); routes stay. Returns whether
+    /// that changed anything.
+    pub fn reshare(&mut self, shares: &[f64]) -> bool {
+        let sum: f64 = shares.iter().sum();
+        let is_same =
+            self.flows.iter().zip(shares).all(|(flow, share)| (flow.share - share / sum).abs() < SAME_SHARE);
+        if shares.len() != self.flows.len() || is_same {
+            return false;
+        }
+        let Ok(draw) = FlowDraw::new(shares, self.mode) else { return false };
+        self.draw = draw;
+        for (flow, share) in self.flows.iter_mut().zip(shares) {
+            flow.share = share / sum;
+        }
+        true
     }
 
     /// Draws the flow of the next packet.
@@ -85,15 +109,13 @@ impl FlowList {
         &self.flows
     }
 
-    /// Whether `other` sends the same shares over the same routes.
+    /// Whether `other` was decided to send the same shares over the same routes.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.flows.len() == other.flows.len()
-            && self
-                .flows
-                .iter()
-                .zip(&other.flows)
-                .all(|(own, other)| own.route == other.route && own.share.to_bits() == other.share.to_bits())
+            && self.flows.iter().zip(&other.flows).all(|(own, other)| {
+                own.route == other.route && own.decided.to_bits() == other.decided.to_bits()
+            })
     }
 
     /// Returns flow `index`, to count packets on it.

@@ -107,6 +107,11 @@ impl ControlLink {
         true
     }
 
+    /// A frame is to be sent in any case, so that the peer hears this node.
+    pub fn keep_alive(&mut self) {
+        self.ack_due = true;
+    }
+
     /// Whether something is to be sent.
     #[must_use]
     pub fn has_frame(&self) -> bool {

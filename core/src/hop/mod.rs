@@ -5,9 +5,11 @@ mod hello;
 mod paced;
 mod pacer;
 mod state;
+mod watch;
 
 pub use control::{ControlLink, ControlStats};
 pub use hello::{Handshake, HelloOutcome, Peer};
 pub use paced::{FEEDBACK_CHUNK_BYTES, Pacing};
 pub use pacer::Pacer;
 pub use state::{Hop, HopStats, Pressed, QueuedPacket, Room, STREAM_FRAME_BYTES_MAX};
+pub use watch::{Arrivals, HopFault, STEADY, Watch, WatchChange};

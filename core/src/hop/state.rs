@@ -7,6 +7,7 @@ use crate::hop::control::ControlLink;
 use crate::hop::hello::Handshake;
 use crate::hop::paced::Pacing;
 use crate::hop::pacer::Pacer;
+use crate::hop::watch::Watch;
 use crate::ids::{ConferenceId, FlowId, HopIndex, NodeId, SessionKey};
 use crate::io::HopKind;
 use crate::payload::Payload;
@@ -126,6 +127,8 @@ pub struct Hop {
     pub pacing: Option<Box<Pacing>>,
     /// The control link; `None` on data hops.
     pub control: Option<Box<ControlLink>>,
+    /// How the peer is watched; `None` on hops that carry packets, and where nobody is watched.
+    pub watch: Option<Box<Watch>>,
     /// Reassembly of frames from the byte stream; `None` on other hops.
     pub reassembler: Option<Box<StreamReassembler>>,
     /// What the driver can take.
@@ -134,6 +137,10 @@ pub struct Hop {
     pub next_number: u64,
     /// Highest frame number received on the current connection, plus one.
     pub received_number: u64,
+    /// Runs of numbers that were passed over.
+    pub missing_runs: u64,
+    /// `received_number`, `missing_runs` and the missing frames when the watch last looked.
+    pub(crate) watched: (u64, u64, u64),
     /// Whether the hop stands in the node's list of hops with work.
     pub is_ready: bool,
     /// The timer that is set for it, and for when.
@@ -168,10 +175,13 @@ impl Hop {
             pacer: None,
             pacing: None,
             control: is_control.then(Box::default),
+            watch: None,
             reassembler: is_stream.then(|| Box::new(StreamReassembler::new(STREAM_FRAME_BYTES_MAX))),
             room: if is_stream { Room::Blocked } else { Room::Open },
             next_number: 0,
             received_number: 0,
+            missing_runs: 0,
+            watched: (0, 0, 0),
             is_ready: false,
             timer: None,
             renewals: 0,
@@ -201,6 +211,7 @@ impl Hop {
     #[inline]
     pub fn on_number(&mut self, number: u64) {
         if number >= self.received_number {
+            self.missing_runs += u64::from(number != self.received_number);
             let missing = self.stats.missing_frames.saturating_add(number - self.received_number);
             self.stats.missing_frames = missing;
             self.received_number = number.saturating_add(1);

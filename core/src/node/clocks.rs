@@ -42,7 +42,8 @@ impl Node {
 
     /// Learns from a setup message where a session's packets will come from, so that probes can go before them.
     pub(super) fn learn_setup(&mut self, now: Instant, from: HopIndex, key: SessionKey) {
-        if self.config.clock_probes.is_none() || self.ended.contains(key.conference) {
+        let is_kept = self.config.clock_probes.is_some() || self.config.failover.is_some();
+        if !is_kept || self.ended.contains(key.conference) {
             return;
         }
         let index = match self.sessions.find(key) {

@@ -229,6 +229,8 @@ impl Node {
         self.sessions.get_mut(index).source = Some(source);
         if let Ok(true) = result {
             self.emit_event(Event::Installed { key, version });
+            // Who decided may not know yet what is down.
+            self.reroute(now, index);
             // A source that waited for a route goes on.
             self.kicked.push(index);
         }

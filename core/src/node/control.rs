@@ -152,6 +152,10 @@ impl Node {
                 let peer = self.hops[from.0 as usize].peer;
                 self.end_conference(now, conference, Some(peer));
             }
+            ControlBody::HopState { .. } => {
+                let sender = self.hops[from.0 as usize].peer;
+                self.hear_of_hop(now, sender, &message);
+            }
             ControlBody::ClockProbe { .. } => self.take_clock_probe(now, from, message),
             ControlBody::Pressure { conference, kind } => self.hold(now, from, conference, kind),
             ControlBody::Release { conference, kind } => self.release(from, conference, kind),
@@ -173,7 +177,7 @@ impl Node {
 
     /// Whether the message passes here for the first time. What nodes know of ways back comes from the packets of
     /// different moments, so that it may lead in a circle for a while; a message must not.
-    fn is_first_pass(&mut self, message: &ControlMessage) -> bool {
+    pub(super) fn is_first_pass(&mut self, message: &ControlMessage) -> bool {
         let name = (message.origin, message.id);
         if self.passed_back.contains(&name) {
             return false;
@@ -208,6 +212,7 @@ impl Node {
             | ControlBody::ClockReply { .. }
             | ControlBody::Pressure { .. }
             | ControlBody::Release { .. }
+            | ControlBody::HopState { .. }
             | ControlBody::Unknown { .. } => {
                 self.stats.dropped_control += 1;
             }

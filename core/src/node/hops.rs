@@ -78,7 +78,11 @@ impl Node {
         let hop = &mut self.hops[index.0 as usize];
         if hop.handshake.peer().is_none() {
             hop.handshake.open(now);
+            let (peer, kind) = (hop.peer, hop.kind);
             self.mark_ready(index);
+            if self.config.failover.is_some() && kind != HopKind::Control {
+                self.watch_peer(now, peer);
+            }
         }
     }
 

@@ -16,6 +16,7 @@ mod conference;
 mod control;
 mod dispatch;
 mod emit;
+mod failover;
 mod grant;
 mod hops;
 mod overflow;
@@ -64,6 +65,8 @@ pub struct Node {
     /// Weight and priority of configured conferences.
     conference_settings: BTreeMap<ConferenceId, (u32, u8)>,
     ended: EndedConferences,
+    /// Hops of this node and of others that are down.
+    down: failover::DownHops,
     timers: TimerWheel<Timer>,
     /// Clocks of the sources that this node listens to.
     clocks: ClockPeers,
@@ -125,6 +128,7 @@ impl Node {
             sessions: SessionTable::default(),
             conference_settings: BTreeMap::new(),
             ended: EndedConferences::new(config.limits.ended_conferences_max),
+            down: failover::DownHops::default(),
             timers: TimerWheel::new(now),
             clocks: ClockPeers::default(),
             events: VecDeque::new(),
@@ -148,6 +152,9 @@ impl Node {
             node.timers.set(now + interval, Timer::Report);
         }
         node.timers.set(now + node.config.limits.relay_idle, Timer::Sweep);
+        if node.config.failover.is_some() {
+            node.timers.set(now + failover::setup_interval(), Timer::Setup);
+        }
         Ok(node)
     }
 

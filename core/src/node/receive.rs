@@ -208,13 +208,14 @@ impl Node {
         number: u64,
         body: &[u8],
     ) -> Result<(), FrameFault> {
-        let ControlFrame { sequence, ack, message } = ControlFrame::parse(body)?;
+        let ControlFrame { sequence, ack, watching, message } = ControlFrame::parse(body)?;
         let hop = &mut self.hops[index.0 as usize];
         let rtt = hop.handshake.rtt();
         let Some(control) = &mut hop.control else { return Err(FrameFault::WrongHop) };
         let is_next = control.on_frame(now, rtt, sequence, ack, message.is_some());
         hop.on_number(number);
         self.mark_ready(index);
+        self.heard(now, index, watching);
         if let Some(message) = message.filter(|_| is_next) {
             self.handle_control(now, index, message);
         }

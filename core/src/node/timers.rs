@@ -26,6 +26,12 @@ pub(super) enum Timer {
     Overflow(SessionKey),
     /// The next probe of a source's clock (index into the table of clocks).
     Clock(u32),
+    /// A keepalive to the peer of a control hop, or its silence.
+    Watch(HopIndex),
+    /// Hops that are down are told again, or forgotten.
+    DownHops,
+    /// The ways of flows are told again.
+    Setup,
     /// The periodic report.
     Report,
     /// Relay state that nobody used is forgotten.
@@ -54,6 +60,9 @@ impl Node {
                 Timer::Held(index) => self.end_holds(now, index),
                 Timer::Overflow(key) => self.tell_held_back(now, key),
                 Timer::Clock(peer) => self.probe_clock(now, peer),
+                Timer::Watch(index) => self.on_watch_timer(now, index),
+                Timer::DownHops => self.on_down_timer(now),
+                Timer::Setup => self.on_setup_timer(now),
                 Timer::Report => {
                     self.report(now);
                     if let Some(interval) = self.config.report_interval {

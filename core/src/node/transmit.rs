@@ -195,12 +195,16 @@ impl Node {
     fn transmit_control(&mut self, now: Instant, index: HopIndex) -> Transmit<'_> {
         let hop = &mut self.hops[index.0 as usize];
         let rtt = hop.handshake.rtt();
+        let config = self.config.failover.unwrap_or_default();
+        let watching = hop.watch.as_ref().map_or_else(control::Watching::default, |watch| {
+            control::Watching { is_on: true, is_unheard: watch.says_unheard(now, &config) }
+        });
         let header = frame_header(hop, now, FrameKind::Control);
         let link = hop.control.as_mut().expect("only control hops send control frames");
         let (sequence, ack, message) = link.poll(now, rtt).expect("there was a frame");
         self.scratch.clear();
         self.scratch.resize(STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES, 0);
-        control::emit_header(sequence, ack, message.is_some(), &mut self.scratch);
+        control::emit_header(sequence, ack, watching, message.is_some(), &mut self.scratch);
         self.scratch.extend_from_slice(message.unwrap_or_default());
         self.transmit_scratch(index, header)
     }
@@ -242,6 +246,9 @@ impl Node {
                 self.emit_event(crate::io::Event::HopClosed { peer, kind });
             }
             self.emit_event(crate::io::Event::HopOpened { peer, kind, rtt });
+            if kind != HopKind::Control {
+                self.watch_peer(now, peer);
+            }
             self.retry_flows(index);
         }
         self.mark_ready(index);

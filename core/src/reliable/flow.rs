@@ -231,6 +231,25 @@ impl ReliableFlow {
         self.drop_settled();
     }
 
+    /// The flow leads nowhere any more: what is under way on it to `slot` is lost.
+    pub(super) fn give_up(
+        &mut self,
+        now: Instant,
+        slot: usize,
+        destination: &Destination,
+        lost: &mut Vec<u64>,
+    ) {
+        let path = &mut self.paths[slot];
+        path.suspect(now);
+        for packet in self.sent.iter_mut().filter(|packet| packet.open & 1 << slot != 0) {
+            packet.leave(1 << slot, path);
+            if !packet.is_probe && !destination.has(packet.symbol) {
+                lost.push(packet.symbol);
+            }
+        }
+        self.drop_settled();
+    }
+
     /// Forgets packets that are to find out if a suspected path leads somewhere, so that another can be sent.
     pub(super) fn give_up_probes(&mut self, slot: usize) {
         if !self.paths[slot].is_suspected() {

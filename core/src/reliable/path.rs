@@ -191,6 +191,12 @@ impl Path {
         self.timeouts >= SUSPECT_AFTER
     }
 
+    /// Nothing arrives there any more, as was told.
+    pub(super) fn suspect(&mut self, now: Instant) {
+        self.timeouts = self.timeouts.max(SUSPECT_AFTER);
+        self.progress_at = now;
+    }
+
     /// Returns the packets that may be under way.
     #[inline]
     #[must_use]

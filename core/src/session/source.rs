@@ -42,6 +42,8 @@ pub struct SourceSession {
     pub installed: Option<(Incarnation, u32)>,
     /// How often policies are asked.
     pub policy_period: Option<Duration>,
+    /// Whether it has left what was decided since all hops were up.
+    pub is_diverted: bool,
     /// When policies were asked last because of an overflow.
     pub overflow_asked_at: Option<Instant>,
     /// The timer of its next symbol.
@@ -144,6 +146,7 @@ impl SourceSession {
             pending: None,
             installed: None,
             policy_period: spec.policy_period,
+            is_diverted: false,
             overflow_asked_at: None,
             timer: None,
             policy_timer: None,

@@ -148,6 +148,12 @@ pub struct NodeStats {
     /// Messages of pressure that came, and kept something back.
     #[serde(default)]
     pub pressures_received: u64,
+    /// Times that a hop of this node was found down.
+    #[serde(default)]
+    pub hops_down: u64,
+    /// Times that a session of this node changed its shares because hops were down, or up again.
+    #[serde(default)]
+    pub reroutes: u64,
 }
 
 impl NodeStats {
@@ -195,5 +201,7 @@ impl NodeStats {
         self.overflow_notices += other.overflow_notices;
         self.pressures_sent += other.pressures_sent;
         self.pressures_received += other.pressures_received;
+        self.hops_down += other.hops_down;
+        self.reroutes += other.reroutes;
     }
 }

@@ -31,7 +31,7 @@ pub mod stream;
 mod testing;
 
 pub use coding::{CodedForm, CodingHeader};
-pub use control::{ControlBody, ControlFrame, ControlMessage};
+pub use control::{ControlBody, ControlFrame, ControlMessage, Watching};
 pub use error::{RouteFault, WireError};
 pub use frame::{Chunk, Chunks, FrameHeader, FrameKind, find_packet};
 pub use hello::Hello;

@@ -1,6 +1,6 @@
 //! Frames as text for people: one line, whatever the bytes are.
 
-use super::control::{ControlBody, ControlFrame, ControlMessage};
+use super::control::{ControlBody, ControlFrame, ControlMessage, Watching};
 use super::routing::{decode, validate_pathlet};
 use super::{Chunk, Chunks, FrameHeader, FrameKind, Hello, PacketHeader, RouteLimits, WireError};
 use core::fmt;
@@ -127,12 +127,22 @@ fn write_hello(f: &mut fmt::Formatter<'_>, rest: &[u8]) -> fmt::Result {
 fn write_control(f: &mut fmt::Formatter<'_>, rest: &[u8]) -> fmt::Result {
     f.write_str("; ")?;
     match ControlFrame::parse(rest) {
-        Ok(ControlFrame { ack, message: None, .. }) => write!(f, "has all before {ack}"),
-        Ok(ControlFrame { sequence, ack, message: Some(message) }) => {
-            write!(f, "message {sequence}, has all before {ack}: ")?;
+        Ok(ControlFrame { ack, watching, message: None, .. }) => {
+            write!(f, "has all before {ack}{}", watching_words(watching))
+        }
+        Ok(ControlFrame { sequence, ack, watching, message: Some(message) }) => {
+            write!(f, "message {sequence}, has all before {ack}{}: ", watching_words(watching))?;
             write_message(f, &message)
         }
         Err(error) => bad(f, "control message", error),
+    }
+}
+
+const fn watching_words(watching: Watching) -> &'static str {
+    match watching {
+        Watching { is_unheard: true, .. } => ", does not hear the receiver as it should",
+        Watching { is_on: true, .. } => ", hears the receiver",
+        _ => "",
     }
 }
 
@@ -169,6 +179,9 @@ fn write_message(f: &mut fmt::Formatter<'_>, message: &ControlMessage) -> fmt::R
         }
         ControlBody::Release { conference, kind } => {
             write!(f, "conference {conference} may go on over {kind:?} hops")?;
+        }
+        ControlBody::HopState { from, to, is_down } => {
+            write!(f, "the hop from {from} to {to} is {}", if *is_down { "down" } else { "up" })?;
         }
         ControlBody::Begin { key, epoch, symbol } => {
             write!(f, "session {key} begins with symbol {symbol} of epoch {epoch}")?;

@@ -60,6 +60,8 @@ pub(super) struct Net {
     pub(super) loss: f64,
     /// The same on single links, where it is not [`Self::loss`].
     pub(super) losses: BTreeMap<(u32, u32), f64>,
+    /// Links that carry nothing.
+    pub(super) cut: Vec<(u32, u32)>,
     /// Chance of a coded packet to have a byte of its payload damaged.
     pub(super) damage: f64,
     /// Bytes at the end of a packet of a symbol that damage may hit. Combinations are longer by what opens them: as many
@@ -136,6 +138,7 @@ impl Net {
             lose_every: 0,
             loss: 0.0,
             losses: BTreeMap::new(),
+            cut: Vec::new(),
             damage: 0.0,
             damaged_bytes: 1_000,
             shortest: usize::MAX,
@@ -207,7 +210,7 @@ impl Net {
         self.start_content(key, source, to, kind, 0, Content::File { bytes, rate: None });
     }
 
-    fn start_content(
+    pub(super) fn start_content(
         &mut self,
         key: SessionKey,
         source: u32,
@@ -347,6 +350,9 @@ impl Net {
 
     fn send(&mut self, mut crossing: Crossing) {
         self.sent += 1;
+        if self.cut.contains(&(crossing.from, crossing.to)) {
+            return;
+        }
         if crossing.is_packet && self.lose_every > 0 && self.sent.is_multiple_of(self.lose_every) {
             return;
         }

@@ -7,6 +7,7 @@ mod coded_reliable;
 mod coded_repair;
 mod conference;
 mod control;
+mod failover;
 mod harness;
 mod hostile;
 mod overflow;

@@ -8,7 +8,7 @@ use bellini_core::wire::control::InstallFlow;
 use bellini_core::wire::hello::{Echo, HELLO_BYTES};
 use bellini_core::wire::{
     ControlBody, ControlFrame, ControlMessage, FrameHeader, FrameKind, Hello, PacketFlags, PacketHeader,
-    frame, hello, packet, routing,
+    Watching, frame, hello, packet, routing,
 };
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
@@ -124,6 +124,7 @@ fn control_messages_are_shown() {
             ControlBody::ClockProbe { key: KEY, t1_ns: 1_000_000_000, path: vec![node(7), node(3)] },
         ),
         (Vec::new(), ControlBody::Pressure { conference: ConferenceId(1), kind: HopKind::Datagram }),
+        (Vec::new(), ControlBody::HopState { from: node(3), to: node(4), is_down: true }),
         (route("3>2d"), ControlBody::Begin { key: KEY, epoch: Epoch(1), symbol: 700 }),
         (
             route("7>2d"),
@@ -133,7 +134,8 @@ fn control_messages_are_shown() {
     for (route, body) in cases {
         let message = ControlMessage { id: 16, origin: node(5), route, body };
         let mut bytes = Vec::new();
-        ControlFrame { sequence: 3, ack: 4, message: Some(message) }.emit_into(&mut bytes);
+        ControlFrame { sequence: 3, ack: 4, watching: Watching::default(), message: Some(message) }
+            .emit_into(&mut bytes);
         is_shown("control frame", &bytes);
     }
 }

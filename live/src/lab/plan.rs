@@ -227,6 +227,7 @@ pub(crate) fn node_config(scenario: &Scenario, spec: &Node, clock_probes: Option
         pacing: PacingConfig { rates: spec.hop_rates.iter().copied().collect(), ..PacingConfig::default() },
         report_interval: Some(scenario.report_interval),
         clock_probes,
+        failover: scenario.failover,
         mtu: mtu.map_or(1_500, |mtu| mtu.min(u32::from(u16::MAX)) as u16),
         ..NodeConfig::new(spec.id)
     }

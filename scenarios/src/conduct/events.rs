@@ -8,6 +8,8 @@ use super::report::{node_report, report_row};
 use super::testbed::Testbed;
 use crate::policy::{DeliveryNotice, OverflowNotice};
 use crate::record::{EventRow, kind};
+use bellini_core::hop::HopFault;
+use bellini_core::ids::NodeId;
 use bellini_core::io::{Event, HopKind, PolicyReason};
 use bellini_core::time::Instant;
 
@@ -98,6 +100,25 @@ impl Conductor<'_> {
                 row.node = Some(id.get());
                 record(observer, row)
             }
+            Event::HopDown { peer, fault } => {
+                let why = match fault {
+                    HopFault::Silent => "nothing comes from it",
+                    HopFault::Unheard => "it does not hear this node as it should",
+                };
+                let text = format!("Node {id} does not send to node {peer} any more: {why}.");
+                self.record_hop(bed, observer, kind::HOP_DOWN, id, peer, text)
+            }
+            Event::HopUp { peer } => {
+                let text = format!("Node {id} may send to node {peer} again.");
+                self.record_hop(bed, observer, kind::HOP_UP, id, peer, text)
+            }
+            Event::Rerouted { key, flows, is_backup } => {
+                let flows: Vec<String> =
+                    flows.iter().map(|(route, share)| format!("{:.1} % by {route}", share * 100.0)).collect();
+                let which = if is_backup { "backups among them" } else { "no backup" };
+                let text = format!("Session {key} goes {} ({which}).", flows.join(", "));
+                self.record_session(bed, observer, kind::REROUTED, key, id, text)
+            }
             Event::Report(report) => {
                 let report = node_report(id, at, &report);
                 self.hooks.iter_mut().for_each(|hook| hook.report(&report));
@@ -125,6 +146,23 @@ impl Conductor<'_> {
                 self.record_session(bed, observer, kind::SESSION_COMPLETED, key, id, text)
             }
         }
+    }
+}
+
+impl Conductor<'_> {
+    fn record_hop(
+        &self,
+        bed: &dyn Testbed,
+        observer: &mut dyn Observer,
+        kind: &str,
+        node: NodeId,
+        peer: NodeId,
+        text: String,
+    ) -> Result<(), ConductError> {
+        let mut row = EventRow::new(self.t_s(bed), kind, text);
+        row.node = Some(node.get());
+        row.data.insert("peer".into(), peer.get().into());
+        record(observer, row)
     }
 }
 

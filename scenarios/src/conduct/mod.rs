@@ -6,6 +6,7 @@
 //! counted. It is one for every mode, so that modes can differ only in what carries the packets.
 
 mod answers;
+mod backups;
 mod conductor;
 mod error;
 mod events;

@@ -1,5 +1,6 @@
 //! Planners: they answer when nodes ask for policies, after the time that a decision takes.
 
+use super::backups::backups;
 use super::error::ConductError;
 use crate::model::Scenario;
 use crate::policy::{FlowAssignment, NetworkView, PolicyError, Reason, Request, Routing};
@@ -24,6 +25,8 @@ pub(super) struct Question {
 pub(super) struct Planner {
     sessions: BTreeMap<SessionKey, SessionPolicies>,
     waiting: VecDeque<(Instant, Question)>,
+    /// Whether decisions have backups.
+    has_backups: bool,
 }
 
 struct SessionPolicies {
@@ -62,7 +65,7 @@ impl Planner {
                 sessions.insert(key, policies);
             }
         }
-        Ok(Self { sessions, waiting: VecDeque::new() })
+        Ok(Self { sessions, waiting: VecDeque::new(), has_backups: scenario.failover.is_some() })
     }
 
     /// Returns how often a session's policies are to be asked, where its flow assignment wants to be asked more often
@@ -129,7 +132,12 @@ impl Planner {
             policies.has_changed |= !policies.shares.is_empty() && policies.shares != parts;
             policies.shares = parts;
         }
-        let flows: Vec<(Route, f64)> = routes.into_iter().map(|choice| choice.route).zip(shares).collect();
+        let mut flows: Vec<(Route, f64)> =
+            routes.into_iter().map(|choice| choice.route).zip(shares).collect();
+        if self.has_backups {
+            let others = backups(view, policies.source, &flows);
+            flows.extend(others.into_iter().map(|route| (route, 0.0)));
+        }
         Ok(Install { key: question.key, planner: Incarnation(1), version: policies.version, flows })
     }
 }
@@ -142,5 +150,6 @@ fn reason(reason: PolicyReason) -> Reason {
         PolicyReason::Left => Reason::Left,
         PolicyReason::Overflow => Reason::Overflow,
         PolicyReason::Reload => Reason::Reload,
+        PolicyReason::Topology => Reason::Topology,
     }
 }

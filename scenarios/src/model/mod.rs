@@ -16,6 +16,7 @@ pub use topology::{
     Loss, Node, Provenance, Queue, QueueDiscipline, Rate, RateTrace, Shaper, TcpController, TcpRecovery,
 };
 
+use bellini_core::config::FailoverConfig;
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 
@@ -46,6 +47,8 @@ pub struct Scenario {
     pub planner: Planner,
     /// Whether hops are sealed: each datagram is longer by what that takes.
     pub seal: bool,
+    /// How nodes watch each other, so that sessions leave what has failed; `None`: they do not.
+    pub failover: Option<FailoverConfig>,
     /// Nodes in order of their ids.
     pub nodes: Vec<Node>,
     /// Links, each in one direction, in order of (from, to).

@@ -30,6 +30,12 @@ pub mod kind {
     pub const HOP_OPENED: &str = "hop_opened";
     /// A hop closed.
     pub const HOP_CLOSED: &str = "hop_closed";
+    /// A node was found not to be sent to any more (`data`: `peer`).
+    pub const HOP_DOWN: &str = "hop_down";
+    /// It may be sent to again (`data`: `peer`).
+    pub const HOP_UP: &str = "hop_up";
+    /// A source changed the shares of a session by itself, because hops were down, or up again.
+    pub const REROUTED: &str = "rerouted";
     /// A node died.
     pub const NODE_CRASHED: &str = "node_crashed";
     /// A node of a run on real hosts was lost, which nobody had planned.

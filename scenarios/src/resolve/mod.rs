@@ -26,6 +26,7 @@ use crate::parse::LoadOptions;
 use crate::parse::sink::Sink;
 use crate::parse::tree::{Span, Tree};
 use crate::units::format_time;
+use bellini_core::config::FailoverConfig;
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 use links::Links;
@@ -94,6 +95,7 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
         view,
         planner,
         seal: flag_or(root, "seal", false),
+        failover: failover(root, sink),
         bottlenecks,
         cross_traffic,
         conferences,
@@ -129,6 +131,24 @@ fn planner(root: &Tree, names: &Names, sink: &mut Sink) -> Planner {
         period: time_or(tree, "period", default.period).unwrap_or(default.period),
     }
 }
+
+fn failover(root: &Tree, sink: &mut Sink) -> Option<FailoverConfig> {
+    let tree = root.get("failover")?;
+    let default = FailoverConfig::default();
+    let keepalive = time_or(tree, "keepalive", default.keepalive)?;
+    if let Some(given) = tree.get("keepalive")
+        && !(KEEPALIVE_MIN..=KEEPALIVE_MAX).contains(&keepalive)
+    {
+        let message = format!("keepalives every {} are not possible", format_time(keepalive));
+        sink.error("E0206", given.span, message, "5 ms to 10 s").help("the default is 75 ms");
+    }
+    let lost = integer_or(tree, "lost", u64::from(default.lost));
+    Some(FailoverConfig { keepalive, lost: u32::try_from(lost).unwrap_or(default.lost) })
+}
+
+/// Keepalives that come more often are a load of their own; later ones find nothing in time.
+const KEEPALIVE_MIN: Duration = Duration::from_millis(5);
+const KEEPALIVE_MAX: Duration = Duration::from_secs(10);
 
 fn measure(root: &Tree, duration: Duration, sink: &mut Sink) -> Option<Measure> {
     let whole = Measure { from: Duration::ZERO, to: duration };

@@ -53,6 +53,12 @@ pub(crate) static SCENARIO: Object = Object {
             "Whether hops are sealed, in every mode (sealing.md): 24 B more a datagram. Hops between real hosts are sealed unless they are asked not to be.",
         ),
         optional(
+            "failover",
+            Kind::Object(&FAILOVER),
+            "none",
+            "Nodes watch each other, and sessions move to backup routes when something fails; `{}` for the values below.",
+        ),
+        optional(
             "defaults",
             Kind::Object(&DEFAULTS),
             "none",
@@ -108,6 +114,21 @@ pub(crate) static PLANNER: Object = Object {
         optional("node", Kind::Node, "each session's source", "The node that decides for all."),
         optional("time", TIME, "`0 s`", "Time that one decision takes."),
         optional("period", SPAN, "`30 s`", "Distance of the periodic decisions."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static FAILOVER: Object = Object {
+    name: "failover",
+    doc: "How nodes watch those that they exchange packets with.",
+    keys: &[
+        optional("keepalive", SPAN, "`75 ms`", "Distance of keepalives, each way; 5 ms to 10 s."),
+        optional(
+            "lost",
+            Kind::Integer(1, 100),
+            "`3`",
+            "A hop is down once so many keepalives in a row have not come, and a quarter of their distance has passed.",
+        ),
     ],
     one_of: &[],
 };

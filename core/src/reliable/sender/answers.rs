@@ -103,6 +103,30 @@ impl Sender {
         expired
     }
 
+    /// A hop of the flow at `place` of the flow list is down: what is under way on it is sent again by others.
+    pub fn give_up(&mut self, now: Instant, place: usize) {
+        let Some(at) = self.by_place.get(place).copied() else { return };
+        let next = self.next_symbol();
+        let mut lost = core::mem::take(&mut self.lost);
+        for slot in slots(self.present & self.flows[at].reach) {
+            let Some(destination) = &mut self.destinations[slot] else { continue };
+            self.flows[at].give_up(now, slot, destination, &mut lost);
+            self.stats.lost_packets += lost.len() as u64;
+            for symbol in lost.drain(..).filter(|symbol| (self.base..next).contains(symbol)) {
+                destination.want(symbol);
+            }
+        }
+        self.lost = lost;
+        self.find_suspects();
+    }
+
+    /// The hops of the flow at `place` are up again: it is tried at once.
+    pub fn revive(&mut self, place: usize) {
+        let Some(at) = self.by_place.get(place).copied() else { return };
+        let present = self.present;
+        slots(present).for_each(|slot| self.flows[at].give_up_probes(slot));
+    }
+
     /// Returns when [`Self::on_timer`] is to be called; `is_waiting`: a new symbol waits to be sent. `None`: nothing is
     /// owed, nor waits for what is under way to be given up.
     pub fn deadline(&mut self, now: Instant, is_waiting: bool) -> Option<Instant> {

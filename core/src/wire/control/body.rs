@@ -18,6 +18,7 @@ const CLOCK_REPLY: u8 = 8;
 const PRESSURE: u8 = 9;
 const RELEASE: u8 = 10;
 const BEGIN: u8 = 11;
+const HOP_STATE: u8 = 20;
 
 const OVERFLOW_BYTES: usize = 26;
 const SETUP_BYTES: usize = 9;
@@ -27,6 +28,7 @@ const CLOCK_PROBE_HEADER_BYTES: usize = 17;
 const CLOCK_REPLY_BYTES: usize = 24;
 const PRESSURE_BYTES: usize = 5;
 const BEGIN_BYTES: usize = 18;
+const HOP_STATE_BYTES: usize = 9;
 
 impl ControlBody {
     /// Returns the number of the message's type.
@@ -44,6 +46,7 @@ impl ControlBody {
             Self::Pressure { .. } => PRESSURE,
             Self::Release { .. } => RELEASE,
             Self::Begin { .. } => BEGIN,
+            Self::HopState { .. } => HOP_STATE,
             Self::Unknown { kind, .. } => *kind,
         }
     }
@@ -64,6 +67,7 @@ impl ControlBody {
             Self::ClockReply { .. } => CLOCK_REPLY_BYTES,
             Self::Pressure { .. } | Self::Release { .. } => PRESSURE_BYTES,
             Self::Begin { .. } => BEGIN_BYTES,
+            Self::HopState { .. } => HOP_STATE_BYTES,
             Self::Unknown { bytes, .. } => bytes.len(),
         }
     }
@@ -98,6 +102,9 @@ impl ControlBody {
             PRESSURE => Self::Pressure { conference: ConferenceId(reader.u32()?), kind: reader.hop_kind()? },
             RELEASE => Self::Release { conference: ConferenceId(reader.u32()?), kind: reader.hop_kind()? },
             BEGIN => Self::Begin { key: reader.key()?, epoch: Epoch(reader.u16()?), symbol: reader.u64()? },
+            HOP_STATE => {
+                Self::HopState { from: reader.node()?, to: reader.node()?, is_down: reader.flag("is down")? }
+            }
             _ => return Ok(Self::Unknown { kind, bytes: bytes.to_vec() }),
         };
         if !reader.rest.is_empty() {
@@ -160,6 +167,11 @@ impl ControlBody {
                 out.extend_from_slice(&epoch.0.to_be_bytes());
                 out.extend_from_slice(&symbol.to_be_bytes());
             }
+            Self::HopState { from, to, is_down } => {
+                out.extend_from_slice(&from.get().to_be_bytes());
+                out.extend_from_slice(&to.get().to_be_bytes());
+                out.push(u8::from(*is_down));
+            }
             Self::Unknown { bytes, .. } => out.extend_from_slice(bytes),
         }
     }
@@ -217,6 +229,14 @@ impl Reader<'_> {
             [1] => Ok(HopKind::Stream),
             [2] => Ok(HopKind::Paced),
             _ => Err(WireError::BadField("kind")),
+        }
+    }
+
+    fn flag(&mut self, name: &'static str) -> Result<bool, WireError> {
+        match self.take::<1>()? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            _ => Err(WireError::BadField(name)),
         }
     }
 

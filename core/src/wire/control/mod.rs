@@ -6,7 +6,9 @@
 //! | sequence                      | ack                           | flags |
 //! +-------------------------------+-------------------------------+-------+
 //! ```
-//! `sequence` and `ack` belong to the hop. The message that follows, when flagged, belongs to its origin:
+//! `sequence` and `ack` belong to the hop. Flags: 1 a message follows, 2 the sender watches the receiver and wants to be
+//! watched, 4 what the receiver sends does not reach the sender as it should. A frame without a message acknowledges, and
+//! serves as a keepalive. The message that follows, when flagged, belongs to its origin:
 //! ```text
 //! +---------------------------------------------------------------+
 //! | id                                                            |
@@ -27,6 +29,7 @@
 //! 8 clock-reply     t1 u64, t2 u64, t3 u64
 //! 9 pressure, 10 release   conference u32, kind of hop u8
 //! 11 begin          conference u32, session u32, epoch u16, symbol u64
+//! 20 hop-state      from node u32, to node u32, is down u8 (0 or 1)
 //! ```
 
 use super::routing::{RouteLimits, validate_pathlet};
@@ -48,6 +51,8 @@ pub const CONTROL_ROUTE_LIMITS: RouteLimits = RouteLimits { copies_max: 64, byte
 pub const CLOCK_PATH_MAX: usize = super::routing::DEPTH_MAX - 1;
 
 const FLAG_MESSAGE: u8 = 1 << 0;
+const FLAG_WATCHING: u8 = 1 << 1;
+const FLAG_UNHEARD: u8 = 1 << 2;
 
 /// The body of a control frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,8 +61,19 @@ pub struct ControlFrame {
     pub sequence: u32,
     /// The number that the sender expects next: it has all before.
     pub ack: u32,
+    /// How the sender watches the receiver.
+    pub watching: Watching,
     /// The message; a frame without one only acknowledges.
     pub message: Option<ControlMessage>,
+}
+
+/// What a node says to a neighbour of how it watches it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watching {
+    /// It watches the receiver, and wants to be watched.
+    pub is_on: bool,
+    /// What the receiver sends does not reach it as it should.
+    pub is_unheard: bool,
 }
 
 /// One control message. It is idempotent: receiving it twice is receiving it once.
@@ -150,6 +166,16 @@ pub enum ControlBody {
         /// The first symbol that the destination is owed.
         symbol: u64,
     },
+    /// A hop does not carry packets any more, or does again. Told by the node at its sending end to those that packets
+    /// came from, and on from node to node towards the sources.
+    HopState {
+        /// The sending end.
+        from: NodeId,
+        /// The receiving end.
+        to: NodeId,
+        /// Whether it is down.
+        is_down: bool,
+    },
     /// A destination asks the session's source for its time. Travels against the session's packets, by what nodes
     /// learnt from those, and notes whom it passes.
     ClockProbe {
@@ -203,7 +229,15 @@ impl ControlFrame {
         } else {
             Some(ControlMessage::parse(rest)?)
         };
-        Ok(Self { sequence: read!(head, 0..4, u32), ack: read!(head, 4..8, u32), message })
+        Ok(Self {
+            sequence: read!(head, 0..4, u32),
+            ack: read!(head, 4..8, u32),
+            watching: Watching {
+                is_on: head[8] & FLAG_WATCHING != 0,
+                is_unheard: head[8] & FLAG_UNHEARD != 0,
+            },
+            message,
+        })
     }
 
     /// Appends the body to `out`.
@@ -211,7 +245,7 @@ impl ControlFrame {
     /// # Panics
     /// As [`ControlMessage::emit_into`].
     pub fn emit_into(&self, out: &mut Vec<u8>) {
-        emit_header(self.sequence, self.ack, self.message.is_some(), out);
+        emit_header(self.sequence, self.ack, self.watching, self.message.is_some(), out);
         if let Some(message) = &self.message {
             message.emit_into(out);
         }
@@ -220,11 +254,13 @@ impl ControlFrame {
 
 /// Appends what stands before the message of a control frame, for messages that are kept as bytes.
 ///
-/// `sequence`, `ack`: as in [`ControlFrame`]; `has_message`: whether the bytes of one follow.
-pub fn emit_header(sequence: u32, ack: u32, has_message: bool, out: &mut Vec<u8>) {
+/// `sequence`, `ack`, `watching`: as in [`ControlFrame`]; `has_message`: whether the bytes of one follow.
+pub fn emit_header(sequence: u32, ack: u32, watching: Watching, has_message: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(&sequence.to_be_bytes());
     out.extend_from_slice(&ack.to_be_bytes());
-    out.push(if has_message { FLAG_MESSAGE } else { 0 });
+    let flags =
+        [(has_message, FLAG_MESSAGE), (watching.is_on, FLAG_WATCHING), (watching.is_unheard, FLAG_UNHEARD)];
+    out.push(flags.iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag).sum());
 }
 
 impl ControlMessage {

@@ -6,6 +6,7 @@ use crate::wire::testing::{hex, runner};
 use proptest::prelude::*;
 
 const KEY: SessionKey = SessionKey::new(1, 2);
+const UNHEARD: Watching = Watching { is_on: true, is_unheard: true };
 
 fn node(id: u32) -> NodeId {
     NodeId::new(id).expect("a legal id")
@@ -19,7 +20,7 @@ fn emitted(frame: &ControlFrame) -> Vec<u8> {
 
 fn frame(route: &str, body: ControlBody) -> ControlFrame {
     let message = ControlMessage { id: 0x10, origin: node(5), route: hex(route), body };
-    ControlFrame { sequence: 3, ack: 4, message: Some(message) }
+    ControlFrame { sequence: 3, ack: 4, watching: Watching::default(), message: Some(message) }
 }
 
 #[test]
@@ -88,10 +89,18 @@ fn messages_are_as_documented() {
              00000001 00000002 0001 00000000000002BC",
         ),
         (
+            frame("", ControlBody::HopState { from: node(3), to: node(4), is_down: true }),
+            "00000003 00000004 01  0000000000000010 00000005 14 0009 0000  00000003 00000004 01",
+        ),
+        (
             frame("", ControlBody::Unknown { kind: 200, bytes: vec![1, 2] }),
             "00000003 00000004 01  0000000000000010 00000005 C8 0002 0000  0102",
         ),
-        (ControlFrame { sequence: 3, ack: 4, message: None }, "00000003 00000004 00"),
+        (
+            ControlFrame { sequence: 3, ack: 4, watching: Watching::default(), message: None },
+            "00000003 00000004 00",
+        ),
+        (ControlFrame { sequence: 3, ack: 4, watching: UNHEARD, message: None }, "00000003 00000004 06"),
     ];
     for (frame, bytes) in cases {
         assert_eq!(emitted(&frame), hex(bytes), "{frame:?}");
@@ -138,7 +147,12 @@ fn bodies() -> impl Strategy<Value = ControlBody> {
             epoch: Epoch(epoch),
             symbol
         }),
-        (12..=u8::MAX, prop::collection::vec(any::<u8>(), 0..40))
+        (id(), id(), any::<bool>()).prop_map(|(from, to, is_down)| ControlBody::HopState {
+            from,
+            to,
+            is_down
+        }),
+        (100..=u8::MAX, prop::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(kind, bytes)| ControlBody::Unknown { kind, bytes }),
     ]
 }
@@ -152,8 +166,9 @@ fn frames() -> impl Strategy<Value = ControlFrame> {
         route: hex(route),
         body,
     });
-    (any::<u32>(), any::<u32>(), prop::option::weighted(0.95, message))
-        .prop_map(|(sequence, ack, message)| ControlFrame { sequence, ack, message })
+    let watching = any::<(bool, bool)>().prop_map(|(is_on, is_unheard)| Watching { is_on, is_unheard });
+    (any::<u32>(), any::<u32>(), watching, prop::option::weighted(0.95, message))
+        .prop_map(|(sequence, ack, watching, message)| ControlFrame { sequence, ack, watching, message })
 }
 
 /// Frames come back as they were; cut anywhere, or with a byte too many, they are refused.
@@ -187,7 +202,7 @@ fn damaged_frames_do_not_panic() {
                 bytes[at] = value;
             }
             if let Ok(parsed) = ControlFrame::parse(&bytes) {
-                bytes[8] &= FLAG_MESSAGE;
+                bytes[8] &= FLAG_MESSAGE | FLAG_WATCHING | FLAG_UNHEARD;
                 prop_assert_eq!(emitted(&parsed), bytes);
             }
             Ok(())
