@@ -25,6 +25,8 @@ mod replay;
 mod report;
 mod reproduce;
 mod schema;
+#[cfg(target_os = "linux")]
+mod sealed;
 mod seeds;
 mod shipped;
 mod terminal;
