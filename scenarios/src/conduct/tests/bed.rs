@@ -76,6 +76,10 @@ impl Testbed for Bed {
         false
     }
 
+    fn secret(&self) -> Option<[u8; 32]> {
+        None
+    }
+
     fn now(&self) -> Instant {
         self.now
     }
