@@ -170,6 +170,15 @@ fn wrong_requests_are_told_what_is_wrong() {
         let error = answer["error"].as_str().unwrap_or_default();
         assert!(found == status && error.contains(piece), "{method} {path}: {found} {answer}");
     }
+    let mut page = TcpStream::connect(server.at).unwrap();
+    let head = format!(
+        "GET /conferences HTTP/1.1\r\nhost: {}\r\norigin: http://x.example\r\nconnection: close",
+        server.at
+    );
+    page.write_all(format!("{head}\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    page.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("web pages of other hosts"), "{answer}");
     // Bytes that are no HTTP end their connection, and nothing else.
     let mut stranger = TcpStream::connect(server.at).unwrap();
     stranger.write_all(&[0xFF; 64]).unwrap();

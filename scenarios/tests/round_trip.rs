@@ -30,6 +30,7 @@ fn shipped() -> Vec<PathBuf> {
     let mut paths: Vec<_> = files(folder.to_path_buf())
         .chain(files(folder.join("bench")))
         .chain(files(folder.join("coding")))
+        .chain(files(folder.join("listing")))
         .collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
@@ -62,6 +63,7 @@ const EVERYTHING: &str = r#"{
   "view": "measured",
   "planner": {"node": "a", "time": "3 ms", "period": "1 s"},
   "seal": true,
+  "listing": {"node": "d", "lease": "2.5 s"},
   "defaults": {
     "node": {"processing": "5 us"},
     "link": {"delay": "7 ms", "rate": "50 Mbit/s", "mtu": 1400},

@@ -17,6 +17,7 @@ mod faults;
 mod fidelity;
 mod flows;
 mod hooks;
+mod listing;
 mod loss;
 mod overflow;
 mod queueing;

@@ -17,6 +17,8 @@ pub struct ListingLimits {
     pub members_max: usize,
     /// Sessions of one conference, those that have ended included: their ids are not given again.
     pub sessions_max: usize,
+    /// Conferences, members, sessions and destinations of sessions, all together: a few hundred bytes each.
+    pub entries_max: usize,
     /// Bytes of a name.
     pub name_bytes_max: usize,
     /// Addresses of one member.
@@ -26,7 +28,8 @@ pub struct ListingLimits {
 }
 
 impl Default for ListingLimits {
-    /// Leases of 15 s, an hour for empty conferences, 4,096 conferences of 256 members and 1,024 sessions.
+    /// Leases of 15 s, an hour for empty conferences, 4,096 conferences of 256 members and 1,024 sessions, 65,536
+    /// entries in all.
     fn default() -> Self {
         Self {
             lease: Duration::from_millis(15_000),
@@ -34,6 +37,7 @@ impl Default for ListingLimits {
             conferences_max: 4_096,
             members_max: 256,
             sessions_max: 1_024,
+            entries_max: 65_536,
             name_bytes_max: 128,
             addresses_max: 4,
             recent_max: 1_024,

@@ -174,6 +174,32 @@ pub struct List {
     pub conferences: BTreeMap<ConferenceId, Conference>,
 }
 
+impl Conference {
+    /// Returns what it counts for in the bound of the whole list: itself, members, sessions, and their destinations.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        let destinations: usize = self.sessions.values().map(|session| session.destinations.len()).sum();
+        1 + self.members.len() + self.sessions.len() + destinations
+    }
+}
+
+impl Change {
+    /// Returns the conference that changes.
+    #[must_use]
+    pub const fn conference(&self) -> ConferenceId {
+        match self {
+            Self::ConferenceCreated { conference, .. }
+            | Self::ConferenceEnded { conference }
+            | Self::MemberJoined { conference, .. }
+            | Self::MemberGone { conference, .. }
+            | Self::SessionAdded { conference, .. }
+            | Self::DestinationJoined { conference, .. }
+            | Self::DestinationLeft { conference, .. }
+            | Self::SessionEnded { conference, .. } => *conference,
+        }
+    }
+}
+
 impl List {
     /// Takes the next change in.
     ///

@@ -222,6 +222,8 @@ pub enum Bounded {
     Members,
     /// Sessions of a conference, ended ones included.
     Sessions,
+    /// Conferences, members, sessions and destinations together.
+    Entries,
     /// Bytes of a name.
     NameBytes,
     /// Addresses of a member.
@@ -234,6 +236,7 @@ impl std::fmt::Display for Bounded {
             Self::Conferences => "conferences",
             Self::Members => "members of a conference",
             Self::Sessions => "sessions of a conference, ended ones included",
+            Self::Entries => "conferences, members, sessions and destinations together",
             Self::NameBytes => "bytes of a name",
             Self::Addresses => "addresses of a member",
         })

@@ -161,6 +161,44 @@ fn bounds_are_kept() {
     }
 }
 
+/// Aim: the bound on everything together refuses one too many of each kind, and what has ended makes room.
+#[test]
+fn all_entries_together_are_bounded() {
+    // Conference, three members, a session with two destinations.
+    let mut listing = peopled();
+    assert_eq!(listing.entries(), 7);
+    listing.limits_mut().entries_max = 7;
+    let full = Err(ListingError::TooMany { what: Bounded::Entries, max: 7 });
+    for request in [
+        ListingRequest::Create { name: String::new() },
+        ListingRequest::Join { conference: C, member: member(4, 1) },
+        ListingRequest::AddSession { conference: C, session: session(8, 1, &[]) },
+    ] {
+        assert_eq!(listing.handle(at(1), request), full);
+    }
+    let leave = ListingRequest::LeaveSession { conference: C, session: SessionId(7), node: node(2) };
+    listing.handle(at(1), leave).expect("it is one");
+    listing.handle(at(1), ListingRequest::Join { conference: C, member: member(4, 1) }).expect("room");
+    let join = ListingRequest::JoinSession { conference: C, session: SessionId(7), node: node(4) };
+    assert_eq!(listing.handle(at(1), join), full);
+    listing.handle(at(1), ListingRequest::End { conference: C }).expect("it is listed");
+    assert_eq!(listing.entries(), 0);
+}
+
+/// Aim: leases that are postponed end so much later, and in the same order.
+#[test]
+fn leases_can_be_postponed() {
+    let mut listing = peopled();
+    let renew = ListingRequest::Renew { conference: C, node: node(2), incarnation: Incarnation(1) };
+    listing.handle(at(5), renew).expect("it takes part");
+    listing.postpone(Duration::from_secs(30));
+    listing.expire(at(44));
+    assert_eq!(listing.list().conferences[&C].members.len(), 3);
+    listing.expire(at(45));
+    assert_eq!(listing.list().conferences[&C].members.keys().copied().collect::<Vec<_>>(), [node(2)]);
+    assert_eq!(listing.poll_timeout(), Some(at(50)));
+}
+
 /// Aim: who watches gets exactly what came after, and the whole list where that is not known any more.
 #[test]
 fn watchers_get_changes_or_the_list() {
@@ -241,6 +279,8 @@ proptest! {
             let lasting = listing.list().conferences.values();
             let leases: usize = lasting.map(|conference| conference.members.len().max(1)).sum();
             prop_assert_eq!(listing.leases(), leases);
+            let entries: usize = listing.list().conferences.values().map(Conference::entries).sum();
+            prop_assert_eq!(listing.entries(), entries);
             prop_assert!(listing.poll_timeout().is_none_or(|end| end > time));
         }
     }

@@ -82,6 +82,11 @@ impl Node {
                 }
                 sent
             }
+            Command::HoldListing(held) => {
+                self.hold_listing(now, *held);
+                Ok(())
+            }
+            Command::Register(registration) => self.register(now, &registration),
             Command::ClockCorrection { session, ahead_ns } => {
                 let index = self.known_session(session)?;
                 let estimates = self.config.clock_probes.is_some();

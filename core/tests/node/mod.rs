@@ -10,6 +10,7 @@ mod control;
 mod failover;
 mod harness;
 mod hostile;
+mod listing;
 mod overflow;
 mod paced;
 mod recoding;

@@ -7,6 +7,7 @@
 mod client;
 mod http;
 mod keeper;
+mod patient;
 mod routes;
 mod serve;
 mod store;

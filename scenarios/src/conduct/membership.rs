@@ -17,8 +17,12 @@ impl Conductor<'_> {
     /// Tells a session's nodes of it. `session`: its place in the roster, here and below.
     pub(super) fn announce(&mut self, bed: &mut dyn Testbed, session: usize) {
         let spec = self.roster.sessions[session].spec;
+        let conference = self.roster.sessions[session].key().conference;
         self.roster.sessions[session].tally.is_known = true;
         for node in &spec.destinations {
+            if self.listing.as_ref().is_some_and(|listing| listing.is_lost(conference, *node)) {
+                continue;
+            }
             self.roster.sessions[session].tally.join(bed.now(), *node, 0);
             // Refused only when the node's table is full: it then gets nothing, which the summary shows.
             let _ = self.join_at(bed, session, *node);
@@ -153,6 +157,7 @@ impl Conductor<'_> {
             Membership::Leave => {
                 self.roster.sessions[session].tally.leave(churn.node, made);
                 let _ = bed.command(self.roster.node_index(churn.node), Command::LeaveSession(key));
+                self.tell_listing(bed, churn.node, ControlBody::Leave { key, node: churn.node });
             }
         }
         let (kind, text) = match churn.membership {
@@ -165,6 +170,16 @@ impl Conductor<'_> {
     /// A node becomes a destination while the session is going on.
     fn join(&mut self, bed: &mut dyn Testbed, session: usize, node: NodeId, made: u64) {
         let key = self.roster.sessions[session].key();
+        self.take_in(bed, session, node, made);
+        // The request travels to the source as a control message, over the shortest path.
+        let source = self.roster.sessions[session].spec.source;
+        self.send_control(bed, node, source, ControlBody::Join { key, node });
+        self.tell_listing(bed, node, ControlBody::Join { key, node });
+    }
+
+    /// A node becomes a destination, as far as it and the tally are concerned.
+    pub(super) fn take_in(&mut self, bed: &mut dyn Testbed, session: usize, node: NodeId, made: u64) {
+        let key = self.roster.sessions[session].key();
         // One that comes back starts anew; what it counted in its earlier stay is kept here, unless it is refused
         // (its conference has ended there) and goes on counting.
         let earlier = bed.harvest(self.roster.node_index(node), key, false).and_then(|figures| figures.sink);
@@ -173,9 +188,6 @@ impl Conductor<'_> {
         if let (Ok(()), Some(sink)) = (answer, earlier) {
             self.roster.sessions[session].tally.add_sink(node, sink);
         }
-        // The request travels to the source as a control message, over the shortest path.
-        let source = self.roster.sessions[session].spec.source;
-        self.send_control(bed, node, source, ControlBody::Join { key, node });
     }
 
     /// Ends a conference, by index, for all its nodes.
@@ -185,6 +197,7 @@ impl Conductor<'_> {
         if let Some(session) = conference.sessions.first() {
             let creator = self.roster.node_index(session.source);
             let _ = bed.command(creator, Command::EndConference(conference.id));
+            self.end_listed(bed, conference.id, session.source);
         }
     }
 }

@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod faults;
 mod figures;
+mod listing;
 mod measured;
 mod membership;
 mod observer;

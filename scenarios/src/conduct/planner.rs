@@ -25,6 +25,8 @@ pub(super) struct Question {
 pub(super) struct Planner {
     sessions: BTreeMap<SessionKey, SessionPolicies>,
     waiting: VecDeque<(Instant, Question)>,
+    /// The newest question of each session that came while the node that decides was down.
+    missed: BTreeMap<SessionKey, Question>,
     /// Whether decisions have backups.
     has_backups: bool,
 }
@@ -65,7 +67,8 @@ impl Planner {
                 sessions.insert(key, policies);
             }
         }
-        Ok(Self { sessions, waiting: VecDeque::new(), has_backups: scenario.failover.is_some() })
+        let has_backups = scenario.failover.is_some();
+        Ok(Self { sessions, waiting: VecDeque::new(), missed: BTreeMap::new(), has_backups })
     }
 
     /// Returns how often a session's policies are to be asked, where its flow assignment wants to be asked more often
@@ -99,6 +102,18 @@ impl Planner {
             return None;
         }
         self.waiting.pop_front().map(|(_, question)| question)
+    }
+
+    /// Keeps a question that nobody is there to answer.
+    pub(super) fn miss(&mut self, question: Question) {
+        self.missed.insert(question.key, question);
+    }
+
+    /// Whoever decides is there again: what was missed is answered at `at`.
+    pub(super) fn ask_again(&mut self, at: Instant) {
+        for question in std::mem::take(&mut self.missed).into_values() {
+            self.ask(at, question);
+        }
     }
 
     /// Decides.

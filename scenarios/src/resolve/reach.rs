@@ -53,6 +53,11 @@ impl Reach {
         }
     }
 
+    /// Returns the least number of hops from one node to another; `None`: no path leads there.
+    pub(crate) fn depth(&mut self, from: NodeId, to: NodeId, network: &Network<'_>) -> Option<usize> {
+        self.hops(from, 0, network).get(&to).copied()
+    }
+
     /// Returns the least number of hops to every node that `source` reaches over links of at least that MTU.
     fn hops(&mut self, source: NodeId, mtu: u32, network: &Network<'_>) -> &BTreeMap<NodeId, usize> {
         self.hops.entry((source, mtu)).or_insert_with(|| {

@@ -141,6 +141,7 @@ pub(crate) fn scenario(
         view: View::Oracle,
         seal: false,
         planner: Planner { node: None, time: Duration::ZERO, period: Duration::from_secs(30) },
+        listing: None,
         failover: None,
         nodes,
         links,

@@ -5,8 +5,8 @@ use crate::conduct::{
     SourceTally, Testbed, TestbedError,
 };
 use bellini_core::content::SourceStats;
-use bellini_core::ids::{NodeId, SessionKey};
-use bellini_core::io::{Command, CommandError};
+use bellini_core::ids::{ConferenceId, NodeId, SessionKey};
+use bellini_core::io::{Command, CommandError, Registration};
 use bellini_core::seal::SealSpec;
 use bellini_core::session::SinkSessionStats;
 use bellini_core::time::{Duration, Instant};
@@ -127,6 +127,14 @@ impl Testbed for Bed {
             Command::EndConference(_) => ("end".to_owned(), None),
             Command::Install(install) => (format!("install {}", install.flows[0].0), None),
             Command::SendControl { route, .. } => (format!("control by {route}"), None),
+            Command::HoldListing(held) => {
+                let count = held.list.conferences[&ConferenceId(1)].members.len();
+                (format!("hold a listing of {count} members, {} lost", held.lost.len()), None)
+            }
+            Command::Register(Registration { way: Some((there, back)), .. }) => {
+                (format!("register by {there}, back {back}"), None)
+            }
+            Command::Register(_) => ("register here".to_owned(), None),
             other => panic!("nobody gives {other:?} here"),
         };
         match known {
