@@ -4,7 +4,7 @@
 //! - [`identity`] is a node's own key and whom it trusts, as TLS 1.3 needs it; [`handshake`] agrees on keys with a peer,
 //!   over a connection to its stream port. Stream hops then go on inside TLS.
 //! - [`aead`] seals datagrams under keys of that handshake; [`state`] keeps them by peer while a node runs.
-//! - [`gate`] bounds the handshakes that strangers can cause.
+//! - Handshakes run on a thread of their own (`thread`); [`gate`] bounds the handshakes that strangers can cause.
 //!
 //! The core knows nothing of all this but the bytes that are left free for it (`SEAL_BYTES`): it gets what was opened,
 //! and hands out what is then sealed.
@@ -22,6 +22,7 @@ pub mod state;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub(crate) mod thread;
 pub mod trust;
 mod window;
 
