@@ -8,6 +8,7 @@ mod deploy_files;
 mod deployment;
 #[cfg(target_os = "linux")]
 mod edges;
+mod exec_policy;
 mod golden;
 mod harness;
 mod idle;

@@ -1,11 +1,12 @@
 //! The built-in policies, one file each, written against the public traits only.
 //!
-//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`]. Flow assignment:
-//! [`StaticShares`], [`Equal`], [`RateProportional`], [`Adaptive`]. `docs/policies.md` describes them and how to write your own.
+//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`], [`Exec`]. Flow assignment:
+//! [`StaticShares`], [`Equal`], [`RateProportional`], [`Adaptive`], [`Exec`]. `docs/policies.md` describes them and how to write your own.
 
 mod adaptive;
 mod direct;
 mod equal;
+pub(crate) mod exec;
 mod k_shortest;
 mod multicast_tree;
 mod parameters;
@@ -17,6 +18,7 @@ mod static_shares;
 pub use adaptive::Adaptive;
 pub use direct::Direct;
 pub use equal::Equal;
+pub use exec::Exec;
 pub use k_shortest::KShortest;
 pub use multicast_tree::MulticastTree;
 pub use parameters::Parameters;
