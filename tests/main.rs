@@ -1,5 +1,6 @@
 //! Tests of the `bellini` command as users meet it: the real binary, in processes and directories of its own.
 
+mod api;
 mod arguments;
 mod calibrate;
 mod compare;

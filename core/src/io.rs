@@ -136,6 +136,21 @@ pub enum Command {
     HoldListing(Box<HeldListing>),
     /// Registers as a member of a conference, and sends heartbeats until the conference ends. Said again: by another way.
     Register(Registration),
+    /// A node is a destination of a session of which this node is the source, as the listing says. What is so already
+    /// changes nothing.
+    Admit {
+        /// The session.
+        key: SessionKey,
+        /// The destination.
+        node: NodeId,
+    },
+    /// A node is no destination of it any more, although it may not have said so on the way of the packets.
+    Dismiss {
+        /// The session.
+        key: SessionKey,
+        /// The destination that was.
+        node: NodeId,
+    },
 }
 
 /// How a node registers with the node that holds the listing.

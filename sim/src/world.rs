@@ -157,6 +157,12 @@ impl<'a> World<'a> {
         Ok(world)
     }
 
+    /// Lets nodes use stream hops, although no session of the scenario does: others may come.
+    pub fn allow_streams(&mut self) {
+        let count = self.nodes.len();
+        self.tcp.get_or_insert_with(|| Box::new(Connections::new(Options::of_stream_hops(), count)));
+    }
+
     /// Starts a node's process.
     ///
     /// # Errors

@@ -17,10 +17,13 @@ pub struct ListingLimits {
     pub members_max: usize,
     /// Sessions of one conference, those that have ended included: their ids are not given again.
     pub sessions_max: usize,
-    /// Conferences, members, sessions and destinations of sessions, all together: a few hundred bytes each.
+    /// Conferences, members, sessions and destinations of sessions, and each 256 bytes of what is said about them,
+    /// all together.
     pub entries_max: usize,
     /// Bytes of a name.
     pub name_bytes_max: usize,
+    /// Bytes of what is said about a session.
+    pub about_bytes_max: usize,
     /// Addresses of one member.
     pub addresses_max: usize,
     /// Changes that are kept for who watches; who is further behind gets the whole list.
@@ -39,6 +42,7 @@ impl Default for ListingLimits {
             sessions_max: 1_024,
             entries_max: 65_536,
             name_bytes_max: 128,
+            about_bytes_max: 2_048,
             addresses_max: 4,
             recent_max: 1_024,
         }

@@ -285,7 +285,8 @@ impl Listing {
         }
         check(Bounded::Sessions, sessions.len() + 1, self.limits.sessions_max)?;
         check(Bounded::Members, session.destinations.len(), self.limits.members_max)?;
-        self.check_room(1 + session.destinations.len())?;
+        check(Bounded::AboutBytes, session.about.len(), self.limits.about_bytes_max)?;
+        self.check_room(session.entries())?;
         session.destinations.sort_unstable();
         if session.ended || session.destinations.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(ListingError::BadSession);

@@ -28,6 +28,7 @@ fn session(id: u32, source: u32, destinations: &[u32]) -> Session {
         name: String::new(),
         source: node(source),
         destinations: destinations.iter().map(|id| node(*id)).collect(),
+        about: String::new(),
         ended: false,
     }
 }
@@ -137,6 +138,7 @@ fn bounds_are_kept() {
         members_max: 2,
         sessions_max: 1,
         name_bytes_max: 3,
+        about_bytes_max: 5,
         addresses_max: 0,
         ..ListingLimits::default()
     };
@@ -150,6 +152,12 @@ fn bounds_are_kept() {
     ask(ListingRequest::AddSession { conference: C, session: session(1, 1, &[2]) }).expect("there is room");
     let mut placed = member(1, 1);
     placed.addresses.push("127.0.0.1:1".parse().expect("an address"));
+    let told = Session { about: "six by".to_owned(), ..session(2, 1, &[2]) };
+    let full = ListingLimits { sessions_max: 2, ..limits };
+    let mut roomy = Listing::new(full, listing.list().clone());
+    let too_long = roomy.handle(at(0), ListingRequest::AddSession { conference: C, session: told });
+    assert_eq!(too_long, Err(ListingError::TooMany { what: Bounded::AboutBytes, max: 5 }));
+    let mut ask = |request| listing.handle(at(0), request);
     for (request, what, max) in [
         (create(), Bounded::Conferences, 1),
         (ListingRequest::Create { name: "abcd".to_owned() }, Bounded::NameBytes, 3),

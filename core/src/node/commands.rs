@@ -95,6 +95,19 @@ impl Node {
                 }
                 Ok(())
             }
+            Command::Admit { key, node } => {
+                if node == self.config.id {
+                    return Err(CommandError::OwnHop(node));
+                }
+                self.known_session(key)?;
+                self.change_membership(now, key, node, PolicyReason::Joined);
+                Ok(())
+            }
+            Command::Dismiss { key, node } => {
+                self.known_session(key)?;
+                self.change_membership(now, key, node, PolicyReason::Left);
+                Ok(())
+            }
         }
     }
 

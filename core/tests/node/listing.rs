@@ -25,6 +25,7 @@ fn held() -> HeldListing {
         name: String::new(),
         source: id(1),
         destinations: vec![id(2), id(3)],
+        about: String::new(),
         ended: false,
     };
     let conference = Conference {

@@ -218,7 +218,8 @@ impl Plan {
 
 /// Returns the core's configuration of a node, for its first start. `clock_probes`: how often it asks others for their
 /// time.
-pub(crate) fn node_config(scenario: &Scenario, spec: &Node, clock_probes: Option<Duration>) -> NodeConfig {
+#[must_use]
+pub fn node_config(scenario: &Scenario, spec: &Node, clock_probes: Option<Duration>) -> NodeConfig {
     let mtu = scenario.links.iter().filter(|link| link.from == spec.id).map(|link| link.mtu).max();
     NodeConfig {
         feeder: spec.feeder,

@@ -54,6 +54,7 @@ impl RunListing {
                 name: session.name.clone(),
                 source: session.source,
                 destinations: session.destinations.clone(),
+                about: String::new(),
                 ended: false,
             });
             let entry = Conference {

@@ -17,6 +17,7 @@ mod measured;
 mod membership;
 mod observer;
 mod planner;
+mod policies;
 mod recorder;
 mod report;
 mod results;
@@ -35,6 +36,8 @@ pub use figures::{
     SessionFigures, SourceCounts,
 };
 pub use observer::{NoObserver, Observer, Progress};
+pub use policies::SessionPolicies;
 pub use results::Outcome;
 pub use tally::{SessionTally, SinkTally, SourceTally};
 pub use testbed::{Degrade, Testbed, TestbedError};
+pub use view::network_view;

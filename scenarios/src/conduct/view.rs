@@ -8,14 +8,25 @@ use bellini_core::units::BitRate;
 
 /// Builds the oracle's view of what is up.
 pub(super) fn oracle_view(scenario: &Scenario, bed: &dyn Testbed) -> NetworkView {
-    let up = (0..).zip(&scenario.nodes).filter(|(index, _)| bed.node_is_up(*index)).map(|(_, node)| node);
+    network_view(scenario, |node| bed.node_is_up(node), |link| bed.link_is_up(link))
+}
+
+/// Returns the network of a scenario as policies see it by the scenario's own figures: the nodes and links that are
+/// up, by their indices in the scenario.
+#[must_use]
+pub fn network_view(
+    scenario: &Scenario,
+    node_is_up: impl Fn(u32) -> bool,
+    link_is_up: impl Fn(u32) -> bool,
+) -> NetworkView {
+    let up = (0..).zip(&scenario.nodes).filter(|(index, _)| node_is_up(*index)).map(|(_, node)| node);
     let nodes: Vec<ViewNode> = up
         .map(|node| ViewNode { id: node.id, name: node.name.clone(), region: node.region.clone() })
         .collect();
     let node_up = |id: NodeId| nodes.binary_search_by_key(&id, |node| node.id).is_ok();
     let links = (0..)
         .zip(&scenario.links)
-        .filter(|(index, link)| bed.link_is_up(*index) && node_up(link.from) && node_up(link.to))
+        .filter(|(index, link)| link_is_up(*index) && node_up(link.from) && node_up(link.to))
         .map(|(_, link)| ViewLink {
             from: link.from,
             to: link.to,
