@@ -26,6 +26,8 @@ mod replay;
 mod report;
 mod reproduce;
 mod schema;
+#[cfg(target_os = "linux")]
+mod sealed;
 mod seeds;
 mod shipped;
 mod terminal;

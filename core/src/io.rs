@@ -7,6 +7,7 @@ use crate::listing::{Change, HeldListing};
 use crate::payload::Payload;
 use crate::report::Report;
 use crate::route::Route;
+use crate::seal::SealSpec;
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -195,6 +196,9 @@ pub struct SessionSpec {
     /// How its packets are coded; `None`: not.
     #[serde(default)]
     pub coding: Option<CodingSpec>,
+    /// How its symbols are sealed from end to end; `None`: not.
+    #[serde(default)]
+    pub seal: Option<SealSpec>,
     /// When content starts, on this node's clock.
     pub start: Instant,
     /// When content stops.
@@ -224,6 +228,9 @@ pub struct SinkSpec {
     /// How its packets are coded; `None`: not.
     #[serde(default)]
     pub coding: Option<CodingSpec>,
+    /// How its symbols are sealed from end to end; `None`: not.
+    #[serde(default)]
+    pub seal: Option<SealSpec>,
     /// When content starts, on the source's clock.
     pub start: Instant,
     /// When content stops, on the source's clock.

@@ -49,6 +49,7 @@ pub fn to_value(scenario: &Scenario) -> Value {
         listing.time("lease", given.lease);
         all.put("listing", listing.done());
     }
+    all.put_some("seal", scenario.seal.then_some(true));
     all.put_some("failover", scenario.failover.map(failover));
     all.put("nodes", scenario.nodes.iter().map(network::node).collect::<Vec<_>>());
     all.put_some("links", list(scenario.links.iter().map(|link| network::link(link, scenario)).collect()));

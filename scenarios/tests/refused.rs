@@ -83,7 +83,7 @@ fn shown_as_rustc_shows_it() {
    |
    = at: conferences[0].sessions[0].stopp
    = help: did you mean "stop"?
-   = help: known keys: id, name, source, destinations, transport, delivery, coding, content, symbol_bytes, start, stop, routing, and 2 more
+   = help: known keys: id, name, source, destinations, transport, delivery, coding, sealed, content, symbol_bytes, start, stop, and 3 more
 
 1 error, 0 warnings; nothing was started."#;
     assert_eq!(found.to_string(), expected);
@@ -667,6 +667,22 @@ fn coding_that_cannot_be() {
     let text = GOOD.replacen("\"source\"", &coded("{\"generation\": 255}"), 1);
     let error = parse_str("bad.json", &text, &LoadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("E0412") && error.contains("use \"symbol_bytes\": \"1059 B\" or less"), "{error}");
+}
+
+/// Aim: the tag of a sealed session counts for the MTU: what just fits without it is refused, and the help says what fits.
+#[test]
+fn sealing_that_cannot_be() {
+    refuse("\"source\"", "\"sealed\": \"yes\", \"source\"", "E0203", &["`sealed` must be"]);
+    refuse("\"bellini\": 1,", "\"bellini\": 1, \"seal\": 24,", "E0203", &["`seal` must be"]);
+    let text = |sealed: &str, bytes: u32| {
+        let keys = format!("{sealed}\"symbol_bytes\": \"{bytes} B\", \"source\"");
+        parse_str("bad.json", &GOOD.replacen("\"source\"", &keys, 1), &LoadOptions::default())
+    };
+    let most = (1_000..1_500).rev().find(|bytes| text("", *bytes).is_ok()).expect("something fits");
+    assert!(text("\"sealed\": true, ", most - 16).is_ok());
+    let error = text("\"sealed\": true, ", most - 15).unwrap_err().to_string();
+    let help = format!("use \"symbol_bytes\": \"{} B\" or less", most - 16);
+    assert!(error.contains("E0412") && error.contains(&help), "{error}");
 }
 
 #[test]

@@ -25,5 +25,6 @@ mod reliable;
 mod reliable_swarm;
 mod repeat;
 mod schedulers;
+mod sealed;
 mod streams;
 mod swarm;

@@ -142,6 +142,8 @@ impl Conference {
             symbol_bytes: options.symbol_bytes,
             delivery,
             coding,
+            // No key reaches members but by the listing server, which is not to have one.
+            seal: None,
             start,
             stop: start + FOR_EVER,
             measure,
@@ -178,6 +180,7 @@ impl Conference {
             hop_kind: options.transport.hop_kind(),
             delivery,
             coding,
+            seal: None,
             start,
             stop: start + FOR_EVER,
             measure,

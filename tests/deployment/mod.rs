@@ -28,7 +28,12 @@ fn one_command_runs_a_conference_on_hosts_and_leaves_nothing() {
         let usual = ["live", &scenario, "--hosts", "hosts.json", "--set", "duration=3 s", "--out", out];
         yard.run(&[&usual[..], more].concat())
     };
-    live("run", &["--record", "--keep"])
+    // Keys of a sealed session come from a secret of the run.
+    let sealed = "conferences[0].sessions[0].sealed=true";
+    live("refused", &["--set", "seal=true", "--plaintext"])
+        .expect(3)
+        .says(&["--plaintext", "--set seal=false"]);
+    live("run", &["--record", "--keep", "--set", sealed])
         .expect(0)
         .says(&["pushed to 6 of 6 hosts", "Report: run/report.html"]);
     let summary = yard.scratch.json("run/summary.json");
@@ -43,6 +48,8 @@ fn one_command_runs_a_conference_on_hosts_and_leaves_nothing() {
         let (sent, got) = (&destination["sent_packets"], &destination["delivered_packets"]);
         assert!(sent.as_u64().unwrap() > 300 && got == sent, "{destination}");
     }
+    let unopened = |session: &Value| session["destinations"][0]["unopened_symbols"].as_u64();
+    assert_eq!(sessions.iter().map(unopened).collect::<Vec<_>>(), [Some(0), None, None, None]);
     for name in ["scenario.json", "series.csv", "events.jsonl", "delays.csv", "report.html"] {
         assert!(!yard.scratch.read(&format!("run/{name}")).is_empty(), "{name}");
     }

@@ -6,6 +6,7 @@ use crate::ids::{HopIndex, NodeId, SessionKey};
 use crate::io::{Command, CommandError, Delivery, Event, Install, PolicyReason, SessionSpec, SinkSpec};
 use crate::node::Node;
 use crate::reliable::DESTINATIONS_MAX;
+use crate::seal::TAG_BYTES;
 use crate::session::{SinkSession, SourceSession};
 use crate::time::{Duration, Instant};
 use crate::wire::control::ControlBody;
@@ -130,14 +131,15 @@ impl Node {
     }
 
     fn start_session(&mut self, now: Instant, spec: &SessionSpec) -> Result<(), CommandError> {
-        if !(1..=SYMBOL_BYTES_MAX).contains(&spec.symbol_bytes) {
+        let symbol_bytes = spec.symbol_bytes.saturating_add(spec.seal.map_or(0, |_| TAG_BYTES));
+        if spec.symbol_bytes == 0 || symbol_bytes > SYMBOL_BYTES_MAX {
             return Err(CommandError::BadSymbolSize(spec.symbol_bytes));
         }
         if spec.policy_period == Some(Duration::ZERO) {
             return Err(CommandError::NoPeriod);
         }
         let is_reliable = spec.delivery == Delivery::Reliable;
-        if let Some(fault) = spec.coding.and_then(|coding| coding.fault(is_reliable, spec.symbol_bytes)) {
+        if let Some(fault) = spec.coding.and_then(|coding| coding.fault(is_reliable, symbol_bytes)) {
             return Err(CommandError::BadCoding(fault));
         }
         let index = self.own_session(spec.key)?;

@@ -16,6 +16,7 @@ mod paced;
 mod recoding;
 mod reliable;
 mod restart;
+mod sealed;
 mod sessions;
 mod stopwatch;
 mod streams;

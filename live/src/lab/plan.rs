@@ -43,7 +43,8 @@ pub struct LabOptions {
     pub tcp_congestion: Option<String>,
     /// Applications that bring and take content. Nodes of a lab share the machine's files, but not its ports.
     pub edges: EdgePlan,
-    /// Hops are sealed, with keys that are made for the run. The simulator's packets are 24 bytes smaller then.
+    /// Hops are sealed, with keys that are made for the run, as they are where the scenario says so. Of the two only the
+    /// scenario's word makes the simulator count the 24 bytes more.
     pub seal: bool,
     /// The program whose `node` subcommand runs a node; `None`: the one that runs now.
     pub program: Option<PathBuf>,
@@ -112,7 +113,7 @@ impl Plan {
             made_ns: now_ns,
             directory: directory.to_owned(),
             seed,
-            options: options.clone(),
+            options: LabOptions { seal: options.seal || scenario.seal, ..options.clone() },
         }
     }
 

@@ -80,9 +80,8 @@ impl Server {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let (farewell, ending) = watch::channel(false);
         let mut connections = JoinSet::new();
-        let watched = handle.clone();
         // It ends before it is told only when its store fails.
-        let failed = watched.ended();
+        let failed = handle.ended();
         tokio::pin!(stop, failed);
         loop {
             tokio::select! {

@@ -59,10 +59,11 @@ impl KeeperHandle {
         answered.await.map_err(|_| KeeperGone::Ended)
     }
 
-    /// Waits until the keeper has ended, as it does while it can be asked only when its store fails.
-    pub async fn ended(&self) {
+    /// Returns what is ready once the keeper has ended, as it does while it can be asked only when its store fails. It
+    /// does not keep the keeper going.
+    pub fn ended(&self) -> impl Future<Output = ()> + use<> {
         let mut revisions = self.revisions.clone();
-        while revisions.changed().await.is_ok() {}
+        async move { while revisions.changed().await.is_ok() {} }
     }
 
     /// Waits until the list's revision is another than `seen`.

@@ -199,10 +199,10 @@ impl Daemon {
             engine.set_workers(workers);
         }
         let limits = settings.seal.as_ref().map(|seal| seal.limits).unwrap_or_default();
-        let sealing = identity.map(|identity| {
-            streams.seal(Arc::clone(&identity));
-            Sealing::new(identity, limits)
-        });
+        if let Some(identity) = &identity {
+            streams.seal(Arc::clone(identity)).map_err(open("the thread for handshakes".to_owned()))?;
+        }
+        let sealing = identity.map(|identity| Sealing::new(identity, limits));
         let timer = DeadlineTimer::new().map_err(open("the timer".to_owned()))?;
         let mut daemon = Self {
             id,

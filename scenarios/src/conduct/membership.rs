@@ -9,6 +9,8 @@ use crate::record::kind;
 use bellini_core::coding::CodingSpec;
 use bellini_core::ids::{Epoch, NodeId, SessionKey};
 use bellini_core::io::{Command, CommandError, DrawMode, SessionSpec, SinkSpec};
+use bellini_core::rng::Seed;
+use bellini_core::seal::{SealSpec, SymbolKey};
 use bellini_core::wire::control::ControlBody;
 
 impl Conductor<'_> {
@@ -42,6 +44,7 @@ impl Conductor<'_> {
             hop_kind: session.spec.transport.hop_kind(),
             delivery: session.spec.delivery.of_session(),
             coding: coding(bed, session.spec),
+            seal: self.seal(bed, session.spec, session.key()),
             start: bed.local(source, start),
             stop: bed.local(source, roster.zero + session.spec.stop),
             measure: roster.measure(bed, source),
@@ -79,6 +82,7 @@ impl Conductor<'_> {
             symbol_bytes: session.spec.symbol_bytes,
             delivery: session.spec.delivery.of_session(),
             coding: coding(bed, session.spec),
+            seal: self.seal(bed, session.spec, session.key()),
             start: bed.local(source, roster.zero + session.spec.start),
             stop: bed.local(source, roster.zero + session.spec.stop),
             measure,
@@ -88,6 +92,19 @@ impl Conductor<'_> {
         let answer = bed.command(sink, Command::JoinSession(Box::new(spec)));
         correct_clock(bed, session.key(), source, sink);
         answer
+    }
+
+    /// Returns how a session is sealed from end to end on this testbed, if it is.
+    fn seal(&self, bed: &dyn Testbed, session: &Session, key: SessionKey) -> Option<SealSpec> {
+        let secret = bed.secret().unwrap_or_else(|| {
+            let mut secret = [0; 32];
+            Seed(self.seed).stream("session keys").bytes_at(0, &mut secret);
+            secret
+        });
+        session.sealed.then(|| SealSpec {
+            key: SymbolKey::of(&secret, key, session.source),
+            real_bytes: bed.has_real_bytes(),
+        })
     }
 
     /// Where the testbed knows all clocks, delays are corrected by their true difference.

@@ -47,6 +47,8 @@ pub struct Scenario {
     pub planner: Planner,
     /// Where the listing is held; `None`: members never expire.
     pub listing: Option<Listing>,
+    /// Whether hops are sealed: each datagram is longer by what that takes.
+    pub seal: bool,
     /// How nodes watch each other, so that sessions leave what has failed; `None`: they do not.
     pub failover: Option<FailoverConfig>,
     /// Nodes in order of their ids.

@@ -85,6 +85,8 @@ pub struct Session {
     pub delivery: Delivery,
     /// How its packets are coded; `None`: not.
     pub coding: Option<CodingSpec>,
+    /// Whether its source seals its symbols, so that only its destinations can read them.
+    pub sealed: bool,
     /// What it carries.
     pub content: Content,
     /// Largest payload of one symbol, in bytes.

@@ -32,7 +32,7 @@ use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 use links::Links;
 use names::Names;
-use values::{integer_or, text, time, time_or};
+use values::{flag_or, integer_or, text, time, time_or};
 
 /// Version of the text form.
 pub(crate) const FORMAT: u64 = 1;
@@ -100,6 +100,7 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
         view,
         planner,
         listing,
+        seal: flag_or(root, "seal", false),
         failover: failover(root, sink),
         bottlenecks,
         cross_traffic,

@@ -53,6 +53,12 @@ pub(crate) static SCENARIO: Object = Object {
             "Where members register; who is silent for a lease is a destination no more.",
         ),
         optional(
+            "seal",
+            Kind::Bool,
+            "`false`",
+            "Whether hops are sealed, in every mode (sealing.md): 24 B more a datagram. Hops between real hosts are sealed unless they are asked not to be.",
+        ),
+        optional(
             "failover",
             Kind::Object(&FAILOVER),
             "none",

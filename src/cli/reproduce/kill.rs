@@ -169,7 +169,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         });
         if let (Some(lab), Some(simulator)) = (lab.first(), simulator.first()) {
             plots.push(Plot {
-                title: format!("{} killed at {KILLED_S} s", victim.what),
+                title: format!("Killed at {KILLED_S} s: the {}", victim.what),
                 caption: format!(
                     "Payload that came at the destination, seed 1. {}",
                     if victim.is_restarted {

@@ -303,6 +303,36 @@ fn tcp_of_others_is_sampled_and_judged() {
     assert_eq!(crossed, ["1>2", "2>1", "2>3", "3>2"]);
 }
 
+/// Aim: source and destinations of a sealed session get one key, also after restarts, in which the epoch rises; it is made of
+/// the testbed's secret, or else of the seed; nobody gets one for a session that is not sealed.
+#[test]
+fn keys_of_sealed_sessions_go_to_their_ends() {
+    let seals = |sealed: bool, seed: u64, secret: Option<[u8; 32]>| {
+        let mut scenario = scenario(&format!("{}{FAULTS}", CHURN.trim_end_matches("}]")));
+        scenario.conferences[0].sessions[0].sealed = sealed;
+        let mut bed = Bed { secret, ..Bed::default() };
+        let mut conductor = Conductor::new(&scenario, seed, &Registry::builtin()).expect("it is right");
+        conductor.begin(&mut bed);
+        while let Some((at, duty)) = conductor.next_deadline().filter(|(at, _)| *at <= conductor.end()) {
+            bed.now = bed.now.max(at);
+            conductor.act(duty, &mut bed, &mut NoObserver).expect("it goes on");
+        }
+        assert!(bed.log.iter().any(|line| line.contains("start epoch 1")), "{:?}", bed.log);
+        let nodes: Vec<u32> = bed.seals.iter().map(|(node, _)| *node).collect();
+        assert_eq!(nodes, [1, 0, 2, 1, 0], "{:?}", bed.log);
+        let first = bed.seals[0].1;
+        assert!(bed.seals.iter().all(|(_, seal)| *seal == first));
+        first.map(|seal| seal.key)
+    };
+    let source = bellini_core::ids::NodeId::new(1).expect("not zero");
+    let expected = bellini_core::seal::SymbolKey::of(&[9; 32], SessionKey::new(1, 1), source);
+    assert_eq!(seals(true, 1, Some([9; 32])), Some(expected));
+    assert_eq!(seals(true, 2, Some([9; 32])), Some(expected));
+    assert!(seals(true, 1, None).is_some() && seals(true, 1, None) == seals(true, 1, None));
+    assert_ne!(seals(true, 1, None), seals(true, 2, None));
+    assert_eq!(seals(false, 1, None), None);
+}
+
 /// A testbed that cannot go on ends the run with its own words; a stop by the observer is recorded.
 #[test]
 fn ends_before_the_end() {
