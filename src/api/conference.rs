@@ -357,7 +357,9 @@ fn is_sound(spec: &SinkSpec) -> bool {
     };
     let fault =
         spec.coding.and_then(|coding| coding.fault(spec.delivery == Delivery::Reliable, spec.symbol_bytes));
+    // A key that the listing server knows is none.
     is_plain
+        && spec.seal.is_none()
         && (1..=SYMBOL_BYTES_MAX).contains(&spec.symbol_bytes)
         && fault.is_none()
         && spec.start <= spec.stop

@@ -97,6 +97,9 @@ pub struct Live {
     cancels: [Arc<CancelRequest>; 2],
 }
 
+/// What a thread does.
+type Body = Box<dyn FnOnce() + Send>;
+
 /// The node's time, and its bell.
 struct LiveDriver {
     clock: Mutex<NodeClock>,
@@ -201,7 +204,7 @@ impl Live {
         let shared = || Arc::clone(&self.shared);
         let (time, letters, watcher, policies) = (shared(), shared(), shared(), shared());
         let patient = client.patient(LISTING_PATIENCE);
-        let bodies: [(&str, Box<dyn FnOnce() + Send>); 4] = [
+        let bodies: [(&str, Body); 4] = [
             ("api-time", Box::new(move || keep_time(&time))),
             ("api-listing", Box::new(move || send_letters(&letters, &patient, &requests))),
             ("api-watch", Box::new(move || watch_listing(&watcher, &client, &watch))),

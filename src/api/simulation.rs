@@ -36,9 +36,12 @@ pub struct Simulation<'a> {
     seed: Seed,
     nodes: Vec<SimulatedNode>,
     post: Post<'a>,
-    programs: Vec<(String, Option<Answer<Result<(), Error>>>)>,
+    programs: Vec<(String, Option<Ending>)>,
     planning: Duration,
 }
+
+/// What a program will end with.
+type Ending = Answer<Result<(), Error>>;
 
 struct SimulatedNode {
     shared: Arc<Shared>,

@@ -13,13 +13,15 @@ struct Slot<T> {
     is_asker_gone: bool,
 }
 
+type Shared<T> = Arc<Mutex<Slot<Result<T, Error>>>>;
+
 /// The side that answers. Dropped without an answer, it says that the node has stopped.
 #[derive(Debug)]
-pub(super) struct Reply<T>(Option<Arc<Mutex<Slot<Result<T, Error>>>>>);
+pub(super) struct Reply<T>(Option<Shared<T>>);
 
 /// The side that waits.
 #[derive(Debug)]
-pub(super) struct Answer<T>(Arc<Mutex<Slot<Result<T, Error>>>>);
+pub(super) struct Answer<T>(Shared<T>);
 
 /// Returns both sides.
 pub(super) fn slot<T>() -> (Reply<T>, Answer<T>) {
