@@ -110,6 +110,19 @@ pub struct HopStats {
     pub missing_frames: u64,
 }
 
+/// Counts of a hop, for who watches its peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watched {
+    /// Highest number received, plus one.
+    pub(crate) number: u64,
+    /// Runs of numbers that were passed over.
+    pub(crate) runs: u64,
+    /// Numbers that were passed over, and have not come.
+    pub(crate) missing: u64,
+    /// Packets sent and received.
+    pub(crate) packets: u64,
+}
+
 /// One hop of a node.
 #[derive(Debug)]
 pub struct Hop {
@@ -139,8 +152,8 @@ pub struct Hop {
     pub received_number: u64,
     /// Runs of numbers that were passed over.
     pub missing_runs: u64,
-    /// `received_number`, `missing_runs` and the missing frames when the watch last looked.
-    pub(crate) watched: (u64, u64, u64),
+    /// What was counted when the watch last looked.
+    pub(crate) watched: Watched,
     /// Whether the hop stands in the node's list of hops with work.
     pub is_ready: bool,
     /// The timer that is set for it, and for when.
@@ -181,7 +194,7 @@ impl Hop {
             next_number: 0,
             received_number: 0,
             missing_runs: 0,
-            watched: (0, 0, 0),
+            watched: Watched::default(),
             is_ready: false,
             timer: None,
             renewals: 0,

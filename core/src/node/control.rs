@@ -102,7 +102,10 @@ impl Node {
         };
         if let ControlBody::Setup { key, kind } = message.body {
             self.learn_setup(now, from, key);
+            let before = self.hops[from.0 as usize].peer;
+            self.watch_peer(now, before);
             for (_, node) in pathlet.children() {
+                self.watch_peer(now, node);
                 match self.try_hop(node, kind) {
                     Some(hop) => self.open_hop(now, hop),
                     None => self.stats.dropped_control += 1,
@@ -180,7 +183,7 @@ impl Node {
 
     /// Whether the message passes here for the first time. What nodes know of ways back comes from the packets of
     /// different moments, so that it may lead in a circle for a while; a message must not.
-    pub(super) fn is_first_pass(&mut self, message: &ControlMessage) -> bool {
+    fn is_first_pass(&mut self, message: &ControlMessage) -> bool {
         let name = (message.origin, message.id);
         if self.passed_back.contains(&name) {
             return false;

@@ -196,9 +196,11 @@ impl Node {
         let hop = &mut self.hops[index.0 as usize];
         let rtt = hop.handshake.rtt();
         let config = self.config.failover.unwrap_or_default();
-        let watching = hop.watch.as_ref().map_or_else(control::Watching::default, |watch| {
-            control::Watching { is_on: true, is_unheard: watch.says_unheard(now, &config) }
-        });
+        let watching =
+            hop.watch.as_ref().map_or_else(control::Watching::default, |watch| control::Watching {
+                is_on: watch.is_wanted(now, self.config.limits.relay_idle),
+                is_unheard: watch.says_unheard(now, &config),
+            });
         let header = frame_header(hop, now, FrameKind::Control);
         let link = hop.control.as_mut().expect("only control hops send control frames");
         let (sequence, ack, message) = link.poll(now, rtt).expect("there was a frame");

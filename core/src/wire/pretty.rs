@@ -180,8 +180,9 @@ fn write_message(f: &mut fmt::Formatter<'_>, message: &ControlMessage) -> fmt::R
         ControlBody::Release { conference, kind } => {
             write!(f, "conference {conference} may go on over {kind:?} hops")?;
         }
-        ControlBody::HopState { from, to, is_down } => {
-            write!(f, "the hop from {from} to {to} is {}", if *is_down { "down" } else { "up" })?;
+        ControlBody::HopState { from, to, version, is_down } => {
+            let state = if *is_down { "down" } else { "up" };
+            write!(f, "the hop from {from} to {to} is {state}, version {version}")?;
         }
         ControlBody::Begin { key, epoch, symbol } => {
             write!(f, "session {key} begins with symbol {symbol} of epoch {epoch}")?;

@@ -124,7 +124,7 @@ fn control_messages_are_shown() {
             ControlBody::ClockProbe { key: KEY, t1_ns: 1_000_000_000, path: vec![node(7), node(3)] },
         ),
         (Vec::new(), ControlBody::Pressure { conference: ConferenceId(1), kind: HopKind::Datagram }),
-        (Vec::new(), ControlBody::HopState { from: node(3), to: node(4), is_down: true }),
+        (Vec::new(), ControlBody::HopState { from: node(3), to: node(4), version: 7, is_down: true }),
         (route("3>2d"), ControlBody::Begin { key: KEY, epoch: Epoch(1), symbol: 700 }),
         (
             route("3>2d"),

@@ -30,7 +30,7 @@ const CLOCK_REPLY_BYTES: usize = 24;
 const PRESSURE_BYTES: usize = 5;
 const BEGIN_BYTES: usize = 18;
 const REGISTER_HEADER_BYTES: usize = 10;
-const HOP_STATE_BYTES: usize = 9;
+const HOP_STATE_BYTES: usize = 17;
 
 impl ControlBody {
     /// Returns the number of the message's type.
@@ -111,9 +111,12 @@ impl ControlBody {
                 incarnation: Incarnation(reader.u32()?),
                 back: reader.pathlet()?,
             },
-            HOP_STATE => {
-                Self::HopState { from: reader.node()?, to: reader.node()?, is_down: reader.flag("is down")? }
-            }
+            HOP_STATE => Self::HopState {
+                from: reader.node()?,
+                to: reader.node()?,
+                version: reader.u64()?,
+                is_down: reader.flag("is down")?,
+            },
             _ => return Ok(Self::Unknown { kind, bytes: bytes.to_vec() }),
         };
         if !reader.rest.is_empty() {
@@ -182,9 +185,10 @@ impl ControlBody {
                 out.extend_from_slice(&(back.len() as u16).to_be_bytes());
                 out.extend_from_slice(back);
             }
-            Self::HopState { from, to, is_down } => {
+            Self::HopState { from, to, version, is_down } => {
                 out.extend_from_slice(&from.get().to_be_bytes());
                 out.extend_from_slice(&to.get().to_be_bytes());
+                out.extend_from_slice(&version.to_be_bytes());
                 out.push(u8::from(*is_down));
             }
             Self::Unknown { bytes, .. } => out.extend_from_slice(bytes),
