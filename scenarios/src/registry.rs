@@ -2,8 +2,8 @@
 
 use crate::model;
 use crate::policies::{
-    Adaptive, Direct, Equal, Exec, KShortest, MulticastTree, RateProportional, ShortestDelay, Static,
-    StaticShares,
+    Adaptive, Direct, Equal, Exec, KShortest, MulticastTree, NearestIngress, RateProportional, Ron,
+    ShortestDelay, Star, Static, StaticShares, SteinerPrice,
 };
 use crate::policy::{ConferenceHook, FlowAssignment, Routing};
 use std::collections::BTreeMap;
@@ -87,6 +87,10 @@ impl Registry {
             .routing("shortest-delay", || Box::new(ShortestDelay))
             .routing("k-shortest", || Box::new(KShortest))
             .routing("multicast-tree", || Box::new(MulticastTree))
+            .routing("nearest-ingress", || Box::new(NearestIngress))
+            .routing("ron", || Box::new(Ron::default()))
+            .routing("star", || Box::new(Star))
+            .routing("steiner-price", || Box::new(SteinerPrice))
             .assignment(STATIC, || Box::new(StaticShares))
             .assignment(EXEC, || Box::new(Exec::default()))
             .assignment("adaptive", || Box::new(Adaptive::default()))

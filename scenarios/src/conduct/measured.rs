@@ -70,6 +70,7 @@ impl MeasuredView {
                 rate: near.bits_per_s.and_then(|rate| BitRate::from_bps(rate as u64)),
                 loss: near.loss,
                 usd_per_gb: link.usd_per_gb,
+                measured: None,
             })
         });
         NetworkView { links: links.collect(), nodes }

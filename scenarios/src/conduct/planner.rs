@@ -68,13 +68,15 @@ impl Planner {
         Ok(Self { sessions, waiting: VecDeque::new(), has_backups: scenario.failover.is_some() })
     }
 
-    /// Returns how often a session's policies are to be asked, where its flow assignment wants to be asked more often
-    /// than `period`.
+    /// Returns how often a session's policies are to be asked, where one of them wants to be asked more often than
+    /// `period`.
     pub(super) fn period(&self, key: SessionKey, period: Duration) -> Duration {
-        let wanted = self.sessions.get(&key).and_then(|policies| {
-            policies.assignment.period(&policies.assignment_parameters).filter(|period| !period.is_zero())
-        });
-        wanted.map_or(period, |wanted| wanted.min(period))
+        let Some(policies) = self.sessions.get(&key) else { return period };
+        let wanted = [
+            policies.routing.period(&policies.parameters),
+            policies.assignment.period(&policies.assignment_parameters),
+        ];
+        wanted.into_iter().flatten().filter(|wanted| !wanted.is_zero()).fold(period, Duration::min)
     }
 
     /// Returns the shares that were decided last for a session whose shares have ever changed; else nothing.
@@ -151,5 +153,6 @@ fn reason(reason: PolicyReason) -> Reason {
         PolicyReason::Overflow => Reason::Overflow,
         PolicyReason::Reload => Reason::Reload,
         PolicyReason::Topology => Reason::Topology,
+        PolicyReason::Loss => Reason::Loss,
     }
 }

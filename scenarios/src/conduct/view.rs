@@ -23,6 +23,7 @@ pub(super) fn oracle_view(scenario: &Scenario, bed: &dyn Testbed) -> NetworkView
             rate: mean_rate(&link.rate, scenario),
             loss: mean_loss(&link.loss),
             usd_per_gb: link.usd_per_gb,
+            measured: None,
         })
         .collect();
     NetworkView { nodes, links }

@@ -42,6 +42,7 @@ impl Policies {
             rate,
             loss: 0.0,
             usd_per_gb: None,
+            measured: None,
         };
         let probe = NetworkView { nodes: vec![view_node(1), view_node(2)], links: vec![link] };
         Self { builtin: Registry::builtin(), own: own.to_vec(), probe }
