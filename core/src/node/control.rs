@@ -156,6 +156,10 @@ impl Node {
                 let sender = self.hops[from.0 as usize].peer;
                 self.hear_of_hop(now, sender, &message);
             }
+            ControlBody::HopLoss { .. } => {
+                let sender = self.hops[from.0 as usize].peer;
+                self.hear_of_loss(now, sender, &message);
+            }
             ControlBody::ClockProbe { .. } => self.take_clock_probe(now, from, message),
             ControlBody::Pressure { conference, kind } => self.hold(now, from, conference, kind),
             ControlBody::Release { conference, kind } => self.release(from, conference, kind),
@@ -213,6 +217,7 @@ impl Node {
             | ControlBody::Pressure { .. }
             | ControlBody::Release { .. }
             | ControlBody::HopState { .. }
+            | ControlBody::HopLoss { .. }
             | ControlBody::Unknown { .. } => {
                 self.stats.dropped_control += 1;
             }

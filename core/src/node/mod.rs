@@ -21,6 +21,7 @@ mod grant;
 mod hops;
 mod overflow;
 mod pressure;
+mod probing;
 mod receive;
 mod reliable;
 mod reporting;
@@ -42,6 +43,7 @@ use crate::time::Instant;
 use crate::timer::TimerWheel;
 use crate::wire::routing::RouteLimits;
 use conference::EndedConferences;
+pub(crate) use probing::LossLook;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -67,6 +69,8 @@ pub struct Node {
     ended: EndedConferences,
     /// Hops of this node and of others that are down.
     down: failover::DownHops,
+    /// What probes may cost, and whose turn it is.
+    probing: probing::ProbingState,
     timers: TimerWheel<Timer>,
     /// Clocks of the sources that this node listens to.
     clocks: ClockPeers,
@@ -129,6 +133,7 @@ impl Node {
             conference_settings: BTreeMap::new(),
             ended: EndedConferences::new(config.limits.ended_conferences_max),
             down: failover::DownHops::default(),
+            probing: probing::ProbingState::default(),
             timers: TimerWheel::new(now),
             clocks: ClockPeers::default(),
             events: VecDeque::new(),
@@ -154,6 +159,9 @@ impl Node {
         node.timers.set(now + node.config.limits.relay_idle, Timer::Sweep);
         if node.config.failover.is_some() {
             node.timers.set(now + failover::setup_interval(), Timer::Setup);
+        }
+        if node.config.probing.is_some() {
+            node.timers.set(now, Timer::Probing);
         }
         Ok(node)
     }
@@ -198,6 +206,12 @@ impl Node {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
         self.timers.next().map(|at| Deadline { at })
+    }
+
+    /// Returns the time of the last call.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
     }
 
     /// Returns the node's id.

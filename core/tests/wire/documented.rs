@@ -125,6 +125,7 @@ fn control_messages_are_shown() {
         ),
         (Vec::new(), ControlBody::Pressure { conference: ConferenceId(1), kind: HopKind::Datagram }),
         (Vec::new(), ControlBody::HopState { from: node(3), to: node(4), is_down: true }),
+        (Vec::new(), ControlBody::HopLoss { from: node(3), to: node(4), is_lossy: true }),
         (route("3>2d"), ControlBody::Begin { key: KEY, epoch: Epoch(1), symbol: 700 }),
         (
             route("7>2d"),

@@ -103,9 +103,14 @@ impl Conductor<'_> {
             Event::HopDown { peer, fault } => {
                 let why = match fault {
                     HopFault::Silent => "nothing comes from it",
+                    HopFault::Unanswered => "its probes go unanswered",
                     HopFault::Unheard => "it does not hear this node as it should",
                 };
-                let text = format!("Node {id} does not send to node {peer} any more: {why}.");
+                let text = match fault {
+                    // Nobody but policies acts on that.
+                    HopFault::Unanswered => format!("Node {id} takes node {peer} for dead: {why}."),
+                    _ => format!("Node {id} does not send to node {peer} any more: {why}."),
+                };
                 self.record_hop(bed, observer, kind::HOP_DOWN, id, peer, text)
             }
             Event::HopUp { peer } => {

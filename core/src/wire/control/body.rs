@@ -19,6 +19,7 @@ const PRESSURE: u8 = 9;
 const RELEASE: u8 = 10;
 const BEGIN: u8 = 11;
 const HOP_STATE: u8 = 20;
+const HOP_LOSS: u8 = 21;
 
 const OVERFLOW_BYTES: usize = 26;
 const SETUP_BYTES: usize = 9;
@@ -47,6 +48,7 @@ impl ControlBody {
             Self::Release { .. } => RELEASE,
             Self::Begin { .. } => BEGIN,
             Self::HopState { .. } => HOP_STATE,
+            Self::HopLoss { .. } => HOP_LOSS,
             Self::Unknown { kind, .. } => *kind,
         }
     }
@@ -67,7 +69,7 @@ impl ControlBody {
             Self::ClockReply { .. } => CLOCK_REPLY_BYTES,
             Self::Pressure { .. } | Self::Release { .. } => PRESSURE_BYTES,
             Self::Begin { .. } => BEGIN_BYTES,
-            Self::HopState { .. } => HOP_STATE_BYTES,
+            Self::HopState { .. } | Self::HopLoss { .. } => HOP_STATE_BYTES,
             Self::Unknown { bytes, .. } => bytes.len(),
         }
     }
@@ -104,6 +106,9 @@ impl ControlBody {
             BEGIN => Self::Begin { key: reader.key()?, epoch: Epoch(reader.u16()?), symbol: reader.u64()? },
             HOP_STATE => {
                 Self::HopState { from: reader.node()?, to: reader.node()?, is_down: reader.flag("is down")? }
+            }
+            HOP_LOSS => {
+                Self::HopLoss { from: reader.node()?, to: reader.node()?, is_lossy: reader.flag("is lossy")? }
             }
             _ => return Ok(Self::Unknown { kind, bytes: bytes.to_vec() }),
         };
@@ -167,10 +172,10 @@ impl ControlBody {
                 out.extend_from_slice(&epoch.0.to_be_bytes());
                 out.extend_from_slice(&symbol.to_be_bytes());
             }
-            Self::HopState { from, to, is_down } => {
+            Self::HopState { from, to, is_down: flag } | Self::HopLoss { from, to, is_lossy: flag } => {
                 out.extend_from_slice(&from.get().to_be_bytes());
                 out.extend_from_slice(&to.get().to_be_bytes());
-                out.push(u8::from(*is_down));
+                out.push(u8::from(*flag));
             }
             Self::Unknown { bytes, .. } => out.extend_from_slice(bytes),
         }

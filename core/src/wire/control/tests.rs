@@ -93,6 +93,10 @@ fn messages_are_as_documented() {
             "00000003 00000004 01  0000000000000010 00000005 14 0009 0000  00000003 00000004 01",
         ),
         (
+            frame("", ControlBody::HopLoss { from: node(3), to: node(4), is_lossy: true }),
+            "00000003 00000004 01  0000000000000010 00000005 15 0009 0000  00000003 00000004 01",
+        ),
+        (
             frame("", ControlBody::Unknown { kind: 200, bytes: vec![1, 2] }),
             "00000003 00000004 01  0000000000000010 00000005 C8 0002 0000  0102",
         ),
@@ -151,6 +155,11 @@ fn bodies() -> impl Strategy<Value = ControlBody> {
             from,
             to,
             is_down
+        }),
+        (id(), id(), any::<bool>()).prop_map(|(from, to, is_lossy)| ControlBody::HopLoss {
+            from,
+            to,
+            is_lossy
         }),
         (100..=u8::MAX, prop::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(kind, bytes)| ControlBody::Unknown { kind, bytes }),
