@@ -19,6 +19,7 @@ mod flows;
 mod hooks;
 mod loss;
 mod overflow;
+mod probing;
 mod queueing;
 mod reliable;
 mod reliable_swarm;
