@@ -2,7 +2,8 @@
 
 use crate::model;
 use crate::policies::{
-    Adaptive, Direct, Equal, KShortest, MulticastTree, RateProportional, ShortestDelay, Static, StaticShares,
+    Adaptive, Airlift, Direct, Equal, KShortest, MulticastTree, RateProportional, ShortestDelay, Static,
+    StaticShares,
 };
 use crate::policy::{ConferenceHook, FlowAssignment, Routing};
 use std::collections::BTreeMap;
@@ -76,6 +77,8 @@ impl Registry {
             conference: Vec::new(),
             mistake: None,
         };
+        // Its objects plan for all sessions, and share the plan.
+        let airlift = Airlift::default();
         empty
             // Flows come with the scenario: see `routing_for`.
             .routing(STATIC, || Box::new(Static::new(Vec::new())))
@@ -83,6 +86,7 @@ impl Registry {
             .routing("shortest-delay", || Box::new(ShortestDelay))
             .routing("k-shortest", || Box::new(KShortest))
             .routing("multicast-tree", || Box::new(MulticastTree))
+            .routing("airlift", move || Box::new(airlift.clone()))
             .assignment(STATIC, || Box::new(StaticShares))
             .assignment("adaptive", || Box::new(Adaptive::default()))
             .assignment("equal", || Box::new(Equal))
@@ -256,7 +260,7 @@ mod tests {
     fn every_builtin_name_makes_a_policy() {
         let registry = Registry::builtin();
         assert_eq!(registry.check(), Ok(()));
-        let routing = ["direct", "k-shortest", "multicast-tree", "shortest-delay", "static"];
+        let routing = ["airlift", "direct", "k-shortest", "multicast-tree", "shortest-delay", "static"];
         assert_eq!(registry.routing_names(), routing);
         assert_eq!(registry.assignment_names(), ["adaptive", "equal", "rate-proportional", "static"]);
         for name in routing {
@@ -265,8 +269,8 @@ mod tests {
         let error = registry.routing_for(&spec("shortest")).err().unwrap().to_string();
         assert_eq!(
             error,
-            "no routing policy is called `shortest`; there are: direct, k-shortest, multicast-tree, \
-             shortest-delay, static"
+            "no routing policy is called `shortest`; there are: airlift, direct, k-shortest, \
+             multicast-tree, shortest-delay, static"
         );
     }
 

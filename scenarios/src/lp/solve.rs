@@ -81,10 +81,16 @@ impl Problem {
     /// Any [`LpError`] but [`LpError::Unproved`].
     pub fn solve_unproved(&self) -> Result<Solution, LpError> {
         self.validate()?;
-        let values = match raw(self) {
+        let mut values = match raw(self) {
             Err(LpError::Infeasible { .. }) => return Err(self.explain()),
             other => other?,
         };
+        // A trace outside its bounds is put inside; what that does to rows is seen next.
+        for (column, value) in self.columns.iter().zip(&mut values) {
+            if (column.lower - *value).max(*value - column.upper) <= TOLERANCE * value.abs().max(1.0) {
+                *value = value.clamp(column.lower, column.upper);
+            }
+        }
         let unit = values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
         let objective = check::primal(self, &values, unit)?;
         let bound = if self.maximize { f64::INFINITY } else { f64::NEG_INFINITY };

@@ -1,9 +1,10 @@
 //! The built-in policies, one file each, written against the public traits only.
 //!
-//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`]. Flow assignment:
+//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`], [`Airlift`]. Flow assignment:
 //! [`StaticShares`], [`Equal`], [`RateProportional`], [`Adaptive`]. `docs/policies.md` describes them and how to write your own.
 
 mod adaptive;
+pub mod airlift;
 mod direct;
 mod equal;
 mod k_shortest;
@@ -15,6 +16,7 @@ mod static_routes;
 mod static_shares;
 
 pub use adaptive::Adaptive;
+pub use airlift::Airlift;
 pub use direct::Direct;
 pub use equal::Equal;
 pub use k_shortest::KShortest;
