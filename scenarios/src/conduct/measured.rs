@@ -10,6 +10,7 @@ mod seen;
 
 use super::figures::{HopFigures, NodeFigures};
 use super::testbed::Testbed;
+use super::view::view_node;
 use crate::model::Scenario;
 use crate::policy::{Figure, Measured, MeasuredBy, NetworkView, ViewLink, ViewNode};
 use bellini_core::congestion::{ControlFigures, equation};
@@ -60,11 +61,6 @@ impl MeasuredView {
 
     /// Builds the view from the figures of all nodes, in the scenario's order.
     fn view(&mut self, now: Instant, scenario: &Scenario, figures: &[NodeFigures]) -> NetworkView {
-        let view_node = |node: &crate::model::Node| ViewNode {
-            id: node.id,
-            name: node.name.clone(),
-            region: node.region.clone(),
-        };
         let nodes: Vec<ViewNode> = scenario.nodes.iter().map(view_node).collect();
         let mut ends: BTreeMap<(NodeId, NodeId), End> = BTreeMap::new();
         for (node, figures) in nodes.iter().zip(figures) {
@@ -97,7 +93,7 @@ impl MeasuredView {
                 measured: Some(measured),
             })
         });
-        NetworkView { links: links.collect(), nodes }
+        NetworkView { links: links.collect(), nodes, sessions: Vec::new() }
     }
 
     /// Whether the peer of a hop has stopped to answer.

@@ -1,10 +1,11 @@
 //! The built-in policies, one file each, written against the public traits only.
 //!
-//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`], [`Exec`], [`Ron`]
-//! and the baselines [`Star`], [`NearestIngress`], [`SteinerPrice`]. Flow assignment: [`StaticShares`], [`Equal`],
+//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`], [`Exec`], [`Airlift`], [`Ron`]
+//! and the baselines [`Star`], [`NearestIngress`], [`SteinerPrice`], [`P2pMesh`]. Flow assignment: [`StaticShares`], [`Equal`],
 //! [`RateProportional`], [`Adaptive`], [`Exec`]. `docs/policies.md` describes them and how to write your own.
 
 mod adaptive;
+pub mod airlift;
 #[cfg(test)]
 mod baseline_tests;
 mod cloud;
@@ -14,6 +15,7 @@ pub(crate) mod exec;
 mod k_shortest;
 mod multicast_tree;
 mod nearest_ingress;
+mod p2p_mesh;
 mod parameters;
 mod rate_proportional;
 mod ron;
@@ -24,12 +26,14 @@ mod static_shares;
 mod steiner_price;
 
 pub use adaptive::Adaptive;
+pub use airlift::Airlift;
 pub use direct::Direct;
 pub use equal::Equal;
 pub use exec::Exec;
 pub use k_shortest::KShortest;
 pub use multicast_tree::MulticastTree;
 pub use nearest_ingress::NearestIngress;
+pub use p2p_mesh::P2pMesh;
 pub use parameters::Parameters;
 pub use rate_proportional::RateProportional;
 pub use ron::Ron;

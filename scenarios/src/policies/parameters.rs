@@ -53,18 +53,6 @@ impl<'r, 'a> Parameters<'r, 'a> {
         }
     }
 
-    /// Returns the word of that name, which is one of `known`, or `None` when it is not given.
-    ///
-    /// # Errors
-    /// When it is none of them.
-    pub fn word(&self, name: &str, known: &[&'static str]) -> Result<Option<&'static str>, PolicyError> {
-        let Some(value) = self.request.parameters.get(name) else { return Ok(None) };
-        match value.as_str().and_then(|word| known.iter().find(|known| **known == word)) {
-            Some(word) => Ok(Some(word)),
-            None => Err(parameter(name, format!("expected one of `{}`, found {value}", known.join("`, `")))),
-        }
-    }
-
     /// Returns the nodes in the list of names or ids of that name, sorted, or `None` when it is not given.
     ///
     /// # Errors
@@ -86,6 +74,20 @@ impl<'r, 'a> Parameters<'r, 'a> {
         found.sort_unstable();
         found.dedup();
         Ok(Some(found))
+    }
+
+    /// Returns the word of that name, or `None` when it is not given.
+    ///
+    /// # Errors
+    /// When it is none of `words`.
+    pub fn word<'w>(&self, name: &str, words: &[&'w str]) -> Result<Option<&'w str>, PolicyError> {
+        let Some(value) = self.request.parameters.get(name) else { return Ok(None) };
+        match words.iter().find(|word| value.as_str() == Some(word)) {
+            Some(word) => Ok(Some(word)),
+            None => {
+                Err(parameter(name, format!("expected one of \"{}\", found {value}", words.join("\", \""))))
+            }
+        }
     }
 
     /// Returns the time of that name (`"1 s"`), or `None` when it is not given.

@@ -62,7 +62,7 @@ fn priced(view: &NetworkView, unpriced: Option<f64>) -> NetworkView {
         Some(ViewLink { delay: Duration::from_nanos(micro_usd * MICRO_USD + delay_us), ..*link })
     });
     // Sums of prices stay below 2^64: a route has few links, and each costs at most 10^9 * 10^10 / 1,000 of it.
-    NetworkView { nodes: view.nodes.clone(), links: links.collect() }
+    NetworkView { links: links.collect(), ..view.clone() }
 }
 
 fn depth(branches: &[Branch]) -> usize {
