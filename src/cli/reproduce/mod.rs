@@ -12,6 +12,7 @@ mod kernel;
 mod paper;
 mod parallel;
 mod play;
+mod ranks;
 mod reference;
 mod simulate;
 mod simulated;
@@ -49,6 +50,7 @@ const GROUPS: &[&[Experiment]] = &[
     backoff::EXPERIMENTS,
     ablations::EXPERIMENTS,
     coding::EXPERIMENTS,
+    ranks::EXPERIMENTS,
 ];
 
 /// What an experiment is done with.
