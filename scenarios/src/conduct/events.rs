@@ -101,6 +101,7 @@ impl Conductor<'_> {
                 record(observer, row)
             }
             Event::HopDown { peer, fault } => {
+                self.measured.hear(id, peer, true);
                 let why = match fault {
                     HopFault::Silent => "nothing comes from it",
                     HopFault::Unanswered => "its probes go unanswered",
@@ -114,6 +115,7 @@ impl Conductor<'_> {
                 self.record_hop(bed, observer, kind::HOP_DOWN, id, peer, text)
             }
             Event::HopUp { peer } => {
+                self.measured.hear(id, peer, false);
                 let text = format!("Node {id} may send to node {peer} again.");
                 self.record_hop(bed, observer, kind::HOP_UP, id, peer, text)
             }

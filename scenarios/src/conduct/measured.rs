@@ -40,11 +40,25 @@ pub(super) struct MeasuredView {
     last: Option<(Instant, Arc<NetworkView>)>,
     /// Per hop: frames received, and timeouts when the last of them had come.
     heard: BTreeMap<(NodeId, NodeId, u8), (u64, u64)>,
+    /// What nodes said last of their hops, whether they are down: processes that are only looked at now and then would
+    /// tell later.
+    said: BTreeMap<(NodeId, NodeId), bool>,
     /// Per pair of nodes: what was seen when.
     seen: BTreeMap<(NodeId, NodeId), Seen>,
 }
 
 impl MeasuredView {
+    /// A node said that a hop of its is down, or up again.
+    pub(super) fn hear(&mut self, from: NodeId, to: NodeId, is_down: bool) {
+        self.said.insert((from, to), is_down);
+        self.last = None;
+    }
+
+    /// A node's process has started anew: it knows of no hop that is down.
+    pub(super) fn forget(&mut self, node: NodeId) {
+        self.said.retain(|(from, _), _| *from != node);
+    }
+
     /// Returns the network as the nodes measure it now.
     pub(super) fn now(&mut self, scenario: &Scenario, bed: &dyn Testbed) -> Arc<NetworkView> {
         let now = bed.now();
@@ -76,7 +90,7 @@ impl MeasuredView {
         let known = |from, to| ends.get(&(from, to)).copied().unwrap_or_default();
         let links = scenario.links.iter().filter_map(|link| {
             let (near, far) = (known(link.from, link.to), known(link.to, link.from));
-            if near.is_silent {
+            if near.is_silent || self.said.get(&(link.from, link.to)) == Some(&true) {
                 return None;
             }
             let measured = near.measured(&far);
@@ -105,7 +119,8 @@ impl MeasuredView {
         if heard.0 != received || timeouts < heard.1 {
             *heard = (received, timeouts);
         }
-        let is_dead = hop.probe.is_some_and(|probe| probe.is_dead);
+        let is_dead =
+            hop.probe.is_some_and(|probe| probe.is_dead) && !self.said.contains_key(&(node, hop.peer));
         is_dead || hop.is_unanswered || timeouts - heard.1 >= TIMEOUTS_MAX
     }
 }
@@ -360,6 +375,24 @@ mod tests {
         let dead =
             HopFigures { probe: probed(20.0, 90).map(|it| ProbeFigures { is_dead: true, ..it }), ..probe };
         assert_eq!(measured.view(Instant::ZERO, &scenario(), &figures(dead)).links.len(), 3);
+    }
+
+    /// Aim: what a node says of its hop counts at once, also against figures of before, until it says otherwise or is
+    /// another process.
+    #[test]
+    fn hops_are_left_out_as_soon_as_their_nodes_say_so() {
+        let mut measured = MeasuredView::default();
+        let [one, two] = [1, 2].map(|id| NodeId::new(id).expect("an id"));
+        let count = |measured: &mut MeasuredView| seen(measured, [vec![], vec![], vec![]]).len();
+        measured.hear(one, two, true);
+        assert_eq!(count(&mut measured), 3);
+        measured.hear(one, two, false);
+        assert_eq!(count(&mut measured), 4);
+        measured.hear(one, two, true);
+        measured.forget(two);
+        assert_eq!(count(&mut measured), 3);
+        measured.forget(one);
+        assert_eq!(count(&mut measured), 4);
     }
 
     /// Aim: losses come from the numbers of what arrived since the looks before, at the receiving end, for the sender's
