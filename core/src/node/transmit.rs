@@ -219,8 +219,11 @@ impl Node {
 
     #[cold]
     fn transmit_probe(&mut self, now: Instant, index: HopIndex) -> Transmit<'_> {
-        let frame_bytes = self.train_frame_bytes();
+        let own = self.train_frame_bytes();
         let hop = &mut self.hops[index.0 as usize];
+        let around = UDP_IP_BYTES + SEAL_BYTES;
+        let theirs = hop.handshake.peer().map_or(own, |peer| usize::from(peer.mtu).saturating_sub(around));
+        let frame_bytes = own.min(theirs);
         let header = frame_header(hop, now, FrameKind::Probe);
         let probe = hop.probe.as_mut().expect("it was looked for a probe");
         let (frame, padding) = probe.poll(now, frame_bytes).expect("there was a probe");

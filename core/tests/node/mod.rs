@@ -12,6 +12,7 @@ mod harness;
 mod hostile;
 mod overflow;
 mod paced;
+mod probing;
 mod recoding;
 mod reliable;
 mod restart;

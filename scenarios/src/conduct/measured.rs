@@ -157,8 +157,10 @@ impl End {
         self.hello_rtt = [self.hello_rtt, hop.rtt].into_iter().flatten().min();
         self.probe = self.probe.or(hop.probe);
         if matches!(hop.kind, HopKind::Datagram | HopKind::Paced) {
-            self.numbers += hop.stats.received_packets + hop.stats.missing_frames;
-            self.missing += hop.stats.missing_frames;
+            // A peer may name any number.
+            let numbers = hop.stats.received_packets.saturating_add(hop.stats.missing_frames);
+            self.numbers = self.numbers.saturating_add(numbers);
+            self.missing = self.missing.saturating_add(hop.stats.missing_frames);
         }
         if let Some(control) = hop.control.filter(|_| hop.kind != HopKind::Control) {
             self.control = Some(control);

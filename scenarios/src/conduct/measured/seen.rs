@@ -13,11 +13,14 @@ const STEP: Duration = Duration::from_millis(500);
 /// Frames that a loss is taken from, at least.
 const FRAMES_MIN: u64 = 50;
 
+/// Receive rate, losses and round trip of a report.
+type Report = (u64, u64, Option<Duration>);
+
 /// Figures of one end, when they were last another.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Receive rate, losses and round trip of the newest report, as far as it differs from others.
-    control: Option<((u64, u64, Option<Duration>), Instant)>,
+    /// The newest report.
+    control: Option<(Report, Instant)>,
     hello: Option<(Duration, Instant)>,
     /// When, and how many frames and missing ones there were; the oldest may be older than [`SPAN`].
     frames: VecDeque<(Instant, u64, u64)>,
