@@ -4,6 +4,7 @@
 //! starts, periodically, when membership changes, after an overflow, and on reload. It runs outside the core (a
 //! node asks, the driver answers), so the same policy serves the simulator, the lab and live nodes.
 
+use bellini_core::coding::CodingSpec;
 use bellini_core::congestion::ControlFigures;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::PolicyReason;
@@ -22,6 +23,8 @@ pub struct NetworkView {
     pub nodes: Vec<ViewNode>,
     /// Links, each in one direction, in order of (from, to). Links known to be down are left out.
     pub links: Vec<ViewLink>,
+    /// All sessions that are announced and not over, in order of their keys: for policies that plan for all at once.
+    pub sessions: Vec<ViewSession>,
 }
 
 /// A node as policies see it.
@@ -33,6 +36,36 @@ pub struct ViewNode {
     pub name: String,
     /// The cloud region it is in, if any.
     pub region: Option<String>,
+    /// Limit on the wire bytes that it sends to all together, as configured.
+    pub egress: Option<BitRate>,
+    /// Limit on the wire bytes that it receives from all together, as configured.
+    pub ingress: Option<BitRate>,
+}
+
+/// A session as policies see it, whoever asks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ViewSession {
+    /// Which.
+    pub key: SessionKey,
+    /// Its source.
+    pub source: NodeId,
+    /// Its destinations now, sorted; it may have none.
+    pub destinations: Vec<NodeId>,
+    /// Mean payload rate of its content, when it has one.
+    pub rate: Option<BitRate>,
+    /// The time from source to destination after which its content is of no use (the play-out delay of live video, the
+    /// deadline of messages), when it has one.
+    pub delay_bound: Option<Duration>,
+    /// How its packets are coded.
+    pub coding: Option<CodingSpec>,
+    /// Largest payload of one packet, in bytes.
+    pub symbol_bytes: u32,
+    /// Other bytes of such a packet on the wire, from IP on, but for its Pathlets: of a combination, where it is coded.
+    pub header_bytes: u32,
+    /// The name of its routing policy.
+    pub policy: String,
+    /// That policy's parameters.
+    pub parameters: BTreeMap<String, Value>,
 }
 
 /// A link as policies see it.
@@ -45,12 +78,53 @@ pub struct ViewLink {
     /// One-way delay without queueing; measured: half the round-trip time, or the scenario's figure while nobody has
     /// measured it.
     pub delay: Duration,
-    /// Rate, when it is limited; measured: what congestion control allows, `None` where nobody has measured it.
+    /// Rate of wire bytes, when it is limited; measured: what congestion control allows, `None` where nobody has measured it.
     pub rate: Option<BitRate>,
     /// Mean loss probability; measured: the rate of loss events.
     pub loss: f64,
     /// Price of traffic, if known.
     pub usd_per_gb: Option<f64>,
+    /// What was measured of it, each figure with its age and error; `None` in the view `oracle`.
+    pub measured: Option<Measured>,
+}
+
+/// What the running protocol measured of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// Round-trip time in seconds.
+    pub rtt: Option<Figure>,
+    /// Probability that a frame is lost, 0 to 1.
+    pub loss: Option<Figure>,
+    /// Rate that the link has for this sender, in bit/s.
+    pub rate: Option<Figure>,
+}
+
+/// One measured figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// The value, in the unit of its field.
+    pub value: f64,
+    /// By how much it may be off (one standard deviation, or the spread of what it was taken from); `None`: not known.
+    pub error: Option<f64>,
+    /// How long ago its newest sample was taken.
+    pub age: Duration,
+    /// What measured it.
+    pub by: MeasuredBy,
+}
+
+/// What measured a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MeasuredBy {
+    /// The hello exchange that opened a hop.
+    Hello,
+    /// Congestion control of a hop that carries packets, by the reports of its receiver.
+    CongestionControl,
+    /// Numbers of frames that carry packets.
+    FrameNumbers,
+    /// Single probes.
+    Probe,
+    /// Trains of probes.
+    Train,
 }
 
 /// What a policy is asked about.
@@ -89,6 +163,8 @@ pub enum Reason {
     Reload,
     /// A node or link on one of its routes is known to be down, or up again.
     Topology,
+    /// A hop on one of its routes began to lose more than it may, or lost little again (with `probing`).
+    Loss,
 }
 
 impl From<PolicyReason> for Reason {
@@ -101,6 +177,7 @@ impl From<PolicyReason> for Reason {
             PolicyReason::Overflow => Self::Overflow,
             PolicyReason::Reload => Self::Reload,
             PolicyReason::Topology => Self::Topology,
+            PolicyReason::Loss => Self::Loss,
         }
     }
 }
@@ -153,6 +230,13 @@ pub trait Routing: Send {
     /// # Errors
     /// When it finds none: the session then keeps the routes that it has.
     fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError>;
+
+    /// Returns how often it is to be asked at least, where that is more often than the scenario's `planner.period`.
+    /// Wrong parameters are reported by [`Routing::routes`], not here.
+    fn period(&self, parameters: &BTreeMap<String, Value>) -> Option<Duration> {
+        let _ = parameters;
+        None
+    }
 }
 
 /// Decides the shares of a session's flows (the paper's `IFlowAssignment`).

@@ -2,8 +2,8 @@
 
 use crate::model;
 use crate::policies::{
-    Adaptive, Direct, Equal, Exec, KShortest, MulticastTree, RateProportional, ShortestDelay, Static,
-    StaticShares,
+    Adaptive, Airlift, Direct, Equal, Exec, KShortest, MulticastTree, NearestIngress, P2pMesh,
+    RateProportional, Ron, ShortestDelay, Star, Static, StaticShares, SteinerPrice,
 };
 use crate::policy::{ConferenceHook, FlowAssignment, Routing};
 use std::collections::BTreeMap;
@@ -79,6 +79,8 @@ impl Registry {
             conference: Vec::new(),
             mistake: None,
         };
+        // Its objects plan for all sessions, and share the plan.
+        let airlift = Airlift::default();
         empty
             // Flows come with the scenario: see `routing_for`.
             .routing(STATIC, || Box::new(Static::new(Vec::new())))
@@ -87,6 +89,12 @@ impl Registry {
             .routing("shortest-delay", || Box::new(ShortestDelay))
             .routing("k-shortest", || Box::new(KShortest))
             .routing("multicast-tree", || Box::new(MulticastTree))
+            .routing("nearest-ingress", || Box::new(NearestIngress))
+            .routing("p2p-mesh", || Box::new(P2pMesh))
+            .routing("ron", || Box::new(Ron::default()))
+            .routing("star", || Box::new(Star))
+            .routing("steiner-price", || Box::new(SteinerPrice))
+            .routing("airlift", move || Box::new(airlift.clone()))
             .assignment(STATIC, || Box::new(StaticShares))
             .assignment(EXEC, || Box::new(Exec::default()))
             .assignment("adaptive", || Box::new(Adaptive::default()))

@@ -7,9 +7,11 @@ use crate::hop::control::ControlLink;
 use crate::hop::hello::Handshake;
 use crate::hop::paced::Pacing;
 use crate::hop::pacer::Pacer;
+use crate::hop::probe::Probe;
 use crate::hop::watch::Watch;
 use crate::ids::{ConferenceId, FlowId, HopIndex, NodeId, SessionKey};
 use crate::io::HopKind;
+use crate::node::LossLook;
 use crate::payload::Payload;
 use crate::time::{Duration, Instant};
 use crate::timer::TimerId;
@@ -142,6 +144,10 @@ pub struct Hop {
     pub control: Option<Box<ControlLink>>,
     /// How the peer is watched; `None` on hops that carry packets, and where nobody is watched.
     pub watch: Option<Box<Watch>>,
+    /// Probes of the peer; `None` on hops that carry packets, and where nobody is probed.
+    pub probe: Option<Box<Probe>>,
+    /// Judges the losses of packets on the way here; `None` on hops that carry none, and where nobody is probed.
+    pub(crate) loss_look: Option<Box<LossLook>>,
     /// Reassembly of frames from the byte stream; `None` on other hops.
     pub reassembler: Option<Box<StreamReassembler>>,
     /// What the driver can take.
@@ -189,6 +195,8 @@ impl Hop {
             pacing: None,
             control: is_control.then(Box::default),
             watch: None,
+            probe: None,
+            loss_look: None,
             reassembler: is_stream.then(|| Box::new(StreamReassembler::new(STREAM_FRAME_BYTES_MAX))),
             room: if is_stream { Room::Blocked } else { Room::Open },
             next_number: 0,

@@ -40,6 +40,8 @@ pub enum HopFault {
     Silent,
     /// The peer is heard, but says that it does not hear this node as it should.
     Unheard,
+    /// Its probes go unanswered ([`crate::hop::Probe`]).
+    Unanswered,
 }
 
 /// What changed.

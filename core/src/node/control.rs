@@ -162,6 +162,10 @@ impl Node {
                 let sender = self.hops[from.0 as usize].peer;
                 self.hear_of_hop(now, sender, &message);
             }
+            ControlBody::HopLoss { .. } => {
+                let sender = self.hops[from.0 as usize].peer;
+                self.hear_of_loss(now, sender, &message);
+            }
             ControlBody::ClockProbe { .. } => self.take_clock_probe(now, from, message),
             ControlBody::Pressure { conference, kind } => self.hold(now, from, conference, kind),
             ControlBody::Release { conference, kind } => self.release(from, conference, kind),
@@ -183,7 +187,7 @@ impl Node {
 
     /// Whether the message passes here for the first time. What nodes know of ways back comes from the packets of
     /// different moments, so that it may lead in a circle for a while; a message must not.
-    fn is_first_pass(&mut self, message: &ControlMessage) -> bool {
+    pub(super) fn is_first_pass(&mut self, message: &ControlMessage) -> bool {
         let name = (message.origin, message.id);
         if self.passed_back.contains(&name) {
             return false;
@@ -226,6 +230,7 @@ impl Node {
             | ControlBody::Release { .. }
             | ControlBody::Register { .. }
             | ControlBody::HopState { .. }
+            | ControlBody::HopLoss { .. }
             | ControlBody::Unknown { .. } => {
                 self.stats.dropped_control += 1;
             }

@@ -194,14 +194,14 @@ impl Node {
     }
 
     /// Tells the nodes that packets come from, but none of `except`.
-    fn tell_upstream(&mut self, now: Instant, body: &ControlBody, except: &[NodeId]) {
+    pub(super) fn tell_upstream(&mut self, now: Instant, body: &ControlBody, except: &[NodeId]) {
         for peer in self.upstream_peers(except) {
             // What cannot go is counted as dropped, and told again soon.
             let _ = self.send_control(now, peer, Vec::new(), body.clone());
         }
     }
 
-    fn upstream_peers(&self, except: &[NodeId]) -> BTreeSet<NodeId> {
+    pub(super) fn upstream_peers(&self, except: &[NodeId]) -> BTreeSet<NodeId> {
         let ways = self.sessions.iter().filter(|(_, entry)| entry.source.is_none());
         let hops: BTreeSet<HopIndex> = ways.flat_map(|(_, entry)| entry.relay.all_ways_back()).collect();
         let peers = hops.into_iter().map(|hop| self.hops[hop.0 as usize].peer);

@@ -101,14 +101,21 @@ impl Conductor<'_> {
                 record(observer, row)
             }
             Event::HopDown { peer, fault } => {
+                self.measured.hear(id, peer, true);
                 let why = match fault {
                     HopFault::Silent => "nothing comes from it",
+                    HopFault::Unanswered => "its probes go unanswered",
                     HopFault::Unheard => "it does not hear this node as it should",
                 };
-                let text = format!("Node {id} does not send to node {peer} any more: {why}.");
+                let text = match fault {
+                    // Nobody but policies acts on that.
+                    HopFault::Unanswered => format!("Node {id} takes node {peer} for dead: {why}."),
+                    _ => format!("Node {id} does not send to node {peer} any more: {why}."),
+                };
                 self.record_hop(bed, observer, kind::HOP_DOWN, id, peer, text)
             }
             Event::HopUp { peer } => {
+                self.measured.hear(id, peer, false);
                 let text = format!("Node {id} may send to node {peer} again.");
                 self.record_hop(bed, observer, kind::HOP_UP, id, peer, text)
             }

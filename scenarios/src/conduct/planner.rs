@@ -50,8 +50,8 @@ impl Planner {
         Ok(Self { sessions, waiting: VecDeque::new(), missed: BTreeMap::new() })
     }
 
-    /// Returns how often a session's policies are to be asked, where its flow assignment wants to be asked more often
-    /// than `period`.
+    /// Returns how often a session's policies are to be asked, where one of them wants to be asked more often than
+    /// `period`.
     pub(super) fn period(&self, key: SessionKey, period: Duration) -> Duration {
         let wanted = self.sessions.get(&key).and_then(SessionPolicies::period);
         wanted.map_or(period, |wanted| wanted.min(period))

@@ -16,7 +16,7 @@ pub use topology::{
     Loss, Node, Provenance, Queue, QueueDiscipline, Rate, RateTrace, Shaper, TcpController, TcpRecovery,
 };
 
-use bellini_core::config::FailoverConfig;
+use bellini_core::config::{FailoverConfig, ProbingConfig};
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 
@@ -51,6 +51,9 @@ pub struct Scenario {
     pub seal: bool,
     /// How nodes watch each other, so that sessions leave what has failed; `None`: they do not.
     pub failover: Option<FailoverConfig>,
+    /// How nodes probe those that they have links to; `None`: they do not. Its peers are empty: see
+    /// [`Scenario::probing_of`].
+    pub probing: Option<ProbingConfig>,
     /// Nodes in order of their ids.
     pub nodes: Vec<Node>,
     /// Links, each in one direction, in order of (from, to).
@@ -73,6 +76,14 @@ impl Scenario {
     pub fn node_name(&self, id: NodeId) -> String {
         let index = self.nodes.binary_search_by_key(&id, |node| node.id);
         index.map_or_else(|_| id.to_string(), |index| self.nodes[index].name.clone())
+    }
+
+    /// Returns how a node probes: its peers are those at the other ends of its links.
+    #[must_use]
+    pub fn probing_of(&self, node: NodeId) -> Option<ProbingConfig> {
+        let probing = self.probing.clone()?;
+        let peers = self.links.iter().filter(|link| link.from == node).map(|link| link.to);
+        Some(ProbingConfig { peers: peers.collect(), ..probing })
     }
 
     /// Returns the TCP connections of the cross traffic, in order of the entries that they belong to.

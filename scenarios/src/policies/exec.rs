@@ -84,6 +84,22 @@ struct ViewLink {
     rate_bps: Option<u64>,
     loss: f64,
     usd_per_gb: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<Measured>,
+}
+
+#[derive(Serialize)]
+struct Measured {
+    rtt_ms: Option<Figure>,
+    loss: Option<Figure>,
+    rate_bps: Option<Figure>,
+}
+
+#[derive(Serialize)]
+struct Figure {
+    value: f64,
+    error: Option<f64>,
+    age_s: f64,
 }
 
 /// An answer, as it is read.
@@ -291,8 +307,21 @@ fn view(view: &NetworkView) -> View<'_> {
         rate_bps: link.rate.map(|rate| rate.as_bps()),
         loss: link.loss,
         usd_per_gb: link.usd_per_gb,
+        measured: link.measured.map(|measured| Measured {
+            rtt_ms: figure(measured.rtt, 1e3),
+            loss: figure(measured.loss, 1.0),
+            rate_bps: figure(measured.rate, 1.0),
+        }),
     });
     View { nodes: nodes.collect(), links: links.collect() }
+}
+
+fn figure(figure: Option<crate::policy::Figure>, scale: f64) -> Option<Figure> {
+    figure.map(|figure| Figure {
+        value: figure.value * scale,
+        error: figure.error.map(|error| error * scale),
+        age_s: figure.age.as_secs_f64(),
+    })
 }
 
 const fn reason(reason: Reason) -> &'static str {
@@ -304,6 +333,7 @@ const fn reason(reason: Reason) -> &'static str {
         Reason::Overflow => "overflow",
         Reason::Reload => "reload",
         Reason::Topology => "topology",
+        Reason::Loss => "loss",
     }
 }
 

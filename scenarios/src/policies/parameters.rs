@@ -2,6 +2,7 @@
 
 use crate::policy::{PolicyError, Request};
 use crate::units::parse_time;
+use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 
 /// The parameters of a request, of which every one must be known to the policy.
@@ -49,6 +50,43 @@ impl<'r, 'a> Parameters<'r, 'a> {
         match value.as_f64().filter(|number| (min..=max).contains(number)) {
             Some(number) => Ok(Some(number)),
             None => Err(parameter(name, format!("expected a number from {min} to {max}, found {value}"))),
+        }
+    }
+
+    /// Returns the nodes in the list of names or ids of that name, sorted, or `None` when it is not given.
+    ///
+    /// # Errors
+    /// When it is no list of names and ids, or the network has no such node.
+    pub fn nodes(&self, name: &str) -> Result<Option<Vec<NodeId>>, PolicyError> {
+        let Some(value) = self.request.parameters.get(name) else { return Ok(None) };
+        let wrong =
+            || parameter(name, format!("expected a list of nodes like [\"tokyo\", 7], found {value}"));
+        let mut found = Vec::new();
+        for entry in value.as_array().ok_or_else(wrong)? {
+            let node = match (entry.as_str(), entry.as_u64()) {
+                (Some(named), _) => self.request.view.nodes.iter().find(|node| node.name == named),
+                (_, Some(id)) => self.request.view.nodes.iter().find(|node| u64::from(node.id.get()) == id),
+                _ => return Err(wrong()),
+            };
+            let unknown = || PolicyError::Other(format!("`{name}`: the network has no node {entry}"));
+            found.push(node.ok_or_else(unknown)?.id);
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(Some(found))
+    }
+
+    /// Returns the word of that name, or `None` when it is not given.
+    ///
+    /// # Errors
+    /// When it is none of `words`.
+    pub fn word<'w>(&self, name: &str, words: &[&'w str]) -> Result<Option<&'w str>, PolicyError> {
+        let Some(value) = self.request.parameters.get(name) else { return Ok(None) };
+        match words.iter().find(|word| value.as_str() == Some(word)) {
+            Some(word) => Ok(Some(word)),
+            None => {
+                Err(parameter(name, format!("expected one of \"{}\", found {value}", words.join("\", \""))))
+            }
         }
     }
 

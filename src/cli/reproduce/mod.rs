@@ -13,6 +13,7 @@ mod kill;
 mod paper;
 mod parallel;
 mod play;
+mod ranks;
 mod reference;
 mod simulate;
 mod simulated;
@@ -51,6 +52,7 @@ const GROUPS: &[&[Experiment]] = &[
     kill::EXPERIMENTS,
     ablations::EXPERIMENTS,
     coding::EXPERIMENTS,
+    ranks::EXPERIMENTS,
 ];
 
 /// What an experiment is done with.

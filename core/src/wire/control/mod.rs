@@ -179,6 +179,16 @@ pub enum ControlBody {
         /// Whether it is down.
         is_down: bool,
     },
+    /// A hop loses more of its packets than it may, or few again. Told by the node at its receiving end, and on like
+    /// [`ControlBody::HopState`].
+    HopLoss {
+        /// The sending end.
+        from: NodeId,
+        /// The receiving end.
+        to: NodeId,
+        /// Whether it loses too much.
+        is_lossy: bool,
+    },
     /// A destination asks the session's source for its time. Travels against the session's packets, by what nodes
     /// learnt from those, and notes whom it passes.
     ClockProbe {
