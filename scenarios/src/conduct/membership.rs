@@ -16,6 +16,7 @@ impl Conductor<'_> {
     pub(super) fn announce(&mut self, bed: &mut dyn Testbed, session: usize) {
         let spec = self.roster.sessions[session].spec;
         self.roster.sessions[session].tally.is_known = true;
+        self.roster.changes += 1;
         for node in &spec.destinations {
             self.roster.sessions[session].tally.join(bed.now(), *node, 0);
             // Refused only when the node's table is full: it then gets nothing, which the summary shows.
@@ -116,6 +117,7 @@ impl Conductor<'_> {
             let _ = bed.command(index, Command::ForgetSession(key));
         }
         self.roster.sessions[session].tally.is_known = false;
+        self.roster.changes += 1;
     }
 
     /// A destination comes or goes.
@@ -131,6 +133,7 @@ impl Conductor<'_> {
         let key = SessionKey { conference: conference.id, session: churn.session };
         let Some(session) = self.roster.find(key) else { return Ok(()) };
         let made = self.roster.made(bed, session);
+        self.roster.changes += 1;
         match churn.membership {
             Membership::Join => self.join(bed, session, churn.node, made),
             Membership::Leave => {

@@ -37,3 +37,4 @@ pub use observer::{NoObserver, Observer, Progress};
 pub use results::Outcome;
 pub use tally::{SessionTally, SinkTally, SourceTally};
 pub use testbed::{Degrade, Testbed, TestbedError};
+pub use view::planning_view;

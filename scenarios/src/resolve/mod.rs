@@ -19,6 +19,7 @@ mod times;
 mod topology;
 mod values;
 
+pub(crate) use coding::coding_bytes;
 pub use content::mean_rate;
 
 use crate::model::{Link, Measure, Node, Planner, Scenario, View};
