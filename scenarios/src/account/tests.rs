@@ -57,10 +57,11 @@ fn both_ways_of_billing() {
 /// Aim: of two directions the larger is charged, once, and links without a price stay out of the sum.
 #[test]
 fn directions() {
-    let link = |ends, rate: f64, usd_per_gb| LinkTraffic { ends, usd_per_gb, bytes: 0.0, mbps: vec![rate; 4] };
-    let links =
-        [link((1, 2), 3.0, Some(1.0)), link((2, 1), 5.0, Some(1.0)), link((1, 3), 9.0, None)];
-    let second = Billing { interval: Duration::from_secs(1), period: Duration::from_secs(4), ..Billing::default() };
+    let link =
+        |ends, rate: f64, usd_per_gb| LinkTraffic { ends, usd_per_gb, bytes: 0.0, mbps: vec![rate; 4] };
+    let links = [link((1, 2), 3.0, Some(1.0)), link((2, 1), 5.0, Some(1.0)), link((1, 3), 9.0, None)];
+    let second =
+        Billing { interval: Duration::from_secs(1), period: Duration::from_secs(4), ..Billing::default() };
     let each = Statement::of(&second, &links);
     // 8 Mbit/s at 1 USD/GB for 4 s are 0.004 USD.
     assert!((each.percentile_usd.unwrap() - 0.004).abs() < 1e-12, "{each:?}");

@@ -47,12 +47,13 @@ impl Planner {
     /// Makes the policies of every session of a scenario.
     pub(super) fn new(scenario: &Scenario, registry: &Registry) -> Result<Self, ConductError> {
         let mut sessions = BTreeMap::new();
+        let mut policies_of_run = registry.run();
         for conference in &scenario.conferences {
             for session in &conference.sessions {
                 let key = SessionKey::new(conference.id.0, session.id.0);
                 let failed = |error| ConductError::Policy { session: key, error };
                 let policies = SessionPolicies {
-                    routing: registry.routing_for(&session.routing).map_err(failed)?,
+                    routing: policies_of_run.routing_for(&session.routing).map_err(failed)?,
                     assignment: registry.assignment_for(&session.assignment).map_err(failed)?,
                     source: session.source,
                     rate: mean_rate(&session.content),

@@ -1,12 +1,13 @@
 //! The built-in policies, one file each, written against the public traits only.
 //!
-//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`], [`Exec`]. Flow assignment:
+//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`], [`Jetway`], [`Exec`]. Flow assignment:
 //! [`StaticShares`], [`Equal`], [`RateProportional`], [`Adaptive`], [`Exec`]. `docs/policies.md` describes them and how to write your own.
 
 mod adaptive;
 mod direct;
 mod equal;
 pub(crate) mod exec;
+pub mod jetway;
 mod k_shortest;
 mod multicast_tree;
 mod parameters;
@@ -19,6 +20,7 @@ pub use adaptive::Adaptive;
 pub use direct::Direct;
 pub use equal::Equal;
 pub use exec::Exec;
+pub use jetway::Jetway;
 pub use k_shortest::KShortest;
 pub use multicast_tree::MulticastTree;
 pub use parameters::Parameters;

@@ -33,13 +33,8 @@ impl Policies {
     /// `own`: names that the program has besides the built-in ones.
     pub(crate) fn new(own: &[String]) -> Self {
         let node = |n: u32| NodeId::new(n).expect("small numbers are node ids");
-        let view_node = |n| ViewNode {
-            id: node(n),
-            name: format!("n{n}"),
-            region: None,
-            egress: None,
-            ingress: None,
-        };
+        let view_node =
+            |n| ViewNode { id: node(n), name: format!("n{n}"), region: None, egress: None, ingress: None };
         let rate = BitRate::from_bps(1_000_000);
         let link = ViewLink {
             from: node(1),
