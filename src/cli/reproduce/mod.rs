@@ -8,10 +8,12 @@ mod coding;
 mod common;
 mod dumbbell;
 mod equation;
+mod jetway;
 mod kernel;
 mod paper;
 mod parallel;
 mod play;
+mod postcard;
 mod reference;
 mod simulate;
 mod simulated;
@@ -49,6 +51,8 @@ const GROUPS: &[&[Experiment]] = &[
     backoff::EXPERIMENTS,
     ablations::EXPERIMENTS,
     coding::EXPERIMENTS,
+    jetway::EXPERIMENTS,
+    postcard::EXPERIMENTS,
 ];
 
 /// What an experiment is done with.

@@ -133,10 +133,27 @@ pub struct Month {
 /// # Errors
 /// When the solver fails.
 pub fn run(workload: &Workload, percentile: f64, strategy: Strategy) -> Result<Month, LpError> {
+    play(workload, workload.batches(), percentile, strategy)
+}
+
+/// The same, video by video: videos that start together are decided one after the other, as the policy does.
+///
+/// # Errors
+/// When the solver fails.
+pub fn run_each(workload: &Workload, percentile: f64, strategy: Strategy) -> Result<Month, LpError> {
+    play(workload, workload.demands.chunks(1), percentile, strategy)
+}
+
+fn play<'w>(
+    workload: &Workload,
+    batches: impl Iterator<Item = &'w [Demand]>,
+    percentile: f64,
+    strategy: Strategy,
+) -> Result<Month, LpError> {
     let market = &workload.market;
     let mut ledger = Ledger::new(market.links.len(), workload.intervals, percentile);
     let mut plans = Vec::with_capacity(workload.demands.len());
-    for batch in workload.batches() {
+    for batch in batches {
         let plan = strategy.plan(market, &ledger, batch)?;
         for (demand, parts) in batch.iter().zip(&plan) {
             parts.iter().for_each(|(path, rate)| ledger.commit(path, demand, *rate));

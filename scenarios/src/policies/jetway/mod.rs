@@ -12,7 +12,7 @@ mod offline;
 mod plan;
 pub mod postcard;
 
-pub use fluid::{Month, Workload, WorkloadSpec, run};
+pub use fluid::{Month, Workload, WorkloadSpec, run, run_each};
 pub use market::{Demand, Ledger, Market, MarketLink};
 pub use offline::{Bound, bound, exact_max, exact_percentile};
 pub use plan::{Plan, Strategy};

@@ -44,11 +44,21 @@ fn never_cheaper_than_full_knowledge() {
 /// adds up and fits.
 #[test]
 fn one_program_is_no_dearer_at_any_step() {
+    let mut is_dearer = 0;
     for seed in 1..=6 {
-        let workload = small(seed);
+        // Several videos start in each interval: one alone is seldom routed differently.
+        let spec = WorkloadSpec {
+            nodes: 4,
+            intervals: 20,
+            day: 20,
+            videos_per_day: 60.0,
+            length: (2, 8),
+            capacity: 60.0,
+            ..WorkloadSpec::default()
+        };
+        let workload = Workload::draw(&spec, Seed(seed));
         let market = &workload.market;
         let mut ledger = Ledger::new(market.links.len(), workload.intervals, 100.0);
-        let mut is_dearer = 0;
         for batch in workload.batches() {
             let after = |strategy: Strategy| {
                 let mut after = ledger.clone();
@@ -71,8 +81,8 @@ fn one_program_is_no_dearer_at_any_step() {
         for (at, link) in market.links.iter().enumerate() {
             assert!(ledger.volumes(at).iter().all(|volume| *volume <= link.capacity * (1.0 + 1e-9)));
         }
-        assert!(seed > 1 || is_dearer > 0, "the two forms never differ: the test says nothing");
     }
+    assert!(is_dearer > 0, "the two forms never differ: the test says nothing");
 }
 
 /// Two ways from 0 to 2: one link of price 5, or two of price 1.
