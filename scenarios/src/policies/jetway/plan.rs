@@ -28,6 +28,8 @@ pub type Plan = Vec<Vec<(Vec<usize>, f64)>>;
 const TIE: f64 = 1e-4;
 /// Parts of a demand below this share are rounding.
 const GRAIN: f64 = 1e-6;
+/// Room below this part of the largest demand is rounding.
+const DUST: f64 = 1e-6;
 
 impl Strategy {
     /// Decides for demands that start together. Where not all of them fit, the one of the tightest deadline is refused
@@ -72,7 +74,13 @@ impl Strategy {
 fn rooms(market: &Market, ledger: &Ledger, batch: &[Demand]) -> Vec<(f64, f64)> {
     // What was promised earlier only ends: the longest of the batch sees the least room.
     let Some(longest) = batch.iter().max_by_key(|demand| demand.count) else { return Vec::new() };
-    let room = |link| (ledger.room(market, link, longest), ledger.capacity_left(market, link, longest));
+    let dust = DUST * batch.iter().map(|demand| demand.rate).fold(0.0, f64::max);
+    // Rests of subtractions would make programs of nothing but rounding.
+    let clean = |room: f64| if room > dust { room } else { 0.0 };
+    let room = |link| {
+        let (room, left) = (ledger.room(market, link, longest), ledger.capacity_left(market, link, longest));
+        (clean(room), clean(left))
+    };
     (0..market.links.len()).map(room).collect()
 }
 
@@ -178,6 +186,9 @@ fn concurrent(market: &Market, rooms: &[(f64, f64)], batch: &[Demand]) -> Result
 
 fn two_stage(market: &Market, ledger: &Ledger, batch: &[Demand]) -> Result<Plan, LpError> {
     let mut rooms = rooms(market, ledger, batch);
+    if rooms.iter().all(|(room, _)| *room == 0.0) {
+        return least_charge(market, &rooms, batch);
+    }
     let (share, first) = concurrent(market, &rooms, batch)?;
     if share > 1.0 - GRAIN {
         return Ok(scaled(first, batch));

@@ -14,6 +14,8 @@ pub struct Stored {
     pub cost: f64,
     /// Files refused.
     pub missed: usize,
+    /// Size of all files carried.
+    pub carried: f64,
     /// Volume that was held over a slot in datacenters other than its source, in parts of all that was sent.
     pub held: f64,
 }
@@ -49,7 +51,7 @@ pub fn run(market: &Market, slots: usize, demands: &[Demand]) -> Result<Stored, 
         total += open.iter().map(|file| file.rate * file.count as f64).sum::<f64>();
     }
     let cost = market.links.iter().zip(&book.paid).map(|(link, paid)| link.price * paid).sum();
-    Ok(Stored { cost, missed, held: if total > 0.0 { book.held / total } else { 0.0 } })
+    Ok(Stored { cost, missed, carried: total, held: if total > 0.0 { book.held / total } else { 0.0 } })
 }
 
 struct Book {
