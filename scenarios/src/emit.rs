@@ -6,6 +6,7 @@ mod layout;
 mod network;
 mod traffic;
 
+use crate::account::Billing;
 use crate::model::{Fault, FaultKind, LinkSelector, Scenario, View};
 use crate::resolve::FORMAT;
 use crate::units::{format_rate, format_time};
@@ -44,6 +45,7 @@ pub fn to_value(scenario: &Scenario) -> Value {
     planner.time("period", scenario.planner.period);
     all.put("planner", planner.done());
     all.put_some("failover", scenario.failover.map(failover));
+    all.put_some("billing", scenario.billing.map(billing));
     all.put("nodes", scenario.nodes.iter().map(network::node).collect::<Vec<_>>());
     all.put_some("links", list(scenario.links.iter().map(|link| network::link(link, scenario)).collect()));
     all.put_some("bottlenecks", list(scenario.bottlenecks.iter().map(network::bottleneck).collect()));
@@ -68,6 +70,17 @@ fn failover(failover: FailoverConfig) -> Value {
     let mut all = Object::default();
     all.time("keepalive", failover.keepalive);
     all.put("lost", failover.lost);
+    all.done()
+}
+
+fn billing(billing: Billing) -> Value {
+    let mut all = Object::default();
+    all.put("percentile", billing.percentile);
+    all.time("interval", billing.interval);
+    all.time("period", billing.period);
+    all.put("direction", billing.direction.as_str());
+    all.put_some("usd_per_mbps", billing.usd_per_mbps);
+    all.put_some("vm_usd_per_hour", billing.vm_usd_per_hour);
     all.done()
 }
 

@@ -734,3 +734,18 @@ fn tcp_as_cross_traffic() {
         );
     expect(&diagnose(&text), "E0402", &["there is no link from", "acknowledgements", "no link back"]);
 }
+
+/// Aim: billing that no sample can tell apart, or that has no interval, is refused at its place.
+#[test]
+fn billing() {
+    let billing = |keys: &str| format!("\"billing\": {{{keys}}}");
+    refuse_with(&billing("\"interval\": \"50 ms\""), "E0206", &["50 ms", "sample_interval"]);
+    refuse_with(
+        &billing("\"period\": \"1 min\""),
+        "E0206",
+        &["a period of 1 min holds no interval of 5 min"],
+    );
+    refuse_with(&billing("\"percentile\": 101"), "E0206", &["101"]);
+    refuse_with(&billing("\"direction\": \"both\""), "E0207", &["larger"]);
+    refuse_with(&billing("\"percentil\": 95"), "E0201", &["did you mean \"percentile\"?"]);
+}

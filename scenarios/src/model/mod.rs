@@ -16,6 +16,7 @@ pub use topology::{
     Loss, Node, Provenance, Queue, QueueDiscipline, Rate, RateTrace, Shaper, TcpController, TcpRecovery,
 };
 
+use crate::account::Billing;
 use bellini_core::config::FailoverConfig;
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
@@ -47,6 +48,8 @@ pub struct Scenario {
     pub planner: Planner,
     /// How nodes watch each other, so that sessions leave what has failed; `None`: they do not.
     pub failover: Option<FailoverConfig>,
+    /// How traffic is charged; `None`: as by default, where a link has a price.
+    pub billing: Option<Billing>,
     /// Nodes in order of their ids.
     pub nodes: Vec<Node>,
     /// Links, each in one direction, in order of (from, to).

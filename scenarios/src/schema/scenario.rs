@@ -53,6 +53,12 @@ pub(crate) static SCENARIO: Object = Object {
             "Nodes watch each other, and sessions move to backup routes when something fails; `{}` for the values below.",
         ),
         optional(
+            "billing",
+            Kind::Object(&BILLING),
+            "as below where a link has a price, else none",
+            "How the accountant charges traffic and machines.",
+        ),
+        optional(
             "defaults",
             Kind::Object(&DEFAULTS),
             "none",
@@ -122,6 +128,40 @@ pub(crate) static FAILOVER: Object = Object {
             Kind::Integer(1, 100),
             "`3`",
             "A hop is down once so many keepalives in a row have not come, and a quarter of their distance has passed.",
+        ),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static BILLING: Object = Object {
+    name: "billing",
+    doc: "How the accountant charges traffic and machines. A run that is shorter than a period stands for all of it.",
+    keys: &[
+        optional(
+            "percentile",
+            Kind::Number(1.0, 100.0),
+            "`95`",
+            "The percentile of the intervals' mean rates that is charged; 100: the maximum.",
+        ),
+        optional("interval", SPAN, "`5 min`", "Length of an interval; at least `sample_interval`."),
+        optional("period", SPAN, "`720 h`", "Length of a charging period; at least `interval`."),
+        optional(
+            "direction",
+            Kind::Words(&["each", "larger"]),
+            "`each`",
+            "Both directions between two nodes are charged, or only the one with the larger charged rate.",
+        ),
+        optional(
+            "usd_per_mbps",
+            Kind::Number(0.0, 1e9),
+            "by the links' `price`",
+            "Price of one Mbit/s of charged rate for a period, for all links; else what a period at that rate costs at the link's `price`.",
+        ),
+        optional(
+            "vm_usd_per_hour",
+            Kind::Number(0.0, 1e6),
+            "none",
+            "Price of a machine for one hour; nodes with a `region` are machines.",
         ),
     ],
     one_of: &[],

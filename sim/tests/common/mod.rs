@@ -140,6 +140,7 @@ pub(crate) fn scenario(
         view: View::Oracle,
         planner: Planner { node: None, time: Duration::ZERO, period: Duration::from_secs(30) },
         failover: None,
+        billing: None,
         nodes,
         links,
         bottlenecks: Vec::new(),
