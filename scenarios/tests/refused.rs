@@ -739,7 +739,11 @@ fn tcp_as_cross_traffic() {
 #[test]
 fn billing() {
     let billing = |keys: &str| format!("\"billing\": {{{keys}}}");
-    refuse_with(&billing("\"interval\": \"50 ms\""), "E0206", &["50 ms", "sample_interval"]);
+    refuse_with(
+        &billing("\"interval\": \"50 ms\", \"period\": \"1 min\""),
+        "E0206",
+        &["50 ms", "sample_interval"],
+    );
     refuse_with(
         &billing("\"period\": \"1 min\""),
         "E0206",

@@ -126,6 +126,9 @@ impl Flows {
     fn new(mut problem: Problem, market: &Market, batch: &[Demand], cost: impl Fn(&[usize]) -> f64) -> Self {
         let mut crossing: BTreeMap<usize, Vec<(Column, f64)>> = BTreeMap::new();
         let mut columns = Vec::new();
+        // Answers are checked in parts of their largest value: where nothing flows, that would be rounding.
+        let unit = batch.iter().map(|demand| demand.rate).fold(0.0, f64::max);
+        problem.column("unit", 0.0, unit, unit);
         for demand in batch {
             let mut flows = Vec::new();
             for path in market.paths(demand.from, demand.to) {
