@@ -154,8 +154,8 @@ pub(crate) static BILLING: Object = Object {
         optional(
             "usd_per_mbps",
             Kind::Number(0.0, 1e9),
-            "by the links' `price`",
-            "Price of one Mbit/s of charged rate for a period, for all links; else what a period at that rate costs at the link's `price`.",
+            "by the links' `usd_per_gb`",
+            "Price of one Mbit/s of charged rate for a period, for all links; else what a period at that rate costs at the link's `usd_per_gb`.",
         ),
         optional(
             "vm_usd_per_hour",

@@ -98,7 +98,7 @@ impl State {
             let (Some(from), Some(to)) = (place(link.from), place(link.to)) else { continue };
             let price = link.usd_per_gb.filter(|price| price.is_finite()).ok_or_else(|| {
                 PolicyError::Other(format!(
-                    "link {}>{} has no `price`: jetway cannot weigh it",
+                    "link {}>{} has no `usd_per_gb`: jetway cannot weigh it",
                     link.from, link.to
                 ))
             })?;
