@@ -12,6 +12,7 @@
 
 mod chart;
 pub mod compare;
+mod cost;
 mod curves;
 mod draw;
 mod error;

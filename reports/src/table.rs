@@ -205,6 +205,7 @@ fn notes(text: &mut String, summary: &Summary) {
     if summary.view == View::Oracle {
         notes.push("Policies saw the scenario's own figures (oracle): an upper bound.".to_owned());
     }
+    notes.extend(summary.cost.as_ref().map(crate::cost::sentence));
     notes.extend(summary.notes.iter().map(|note| plain(note)));
     if let Some(engine) = &summary.engine {
         let mut cost = format!("Took {} s", number(engine.wall_s));

@@ -73,6 +73,7 @@ pub(crate) fn run(seed: u64, shape: Shape) -> Run {
                 packet_hops_per_s: Some(987_653.6),
                 peak_rss_mib: Some(21.5),
             }),
+            cost: None,
             sessions: Vec::new(),
             links: Vec::new(),
             nodes: Vec::new(),

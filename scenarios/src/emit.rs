@@ -6,6 +6,7 @@ mod layout;
 mod network;
 mod traffic;
 
+use crate::account::Billing;
 use crate::model::{Fault, FaultKind, LinkSelector, Scenario, View};
 use crate::resolve::FORMAT;
 use crate::units::{format_rate, format_time};
@@ -52,6 +53,7 @@ pub fn to_value(scenario: &Scenario) -> Value {
     all.put_some("seal", scenario.seal.then_some(true));
     all.put_some("failover", scenario.failover.map(failover));
     all.put_some("probing", scenario.probing.as_ref().map(probing));
+    all.put_some("billing", scenario.billing.map(billing));
     all.put("nodes", scenario.nodes.iter().map(network::node).collect::<Vec<_>>());
     all.put_some("links", list(scenario.links.iter().map(|link| network::link(link, scenario)).collect()));
     all.put_some("bottlenecks", list(scenario.bottlenecks.iter().map(network::bottleneck).collect()));
@@ -88,6 +90,17 @@ fn probing(probing: &ProbingConfig) -> Value {
     all.time("timeout", probing.timeout);
     all.put("outage", probing.outage);
     all.put("loss", probing.loss);
+    all.done()
+}
+
+fn billing(billing: Billing) -> Value {
+    let mut all = Object::default();
+    all.put("percentile", billing.percentile);
+    all.time("interval", billing.interval);
+    all.time("period", billing.period);
+    all.put("direction", billing.direction.as_str());
+    all.put_some("usd_per_mbps", billing.usd_per_mbps);
+    all.put_some("vm_usd_per_hour", billing.vm_usd_per_hour);
     all.done()
 }
 

@@ -4,6 +4,7 @@
 //! [`parse::load`] turns a scenario file into a [`model::Scenario`], or into everything that is wrong with it
 //! ([`diagnostic::Diagnostics`]). [`emit::to_text`] writes a scenario out with its defaults filled in.
 
+pub mod account;
 pub mod conduct;
 pub mod data;
 pub mod diagnostic;

@@ -53,6 +53,10 @@ pub struct ViewSession {
     pub destinations: Vec<NodeId>,
     /// Mean payload rate of its content, when it has one.
     pub rate: Option<BitRate>,
+    /// When its source starts to offer content, in scenario time.
+    pub start: Duration,
+    /// When its source stops.
+    pub stop: Duration,
     /// The time from source to destination after which its content is of no use (the play-out delay of live video, the
     /// deadline of messages), when it has one.
     pub delay_bound: Option<Duration>,

@@ -2,13 +2,13 @@
 
 use crate::model;
 use crate::policies::{
-    Adaptive, Airlift, Direct, Equal, Exec, KShortest, MulticastTree, NearestIngress, P2pMesh,
+    Adaptive, Airlift, Direct, Equal, Exec, Jetway, KShortest, MulticastTree, NearestIngress, P2pMesh,
     RateProportional, Ron, ShortestDelay, Star, Static, StaticShares, SteinerPrice,
 };
-use crate::policy::{ConferenceHook, FlowAssignment, Routing};
-use std::collections::BTreeMap;
+use crate::policy::{ConferenceHook, FlowAssignment, PolicyError, Request, RouteChoice, Routing};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 
 type Factory<T> = Arc<dyn Fn() -> Box<T> + Send + Sync>;
@@ -31,6 +31,8 @@ pub(crate) const EXEC: &str = "exec";
 pub struct Registry {
     routing: BTreeMap<String, Factory<dyn Routing>>,
     assignment: BTreeMap<String, Factory<dyn FlowAssignment>>,
+    /// Names of routing policies of which one object answers for all sessions of a run.
+    of_run: BTreeSet<String>,
     conference: Vec<Factory<dyn ConferenceHook>>,
     /// The first mistake made while building, which every look-up then reports.
     mistake: Option<RegistryError>,
@@ -76,6 +78,7 @@ impl Registry {
         let empty = Self {
             routing: BTreeMap::new(),
             assignment: BTreeMap::new(),
+            of_run: BTreeSet::new(),
             conference: Vec::new(),
             mistake: None,
         };
@@ -95,6 +98,7 @@ impl Registry {
             .routing("star", || Box::new(Star))
             .routing("steiner-price", || Box::new(SteinerPrice))
             .routing("airlift", move || Box::new(airlift.clone()))
+            .routing_of_run("jetway", || Box::new(Jetway::default()))
             .assignment(STATIC, || Box::new(StaticShares))
             .assignment(EXEC, || Box::new(Exec::default()))
             .assignment("adaptive", || Box::new(Adaptive::default()))
@@ -114,6 +118,21 @@ impl Registry {
         let added = add(&mut self.routing, "routing", name, Arc::new(factory));
         self.mistake = self.mistake.or(added.err());
         self
+    }
+
+    /// Adds a routing policy that plans for all sessions together; `factory` is called once for each run, and the object
+    /// answers for every session that uses it. See [`Registry::routing`].
+    #[must_use]
+    pub fn routing_of_run(
+        mut self,
+        name: &str,
+        factory: impl Fn() -> Box<dyn Routing> + Send + Sync + 'static,
+    ) -> Self {
+        // A name that is taken keeps what it means.
+        if !self.routing.contains_key(name) {
+            self.of_run.insert(name.to_owned());
+        }
+        self.routing(name, factory)
     }
 
     /// Adds a flow assignment; `factory` is called once for each session that uses it. See [`Registry::routing`].
@@ -155,6 +174,12 @@ impl Registry {
         find(&self.routing, "routing", &spec.policy)
     }
 
+    /// Returns the policy objects of a run, to be asked for each of its sessions.
+    #[must_use]
+    pub fn run(&self) -> RunPolicies<'_> {
+        RunPolicies { registry: self, shared: BTreeMap::new() }
+    }
+
     /// Returns a new policy object for a session whose flows are assigned so.
     ///
     /// # Errors
@@ -180,6 +205,40 @@ impl Registry {
     #[must_use]
     pub fn assignment_names(&self) -> Vec<&str> {
         self.assignment.keys().map(String::as_str).collect()
+    }
+}
+
+/// Hands out the routing policies of one run: see [`Registry::routing_of_run`].
+pub struct RunPolicies<'r> {
+    registry: &'r Registry,
+    shared: BTreeMap<String, Shared>,
+}
+
+impl RunPolicies<'_> {
+    /// As [`Registry::routing_for`], but that sessions share the policies that plan for all of them.
+    ///
+    /// # Errors
+    /// As [`Registry::routing_for`].
+    pub fn routing_for(&mut self, spec: &model::Routing) -> Result<Box<dyn Routing>, RegistryError> {
+        if !self.registry.of_run.contains(&spec.policy) {
+            return self.registry.routing_for(spec);
+        }
+        if let Some(shared) = self.shared.get(&spec.policy) {
+            return Ok(Box::new(shared.clone()));
+        }
+        let shared = Shared(Arc::new(Mutex::new(self.registry.routing_for(spec)?)));
+        self.shared.insert(spec.policy.clone(), shared.clone());
+        Ok(Box::new(shared))
+    }
+}
+
+/// A policy that answers for several sessions, each of which holds it.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Box<dyn Routing>>>);
+
+impl Routing for Shared {
+    fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).routes(request)
     }
 }
 

@@ -189,6 +189,7 @@ fn tiles(material: &Material<'_>) -> Vec<(String, String)> {
 fn notes(material: &Material<'_>) -> Vec<String> {
     let s = &material.first;
     let mut notes = s.notes.clone();
+    notes.extend(s.cost.as_ref().map(crate::cost::sentence));
     for run in material.runs {
         if !run.missing.is_empty() {
             let list = run.missing.join(", ");

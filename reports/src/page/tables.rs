@@ -1,6 +1,7 @@
 //! The tables of the page.
 
 mod coding;
+mod cost;
 
 use crate::figure::Material;
 use crate::format::{count, fixed, number, percent, shorten};
@@ -82,6 +83,7 @@ pub(super) fn tables(material: &Material<'_>) -> Vec<Table> {
     }
     tables.push(destinations(material));
     tables.push(coding::coding(material));
+    tables.push(cost::cost(material));
     tables.push(flows(material));
     tables.push(links(material));
     tables.push(nodes(material));

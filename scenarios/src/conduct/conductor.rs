@@ -39,7 +39,7 @@ pub struct Conductor<'a> {
     pub(super) hooks: Vec<Box<dyn ConferenceHook>>,
     timeline: Vec<(Instant, Happening)>,
     next_happening: usize,
-    recorder: Recorder,
+    pub(super) recorder: Recorder,
     /// What had been counted at both ends of the measuring window.
     pub(super) window: (Option<Snapshot>, Option<Snapshot>),
     /// What policies said first where they had no answer, by session.

@@ -5,6 +5,7 @@
 //! policies' decisions, works off the fault timeline, takes samples, and makes the run's records of what the testbed
 //! counted. It is one for every mode, so that modes can differ only in what carries the packets.
 
+mod accountant;
 mod answers;
 mod backups;
 mod conductor;

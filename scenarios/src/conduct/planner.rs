@@ -31,6 +31,7 @@ impl Planner {
     /// Makes the policies of every session of a scenario.
     pub(super) fn new(scenario: &Scenario, registry: &Registry) -> Result<Self, ConductError> {
         let mut sessions = BTreeMap::new();
+        let mut policies_of_run = registry.run();
         for conference in &scenario.conferences {
             for session in &conference.sessions {
                 let key = SessionKey::new(conference.id.0, session.id.0);
@@ -43,7 +44,10 @@ impl Planner {
                     rate,
                     (&session.routing, &session.assignment),
                 );
-                let policies = policies.map_err(failed)?.with_backups(scenario.failover.is_some());
+                let mut policies = policies.map_err(failed)?.with_backups(scenario.failover.is_some());
+                // What plans for all sessions is one object.
+                let routing = policies_of_run.routing_for(&session.routing).map_err(failed)?;
+                policies.set_routing(routing, session.routing.parameters.clone());
                 sessions.insert(key, policies);
             }
         }

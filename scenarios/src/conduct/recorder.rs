@@ -2,6 +2,7 @@
 //!
 //! It acts by events only, reads counters, and draws nothing: recording more or less changes no result.
 
+use super::accountant::Accountant;
 use super::figures::FeederFigures;
 use super::observer::Observer;
 use super::planner::Planner;
@@ -34,6 +35,7 @@ pub(super) struct Recorder {
     nodes: Vec<(u64, u64)>,
     /// TCP connections of the cross traffic: their ids, and what they had delivered.
     cross: Vec<(String, u64)>,
+    pub(super) accountant: Accountant,
 }
 
 /// What a link had counted at the last sample.
@@ -64,6 +66,7 @@ impl Recorder {
             interval,
             samples: span.as_nanos() / interval.as_nanos().max(1),
             links: vec![LinkBefore::default(); scenario.links.len()],
+            accountant: Accountant::new(scenario),
             nodes: vec![(0, 0); scenario.nodes.len()],
             cross: scenario.cross_flows().iter().map(|flow| (cross_flow_id(scenario, flow), 0)).collect(),
             ..Self::default()
@@ -170,6 +173,8 @@ impl Recorder {
         for (i, link) in scenario.links.iter().enumerate() {
             let after = look_at_link(sample.bed, i as u32);
             let before = core::mem::replace(&mut self.links[i], after);
+            let start = sample.t_s - self.interval.as_secs_f64();
+            self.accountant.add(i, (start, sample.t_s), after.bytes.saturating_sub(before.bytes));
             // A link that nobody has used is left out; one that is silent for a while is at zero, which is a value.
             if after.bytes == 0 && after.busy.is_zero() && after.queue_bytes == 0 {
                 continue;

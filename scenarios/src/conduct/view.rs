@@ -84,6 +84,8 @@ pub(super) fn view_session(key: SessionKey, session: &Session, destinations: Vec
         source: session.source,
         destinations,
         rate: content_rate(&session.content),
+        start: session.start,
+        stop: session.stop,
         delay_bound,
         coding: session.coding,
         symbol_bytes: session.symbol_bytes,

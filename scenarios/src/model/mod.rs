@@ -16,6 +16,7 @@ pub use topology::{
     Loss, Node, Provenance, Queue, QueueDiscipline, Rate, RateTrace, Shaper, TcpController, TcpRecovery,
 };
 
+use crate::account::Billing;
 use bellini_core::config::{FailoverConfig, ProbingConfig};
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
@@ -54,6 +55,8 @@ pub struct Scenario {
     /// How nodes probe those that they have links to; `None`: they do not. Its peers are empty: see
     /// [`Scenario::probing_of`].
     pub probing: Option<ProbingConfig>,
+    /// How traffic is charged; `None`: as by default, where a link has a price.
+    pub billing: Option<Billing>,
     /// Nodes in order of their ids.
     pub nodes: Vec<Node>,
     /// Links, each in one direction, in order of (from, to).

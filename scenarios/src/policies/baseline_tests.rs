@@ -232,6 +232,8 @@ fn session(number: u32, source: u32, destinations: &[u32], bps: Option<u64>) -> 
         source: node(source),
         destinations: destinations.iter().map(|&id| node(id)).collect(),
         rate: bps.and_then(BitRate::from_bps),
+        start: Duration::ZERO,
+        stop: Duration::from_secs(1),
         delay_bound: None,
         coding: None,
         symbol_bytes: 1_000_000_000,

@@ -1,6 +1,6 @@
 //! The built-in policies, one file each, written against the public traits only.
 //!
-//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`], [`Exec`], [`Airlift`], [`Ron`]
+//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`], [`Exec`], [`Airlift`], [`Jetway`], [`Ron`]
 //! and the baselines [`Star`], [`NearestIngress`], [`SteinerPrice`], [`P2pMesh`]. Flow assignment: [`StaticShares`], [`Equal`],
 //! [`RateProportional`], [`Adaptive`], [`Exec`]. `docs/policies.md` describes them and how to write your own.
 
@@ -12,6 +12,7 @@ mod cloud;
 mod direct;
 mod equal;
 pub(crate) mod exec;
+pub mod jetway;
 mod k_shortest;
 mod multicast_tree;
 mod nearest_ingress;
@@ -30,6 +31,7 @@ pub use airlift::Airlift;
 pub use direct::Direct;
 pub use equal::Equal;
 pub use exec::Exec;
+pub use jetway::Jetway;
 pub use k_shortest::KShortest;
 pub use multicast_tree::MulticastTree;
 pub use nearest_ingress::NearestIngress;

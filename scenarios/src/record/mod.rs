@@ -7,6 +7,7 @@
 //! Records are the same bytes for the same values on every machine: floats are rounded to six decimals and
 //! printed in their shortest form, maps are ordered, and a value that is not finite is refused, not written.
 
+mod cost;
 mod delays;
 mod directory;
 mod error;
@@ -21,6 +22,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+pub use cost::{Cost, LinkCost};
 pub use delays::DelayRow;
 pub use directory::{EventWriter, Overwrite, RunDirectory, SeriesWriter};
 pub use error::RecordError;

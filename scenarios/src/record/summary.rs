@@ -1,5 +1,6 @@
 //! `summary.json`: the figures of one run.
 
+use super::cost::Cost;
 use super::error::RecordError;
 use super::lab::Lab;
 use super::loss_runs::LossRuns;
@@ -45,6 +46,9 @@ pub struct Summary {
     /// How well the machine kept up; `None` in the simulator, which has all the time it needs.
     #[serde(default)]
     pub lab: Option<Lab>,
+    /// What it cost, where a link has a price or the scenario says how to bill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// Sessions in order of (conference, session).
     pub sessions: Vec<SessionSummary>,
     /// Links in order of (from, to).

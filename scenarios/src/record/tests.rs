@@ -98,6 +98,27 @@ fn full() -> Summary {
                 ..LabLimits::default()
             },
         }),
+        cost: Some(Cost {
+            percentile: 95.0,
+            interval_s: 300.0,
+            period_s: 2_592_000.0,
+            direction: "each".into(),
+            intervals: 2,
+            traffic_usd: Some(0.25),
+            percentile_usd: Some(12.5),
+            max_usd: Some(13.5),
+            vm_hours: 1.5,
+            vm_usd: Some(0.75),
+            links: vec![LinkCost {
+                from: 1,
+                to: 3,
+                charged_mbps: 2.5,
+                max_mbps: 3.5,
+                traffic_usd: Some(0.25),
+                percentile_usd: Some(12.5),
+                max_usd: Some(13.5),
+            }],
+        }),
         sessions: vec![SessionSummary {
             conference: 1,
             session: 2,
@@ -313,9 +334,11 @@ fn every_key_is_defined() {
     let value = serde_json::to_value(full()).unwrap();
     let session = &value["sessions"][0];
     let lab = serde_json::json!({"lab": value["lab"]});
+    let cost = serde_json::json!({"cost": value["cost"]});
     let parts = [
         (Scope::Run, &value["engine"]),
         (Scope::Run, &lab),
+        (Scope::Run, &cost),
         (Scope::Session, session),
         (Scope::Destination, &session["destinations"][0]),
         (Scope::Flow, &session["flows"][0]),
@@ -330,7 +353,9 @@ fn every_key_is_defined() {
                 continue;
             }
             let names = match value.as_object() {
-                Some(inner) if ["delay_ms", "queueing_ms", "loss_runs", "lab"].contains(&key.as_str()) => {
+                Some(inner)
+                    if ["delay_ms", "queueing_ms", "loss_runs", "lab", "cost"].contains(&key.as_str()) =>
+                {
                     inner.keys().map(|k| format!("{key}.{k}")).collect()
                 }
                 _ => vec![key.clone()],

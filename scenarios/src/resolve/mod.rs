@@ -1,6 +1,7 @@
 //! From a checked tree to the model: names become ids, defaults become values, and what contradicts itself is
 //! noted.
 
+mod billing;
 mod churn;
 mod coding;
 mod content;
@@ -104,6 +105,7 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
         seal: flag_or(root, "seal", false),
         failover: failover(root, sink),
         probing: probing(root, sink),
+        billing: billing::billing(root, sample_interval, sink),
         bottlenecks,
         cross_traffic,
         conferences,

@@ -71,6 +71,12 @@ pub(crate) static SCENARIO: Object = Object {
             "Nodes measure the links to their neighbours, also those that carry no packets; `{}` for the values below.",
         ),
         optional(
+            "billing",
+            Kind::Object(&BILLING),
+            "as below where a link has a price, else none",
+            "How the accountant charges traffic and machines.",
+        ),
+        optional(
             "defaults",
             Kind::Object(&DEFAULTS),
             "none",
@@ -185,6 +191,40 @@ pub(crate) static PROBING: Object = Object {
             Kind::Number(0.0, 1.0),
             "`0.02`",
             "Policies are asked again when a hop loses more than this part of its packets, and when it loses less than half of it.",
+        ),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static BILLING: Object = Object {
+    name: "billing",
+    doc: "How the accountant charges traffic and machines. A run that is shorter than a period stands for all of it.",
+    keys: &[
+        optional(
+            "percentile",
+            Kind::Number(1.0, 100.0),
+            "`95`",
+            "The percentile of the intervals' mean rates that is charged; 100: the maximum.",
+        ),
+        optional("interval", SPAN, "`5 min`", "Length of an interval; at least `sample_interval`."),
+        optional("period", SPAN, "`720 h`", "Length of a charging period; at least `interval`."),
+        optional(
+            "direction",
+            Kind::Words(&["each", "larger"]),
+            "`each`",
+            "Both directions between two nodes are charged, or only the one with the larger charged rate.",
+        ),
+        optional(
+            "usd_per_mbps",
+            Kind::Number(0.0, 1e9),
+            "by the links' `usd_per_gb`",
+            "Price of one Mbit/s of charged rate for a period, for all links; else what a period at that rate costs at the link's `usd_per_gb`.",
+        ),
+        optional(
+            "vm_usd_per_hour",
+            Kind::Number(0.0, 1e6),
+            "none",
+            "Price of a machine for one hour; nodes with a `region` are machines.",
         ),
     ],
     one_of: &[],

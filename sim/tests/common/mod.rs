@@ -144,6 +144,7 @@ pub(crate) fn scenario(
         listing: None,
         failover: None,
         probing: None,
+        billing: None,
         nodes,
         links,
         bottlenecks: Vec::new(),

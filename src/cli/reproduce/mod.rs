@@ -8,11 +8,13 @@ mod coding;
 mod common;
 mod dumbbell;
 mod equation;
+mod jetway;
 mod kernel;
 mod kill;
 mod paper;
 mod parallel;
 mod play;
+mod postcard;
 mod ranks;
 mod reference;
 mod simulate;
@@ -53,6 +55,8 @@ const GROUPS: &[&[Experiment]] = &[
     ablations::EXPERIMENTS,
     coding::EXPERIMENTS,
     ranks::EXPERIMENTS,
+    jetway::EXPERIMENTS,
+    postcard::EXPERIMENTS,
 ];
 
 /// What an experiment is done with.

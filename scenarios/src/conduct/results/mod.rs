@@ -103,6 +103,7 @@ impl Conductor<'_> {
             notes: self.notes(&last),
             engine: Some(engine),
             lab: None,
+            cost: self.recorder.accountant.cost(scenario, window.seconds()),
             sessions,
             links: window.links(scenario),
             nodes: window.nodes(scenario, mode),

@@ -16,7 +16,7 @@ pub(super) struct Window<'a> {
 }
 
 impl Window<'_> {
-    fn seconds(&self) -> f64 {
+    pub(super) fn seconds(&self) -> f64 {
         self.to.at.saturating_since(self.from.at).as_secs_f64()
     }
 

@@ -127,6 +127,8 @@ pub(super) fn session_of(request: &Request<'_>, known: Option<&ViewSession>) -> 
         source: request.source,
         destinations: destinations.into_iter().collect(),
         rate: request.rate,
+        start: known.map_or(Duration::ZERO, |session| session.start),
+        stop: known.map_or(Duration::ZERO, |session| session.stop),
         delay_bound: known.and_then(|session| session.delay_bound),
         coding: known.and_then(|session| session.coding),
         symbol_bytes: known.map_or(SYMBOL_BYTES, |session| session.symbol_bytes),

@@ -1,0 +1,281 @@
+//! Lower bounds: what could not be undercut by anybody who knew the whole period.
+
+use super::fluid::Workload;
+use super::market::{Demand, Market};
+use crate::account::free_intervals;
+use crate::lp::{Column, LpError, Problem, Relation, Row, Solution};
+use std::collections::BTreeMap;
+
+/// What all sources want from all destinations in one interval, by pair.
+type Matrix = Vec<((usize, usize), f64)>;
+
+/// The least cost of a workload by full knowledge, from below: charges for the maximum, and for a percentile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bound {
+    /// No routing is cheaper where the maximum is charged, even one that moves videos anew in every interval.
+    pub max: f64,
+    /// The same for the percentile, where free intervals may be taken in fractions.
+    pub percentile: f64,
+    /// Whether `max` is the least cost of such a routing up to 0.1 %, as far as the intervals looked at go.
+    pub is_settled: bool,
+}
+
+/// Most rounds of cuts.
+const ROUNDS: usize = 25;
+/// Intervals that are looked at in a round.
+const LOOKED_AT: usize = 12;
+/// What a cut must be missed by, in parts.
+const SLACK: f64 = 1e-3;
+
+/// Finds the bounds by cutting planes. For weights w of links, whatever is carried needs `sum w X >= sum demand * distance`
+/// in every interval, where distances are over the paths allowed (Iri, On an extension of the maximum-flow minimum-cut
+/// theorem to multicommodity flows, 1971). Each weight gives one row for all intervals: that of the largest right-hand
+/// side. Weights come from the prices of intervals that do not fit. Every round's answer is a bound, also the last.
+///
+/// # Errors
+/// When the solver fails.
+pub fn bound(workload: &Workload, percentile: f64) -> Result<Bound, LpError> {
+    let market = &workload.market;
+    let matrices = matrices(workload);
+    let mut cuts = vec![Cut::new(market, &matrices, market.links.iter().map(|link| link.price).collect())];
+    let mut is_settled = false;
+    let mut best = 0.0;
+    for _ in 0..ROUNDS {
+        let (cost, capacity) = master(market, cuts.iter().map(|cut| (cut.weights.as_slice(), cut.most)))?;
+        best = f64::max(best, cost);
+        let mut stress: Vec<(f64, usize)> = (0..matrices.len())
+            .map(|at| {
+                let over = cuts.iter().map(|cut| cut.values[at] / weigh(&cut.weights, &capacity).max(1e-12));
+                (over.fold(0.0, f64::max), at)
+            })
+            .collect();
+        stress.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        stress.dedup_by_key(|(_, at)| matrices[*at].clone());
+        let known = cuts.len();
+        for (_, at) in stress.iter().take(LOOKED_AT) {
+            let (lacking, weights) = lacking(market, &matrices[*at], &capacity)?;
+            if lacking > SLACK * cost.max(1e-9) {
+                cuts.push(Cut::new(market, &matrices, weights));
+            }
+        }
+        if cuts.len() == known {
+            is_settled = true;
+            break;
+        }
+    }
+    let free = free_intervals(percentile, workload.intervals) as f64;
+    let relaxed: Vec<(&[f64], f64)> = cuts
+        .iter()
+        .map(|cut| (cut.weights.as_slice(), cut.relaxed(market, free, workload.intervals)))
+        .collect();
+    let (of_percentile, _) = master(market, relaxed.into_iter())?;
+    Ok(Bound { max: best, percentile: if free > 0.0 { of_percentile } else { best }, is_settled })
+}
+
+/// A weight of links with what it demands.
+struct Cut {
+    weights: Vec<f64>,
+    /// By interval.
+    values: Vec<f64>,
+    most: f64,
+}
+
+impl Cut {
+    fn new(market: &Market, matrices: &[Matrix], weights: Vec<f64>) -> Self {
+        let mut distances: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+        let mut distance = |pair: (usize, usize)| {
+            *distances.entry(pair).or_insert_with(|| {
+                let paths = market.paths(pair.0, pair.1).iter();
+                paths.map(|path| path.iter().map(|link| weights[*link]).sum()).fold(f64::INFINITY, f64::min)
+            })
+        };
+        let values: Vec<f64> = matrices
+            .iter()
+            .map(|matrix| matrix.iter().map(|(pair, rate)| rate * distance(*pair)).sum())
+            .collect();
+        let most = values.iter().copied().fold(0.0, f64::max);
+        Self { weights, values, most }
+    }
+
+    /// What the weighted charge must be at least when each link has `free` intervals in which it may be full. Over any n
+    /// intervals, `n w X + free w (C - X) >= sum of values`, as a link is above its charge in at most `free` of them.
+    fn relaxed(&self, market: &Market, free: f64, intervals: usize) -> f64 {
+        let full: f64 = market
+            .links
+            .iter()
+            .zip(&self.weights)
+            .filter(|(_, w)| **w > 0.0)
+            .map(|(l, w)| l.capacity * w)
+            .sum();
+        let mut values = self.values.clone();
+        values.resize(intervals, 0.0);
+        values.sort_by(|a, b| b.total_cmp(a));
+        let (mut sum, mut best) = (0.0, 0.0_f64);
+        for (n, value) in (1_u32..).zip(values) {
+            sum += value;
+            if f64::from(n) > free {
+                best = best.max((sum - free * full) / (f64::from(n) - free));
+            }
+        }
+        best
+    }
+}
+
+fn weigh(weights: &[f64], of: &[f64]) -> f64 {
+    weights.iter().zip(of).map(|(weight, value)| weight * value).sum()
+}
+
+/// Returns the distinct demands of all intervals in which something is carried, and as many empty ones as are left out
+/// nowhere: bounds need only those that are not empty.
+fn matrices(workload: &Workload) -> Vec<Matrix> {
+    let mut all: Vec<BTreeMap<(usize, usize), f64>> = vec![BTreeMap::new(); workload.intervals];
+    for demand in &workload.demands {
+        let end = (demand.first + demand.count).min(workload.intervals);
+        for matrix in &mut all[demand.first.min(end)..end] {
+            *matrix.entry((demand.from, demand.to)).or_default() += demand.rate;
+        }
+    }
+    all.into_iter().filter(|matrix| !matrix.is_empty()).map(|matrix| matrix.into_iter().collect()).collect()
+}
+
+/// Returns the least cost of charges that meet all rows `weights * charges >= right`, and the charges.
+fn master<'c>(
+    market: &Market,
+    cuts: impl Iterator<Item = (&'c [f64], f64)>,
+) -> Result<(f64, Vec<f64>), LpError> {
+    let mut problem = Problem::minimize();
+    let columns: Vec<Column> =
+        market.links.iter().map(|link| problem.column("charge", link.price, 0.0, link.capacity)).collect();
+    for (weights, right) in cuts {
+        let terms: Vec<_> = columns.iter().copied().zip(weights.iter().copied()).collect();
+        problem.row("cut", &terms, Relation::AtLeast, right);
+    }
+    let solution = problem.solve_unproved()?;
+    Ok((solution.objective(), columns.iter().map(|column| solution.value(*column)).collect()))
+}
+
+/// Returns what it costs to enlarge `capacity` so that a matrix fits, and the links' prices there.
+fn lacking(market: &Market, matrix: &Matrix, capacity: &[f64]) -> Result<(f64, Vec<f64>), LpError> {
+    let demands = matrix.iter().map(|((from, to), rate)| Demand {
+        from: *from,
+        to: *to,
+        rate: *rate,
+        first: 0,
+        count: 1,
+    });
+    let demands: Vec<_> = demands.collect();
+    let (problem, rows) = routing(market, &[demands], |problem, link, _| {
+        let extra = problem.column("", market.links[link].price, 0.0, f64::INFINITY);
+        (vec![(extra, -1.0)], capacity[link].max(0.0))
+    });
+    let solution: Solution = problem.solve()?;
+    let mut weights = vec![0.0; market.links.len()];
+    for (link, row) in rows {
+        // A price below zero: each unit of capacity saves so much.
+        weights[link] = (-solution.price(row)).max(0.0);
+    }
+    Ok((solution.objective(), weights))
+}
+
+/// Builds the program that routes the demands of several intervals, each anew in each interval. `limit` gives the other
+/// terms and the right-hand side of the row of a link in an interval.
+fn routing(
+    market: &Market,
+    intervals: &[Vec<Demand>],
+    mut limit: impl FnMut(&mut Problem, usize, usize) -> (Vec<(Column, f64)>, f64),
+) -> (Problem, Vec<(usize, Row)>) {
+    let mut problem = Problem::minimize();
+    let mut rows = Vec::new();
+    for (interval, demands) in intervals.iter().enumerate() {
+        let mut crossing: BTreeMap<usize, Vec<(Column, f64)>> = BTreeMap::new();
+        for demand in demands {
+            let mut terms = Vec::new();
+            for path in market.paths(demand.from, demand.to) {
+                let column = problem.column("", 0.0, 0.0, f64::INFINITY);
+                terms.push((column, 1.0));
+                path.iter().for_each(|link| crossing.entry(*link).or_default().push((column, 1.0)));
+            }
+            problem.row("demand", &terms, Relation::Equal, demand.rate);
+        }
+        for (link, mut terms) in crossing {
+            let (more, right) = limit(&mut problem, link, interval);
+            terms.extend(more);
+            rows.push((link, problem.row("link", &terms, Relation::AtMost, right)));
+        }
+    }
+    (problem, rows)
+}
+
+/// The least charge for the maximum, exactly, by one program over all intervals: for small cases. Each video may be moved
+/// in every interval.
+///
+/// # Errors
+/// When the solver fails, or the case is too large for it.
+pub fn exact_max(workload: &Workload) -> Result<f64, LpError> {
+    exact(workload, &|_, _| false)
+}
+
+/// The least charge for a percentile, exactly: all ways to choose each link's free intervals are tried. It is what the
+/// mixed-integer program gives, for cases small enough to count.
+///
+/// # Errors
+/// When the solver fails; [`LpError::TooLarge`] above 100,000 ways.
+pub fn exact_percentile(workload: &Workload, percentile: f64) -> Result<f64, LpError> {
+    let (links, intervals) = (workload.market.links.len(), workload.intervals);
+    let free = free_intervals(percentile, intervals);
+    let choices: Vec<u32> =
+        (0..1_u32 << intervals.min(20)).filter(|set| set.count_ones() as usize == free).collect();
+    let ways = (0..links)
+        .try_fold(1_usize, |ways, _| ways.checked_mul(choices.len()).filter(|ways| *ways <= 100_000));
+    let ways =
+        ways.ok_or(LpError::TooLarge { rows: links, columns: intervals, coefficients: choices.len() })?;
+    let mut best = f64::INFINITY;
+    for way in 0..ways {
+        let mut rest = way;
+        let chosen: Vec<u32> = (0..links)
+            .map(|_| {
+                let set = choices[rest % choices.len()];
+                rest /= choices.len();
+                set
+            })
+            .collect();
+        match exact(workload, &|link, interval| chosen[link] >> interval & 1 == 1) {
+            Ok(cost) => best = best.min(cost),
+            Err(LpError::Infeasible { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(best)
+}
+
+fn exact(workload: &Workload, is_free: &dyn Fn(usize, usize) -> bool) -> Result<f64, LpError> {
+    let market = &workload.market;
+    let intervals: Vec<Vec<Demand>> = (0..workload.intervals)
+        .map(|at| {
+            let active = |demand: &&Demand| (demand.first..demand.first + demand.count).contains(&at);
+            workload.demands.iter().filter(active).copied().collect()
+        })
+        .collect();
+    let mut charges: BTreeMap<usize, Column> = BTreeMap::new();
+    let (problem, _) = routing(market, &intervals, |problem, link, interval| {
+        let MarketPrice { price, capacity } = MarketPrice::of(market, link);
+        if is_free(link, interval) {
+            return (Vec::new(), capacity);
+        }
+        let charge = *charges.entry(link).or_insert_with(|| problem.column("charge", price, 0.0, capacity));
+        (vec![(charge, -1.0)], 0.0)
+    });
+    Ok(problem.solve_unproved()?.objective())
+}
+
+struct MarketPrice {
+    price: f64,
+    capacity: f64,
+}
+
+impl MarketPrice {
+    fn of(market: &Market, link: usize) -> Self {
+        let link = &market.links[link];
+        Self { price: link.price, capacity: link.capacity }
+    }
+}
