@@ -99,12 +99,21 @@ impl<'a> Planner<'a> {
             rounds: 0,
         };
         let delays: Vec<f64> = network.arcs.iter().map(|arc| arc.delay as f64 + 1.0).collect();
+        // And one of least load: that saves rounds.
+        let load = |arc: &super::network::Arc| {
+            let parts = arc.uses.iter().map(|resource| 1e6 / network.resources[*resource].bps);
+            parts.sum::<f64>() + arc.delay as f64 * 1e-15 + 1e-9
+        };
+        let loads: Vec<f64> = network.arcs.iter().map(load).collect();
         let mut without = Vec::new();
         for (at, demand) in demands.iter().enumerate() {
             match trees::cheapest(network, demand, &delays) {
                 Some(tree) => {
-                    let pattern = planner.tree(at, tree);
-                    planner.patterns.push((at, pattern));
+                    let light = trees::cheapest(network, demand, &loads).filter(|light| *light != tree);
+                    for tree in [Some(tree), light].into_iter().flatten() {
+                        let pattern = planner.tree(at, tree);
+                        planner.patterns.push((at, pattern));
+                    }
                 }
                 None => without.push(at),
             }
@@ -203,7 +212,7 @@ impl<'a> Planner<'a> {
     /// Solves a linear program, and adds patterns for as long as any improves it.
     fn generate(&mut self, goal: &Goal<'_>, floors: &[f64]) -> Result<Answer, LpError> {
         for round in 0.. {
-            let answer = self.master(goal, floors)?;
+            let answer = self.master(goal, floors, false)?;
             self.rounds += 1;
             let before = self.patterns.len();
             if round < ROUNDS_MAX {
@@ -213,7 +222,7 @@ impl<'a> Planner<'a> {
                 }
             }
             if self.patterns.len() == before {
-                return Ok(answer);
+                return self.master(goal, floors, true);
             }
         }
         unreachable!("the last round adds nothing")
@@ -222,10 +231,11 @@ impl<'a> Planner<'a> {
     /// Adds for each session the cheapest pattern at the answer's prices, where it is worth its price.
     fn improve(&mut self, answer: &Answer, coded: bool) -> Result<(), LpError> {
         let network = self.network;
+        let dearest = answer.values.iter().copied().fold(0.0, f64::max);
         for at in 0..self.demands.len() {
             let demand = &self.demands[at];
             let value = answer.values[at];
-            if value <= 0.0 || coded && !(demand.is_coded && demand.destinations.len() > 1) {
+            if value <= dearest * 1e-9 || coded && !(demand.is_coded && demand.destinations.len() > 1) {
                 continue;
             }
             let wire = demand.packet.wire(1);
@@ -274,82 +284,88 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Solves the linear program over the patterns that there are. Rates in it are in Mbit/s.
-    fn master(&self, goal: &Goal<'_>, floors: &[f64]) -> Result<Answer, LpError> {
+    /// Solves the linear program over the patterns that there are; only the last one for more than its prices. Rates in
+    /// it are in Mbit/s.
+    fn master(&self, goal: &Goal<'_>, floors: &[f64], is_last: bool) -> Result<Answer, LpError> {
         let mut problem = Problem::maximize();
-        let ceiling = self.ceiling * 1e-6;
-        let uses: Vec<Column> =
-            self.patterns.iter().map(|_| problem.column("", 0.0, 0.0, f64::INFINITY)).collect();
-        let rates: Vec<Column> = self
-            .demands
-            .iter()
-            .zip(floors)
-            .map(|(demand, floor)| {
-                let value = if matches!(goal, Goal::Total) { 1.0 } else { 0.0 };
-                problem.column(format!("rate of {}", demand.key), value, floor * 1e-6, ceiling)
-            })
-            .collect();
-        let mut held: Vec<Option<Row>> = vec![None; rates.len()];
+        let worth = if matches!(goal, Goal::Total) { 1.0 } else { 0.0 };
+        let mut own: Vec<Vec<(Column, f64)>> = vec![Vec::new(); self.demands.len()];
+        let mut loads: Vec<Vec<(Column, f64)>> = vec![Vec::new(); self.network.resources.len()];
+        let mut uses: Vec<Column> = Vec::new();
+        for (session, pattern) in &self.patterns {
+            let most = if pattern.loads.is_empty() { self.ceiling * 1e-6 } else { f64::INFINITY };
+            let column = problem.column("", worth, 0.0, most);
+            uses.push(column);
+            own[*session].push((column, 1.0));
+            for (resource, load) in &pattern.loads {
+                loads[*resource].push((column, *load));
+            }
+        }
+        // What each session's rate must be, beside what it is worth itself.
+        let mut least: Vec<(usize, Row)> = Vec::new();
+        let mut held: Vec<Option<Row>> = vec![None; own.len()];
+        for (at, floor) in floors.iter().enumerate().filter(|(_, floor)| **floor > 0.0) {
+            let name = format!("least rate of {}", self.demands[at].key);
+            least.push((at, problem.row(name, &own[at], Relation::AtLeast, floor * 1e-6)));
+        }
         match goal {
             Goal::Total => {}
             Goal::Level { weights, frozen, most } => {
-                let level = problem.column("level", 1.0, 0.0, most.min(1e9));
-                for (at, rate) in rates.iter().enumerate() {
-                    match frozen[at] {
+                let level = problem.column("level", 1.0, 0.0, *most);
+                for (at, own) in own.iter().enumerate() {
+                    let row = match frozen[at] {
                         // A trace below, so that rounding does not make it impossible.
-                        Some(least) => {
-                            let least = least * 1e-6 * (1.0 - 1e-9);
-                            problem.row("", &[(*rate, 1.0)], Relation::AtLeast, least);
-                        }
+                        Some(rate) => problem.row("", own, Relation::AtLeast, rate * 1e-6 * (1.0 - 1e-9)),
                         None => {
-                            let terms = [(*rate, 1.0), (level, -weights[at] * 1e-6)];
-                            held[at] = Some(problem.row("", &terms, Relation::AtLeast, 0.0));
+                            let mut terms = own.clone();
+                            terms.push((level, -weights[at] * 1e-6));
+                            let row = problem.row("", &terms, Relation::AtLeast, 0.0);
+                            held[at] = Some(row);
+                            row
                         }
-                    }
+                    };
+                    least.push((at, row));
                 }
             }
             Goal::Log(tangents) => {
-                for (rate, at) in rates.iter().zip(*tangents) {
+                for (at, (own, points)) in own.iter().zip(*tangents).enumerate() {
+                    let rate = problem.column("", 0.0, 0.0, f64::INFINITY);
                     let log = problem.column("", 1.0, f64::NEG_INFINITY, f64::INFINITY);
-                    for point in at {
+                    for point in points {
                         let point = point * 1e-6;
-                        let terms = [(log, 1.0), (*rate, -1.0 / point)];
+                        let terms = [(log, 1.0), (rate, -1.0 / point)];
                         problem.row("", &terms, Relation::AtMost, libm::log(point) - 1.0);
                     }
+                    let mut terms = own.clone();
+                    terms.push((rate, -1.0));
+                    least.push((at, problem.row("", &terms, Relation::AtLeast, 0.0)));
                 }
             }
         }
-        let mut shares: Vec<Vec<(Column, f64)>> = rates.iter().map(|rate| vec![(*rate, 1.0)]).collect();
-        let mut loads: Vec<Vec<(Column, f64)>> = vec![Vec::new(); self.network.resources.len()];
-        for ((session, pattern), column) in self.patterns.iter().zip(&uses) {
-            shares[*session].push((*column, -1.0));
-            for (resource, load) in &pattern.loads {
-                loads[*resource].push((*column, *load));
-            }
-        }
-        let values: Vec<Row> =
-            shares.iter().map(|terms| problem.row("", terms, Relation::AtMost, 0.0)).collect();
         let prices: Vec<Row> = loads
             .iter()
             .zip(&self.network.resources)
-            .map(|(terms, resource)| {
-                problem.row(&*resource.name, terms, Relation::AtMost, resource.bps * 1e-6)
-            })
+            .map(|(terms, it)| problem.row(&*it.name, terms, Relation::AtMost, it.bps * 1e-6))
             .collect();
-        let solution = problem.solve()?;
-        let (unit, is_rate) = match goal {
-            Goal::Total => (1e6, true),
-            _ => (1.0, false),
-        };
-        let price = |row: &Row| solution.price(*row).max(0.0);
+        let solution = if is_last { problem.solve()? } else { problem.prices()? };
+        let unit = if matches!(goal, Goal::Total) { 1e6 } else { 1.0 };
+        let mut values = vec![worth; own.len()];
+        for (at, row) in least {
+            values[at] += solution.price(row).abs();
+        }
+        let uses: Vec<f64> = uses.iter().map(|column| solution.value(*column).max(0.0) * 1e6).collect();
+        let mut rates = vec![0.0; own.len()];
+        for ((session, _), used) in self.patterns.iter().zip(&uses) {
+            rates[*session] += used;
+        }
         Ok(Answer {
-            rates: rates.iter().map(|rate| solution.value(*rate) * 1e6).collect(),
-            uses: uses.iter().map(|column| solution.value(*column).max(0.0) * 1e6).collect(),
-            prices: prices.iter().map(price).collect(),
-            values: values.iter().map(price).collect(),
+            rates,
+            uses,
+            prices: prices.iter().map(|row| solution.price(*row).max(0.0)).collect(),
+            values,
             held: held.iter().map(|row| row.map_or(0.0, |row| solution.price(row).abs())).collect(),
             objective: solution.objective() * unit,
-            bound: if is_rate { solution.bound() * unit } else { solution.bound() },
+            bound: solution.bound() * unit,
         })
     }
 
