@@ -171,6 +171,12 @@ pub trait Routing: Send {
     /// # Errors
     /// When it finds none: the session then keeps the routes that it has.
     fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError>;
+
+    /// Returns whether its answer depends on other sessions: it is then asked anew when any of them comes or goes, or
+    /// changes its destinations.
+    fn minds_others(&self) -> bool {
+        false
+    }
 }
 
 /// Decides the shares of a session's flows (the paper's `IFlowAssignment`).

@@ -15,7 +15,7 @@ pub(super) fn plan(network: &Network, demands: &[Demand]) -> Vec<(SessionKey, Se
     let longest = network.arcs.iter().map(|arc| arc.delay).max().unwrap_or(0) as f64 + 1.0;
     for (at, demand) in demands.iter().enumerate() {
         let weight = demand.wanted.unwrap_or(1e6);
-        let cost = |arc: &super::network::Arc| {
+        let cost = |arc: &super::network::Link| {
             let full =
                 arc.uses.iter().map(|resource| (used[*resource] + weight) / network.resources[*resource].bps);
             full.fold(0.0, f64::max) + 1e-3 * (arc.delay as f64 + 1.0) / longest

@@ -238,6 +238,10 @@ impl Routing for Airlift {
         };
         Ok(own.flows.into_iter().map(choice).collect())
     }
+
+    fn minds_others(&self) -> bool {
+        true
+    }
 }
 
 impl Airlift {

@@ -16,7 +16,7 @@ pub(super) struct Network {
     /// Ids by index, sorted.
     pub(super) ids: Vec<NodeId>,
     pub(super) names: Vec<String>,
-    pub(super) arcs: Vec<Arc>,
+    pub(super) arcs: Vec<Link>,
     /// Arcs that leave each node.
     pub(super) out: Vec<Vec<usize>>,
     /// Links, and what nodes send and receive in all, where they have a limit.
@@ -25,7 +25,7 @@ pub(super) struct Network {
 
 /// A link in one direction.
 #[derive(Clone, Debug)]
-pub(super) struct Arc {
+pub(super) struct Link {
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) delay: u64,
@@ -62,7 +62,7 @@ impl Network {
             .map(|node| limit(format!("all that {} receives", node.name), node.ingress))
             .collect();
         let index = |id: NodeId| ids.binary_search(&id).ok();
-        let mut arcs: Vec<Arc> = Vec::new();
+        let mut arcs: Vec<Link> = Vec::new();
         for link in &view.links {
             let (Some(from), Some(to)) = (index(link.from), index(link.to)) else { continue };
             // Of links side by side only the first is used: a route could not tell them apart.
@@ -71,7 +71,7 @@ impl Network {
             }
             let own = limit(format!("link {} > {}", names[from], names[to]), link.rate);
             let uses = [own, egress[from], ingress[to]].into_iter().flatten().collect();
-            arcs.push(Arc { from, to, delay: link.delay.as_nanos(), uses });
+            arcs.push(Link { from, to, delay: link.delay.as_nanos(), uses });
         }
         let mut out = vec![Vec::new(); ids.len()];
         for (at, arc) in arcs.iter().enumerate() {

@@ -100,7 +100,7 @@ impl<'a> Planner<'a> {
         };
         let delays: Vec<f64> = network.arcs.iter().map(|arc| arc.delay as f64 + 1.0).collect();
         // And one of least load: that saves rounds.
-        let load = |arc: &super::network::Arc| {
+        let load = |arc: &super::network::Link| {
             let parts = arc.uses.iter().map(|resource| 1e6 / network.resources[*resource].bps);
             parts.sum::<f64>() + arc.delay as f64 * 1e-15 + 1e-9
         };
