@@ -395,7 +395,7 @@ fn one_plan_answers_all_sessions() {
     let mut view = ring(vec![session(1, 1, &[2, 3], Some(4)), session(2, 2, &[1], Some(4))]);
     let mut airlift = Airlift::default();
     let mut other = airlift.clone();
-    let mut ask = |policy: &mut Airlift, view: &NetworkView, at: usize| {
+    let ask = |policy: &mut Airlift, view: &NetworkView, at: usize| {
         let session = view.sessions[at].clone();
         let request = Request {
             session: session.key,
