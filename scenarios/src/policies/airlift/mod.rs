@@ -6,23 +6,23 @@
 //! program. `docs/policies.md` has the parameters and what a plan does and does not promise.
 
 mod coded;
+mod demand;
 mod greedy;
-mod network;
 mod options;
 mod pattern;
 mod plan;
-mod trees;
 
 pub use options::Options;
 pub use plan::Objective;
 
+use crate::graph::Network;
 use crate::lp::LpError;
 use crate::policy::{NetworkView, PolicyError, Request, RouteChoice, Routing, ViewSession};
 use bellini_core::ids::SessionKey;
 use bellini_core::route::Route;
 use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
-use network::{Demand, Network};
+use demand::Demand;
 use plan::{Answer, Planner};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

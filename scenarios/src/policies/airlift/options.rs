@@ -1,8 +1,9 @@
 //! The parameters of `airlift`.
 
-use super::network::{Demand, FAR, Network, Packet};
+use super::demand::{Demand, Packet};
 use super::plan::Objective;
 use crate::graph::MAX_HOPS;
+use crate::graph::{FAR, Multicast, Network};
 use crate::policies::Parameters;
 use crate::policy::{PolicyError, Reason, Request, ViewSession};
 use bellini_core::coding::Scheme;
@@ -81,11 +82,13 @@ impl Options {
         let is_generation = |scheme| matches!(scheme, Scheme::Generation { .. });
         Some(Demand {
             key: session.key,
-            source: network.index(session.source)?,
-            destinations,
+            cast: Multicast {
+                source: network.index(session.source)?,
+                destinations,
+                bound: self.bound.map_or(FAR, Duration::as_nanos),
+                hops: self.relays + 1,
+            },
             wanted: session.rate.map(|rate| rate.as_bps() as f64),
-            bound: self.bound.map_or(FAR, Duration::as_nanos),
-            hops: self.relays + 1,
             is_coded: session.coding.is_some_and(|coding| coding.recode && is_generation(coding.scheme)),
             packet: Packet::of(session),
         })

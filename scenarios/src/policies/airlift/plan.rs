@@ -6,9 +6,9 @@
 //! programs, Operations Research 8, 1960).
 
 use super::coded;
-use super::network::{Demand, FAR, Network};
+use super::demand::Demand;
 use super::pattern::{Flow, Pattern, peel};
-use super::trees;
+use crate::graph::{FAR, Multicast, Network, bounded_paths, cheapest_tree};
 use crate::lp::{Column, LpError, Problem, Relation, Row};
 use bellini_core::route::Route;
 
@@ -100,16 +100,16 @@ impl<'a> Planner<'a> {
         };
         let delays: Vec<f64> = network.arcs.iter().map(|arc| arc.delay as f64 + 1.0).collect();
         // And one of least load: that saves rounds.
-        let load = |arc: &super::network::Link| {
+        let load = |arc: &crate::graph::Link| {
             let parts = arc.uses.iter().map(|resource| 1e6 / network.resources[*resource].bps);
             parts.sum::<f64>() + arc.delay as f64 * 1e-15 + 1e-9
         };
         let loads: Vec<f64> = network.arcs.iter().map(load).collect();
         let mut without = Vec::new();
         for (at, demand) in demands.iter().enumerate() {
-            match trees::cheapest(network, demand, &delays) {
+            match cheapest_tree(network, &demand.cast, &delays) {
                 Some(tree) => {
-                    let light = trees::cheapest(network, demand, &loads).filter(|light| *light != tree);
+                    let light = cheapest_tree(network, &demand.cast, &loads).filter(|light| *light != tree);
                     for tree in [Some(tree), light].into_iter().flatten() {
                         let pattern = planner.tree(at, tree);
                         planner.patterns.push((at, pattern));
@@ -122,10 +122,10 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns the pattern of a tree.
-    fn tree(&self, session: usize, tree: Flow) -> Pattern {
+    fn tree(&self, session: usize, paths: Vec<Vec<usize>>) -> Pattern {
         let demand = &self.demands[session];
-        let alone = tree.paths.iter().map(|path| vec![(path.clone(), 1.0)]).collect::<Vec<_>>();
-        let mut pattern = Pattern::new(vec![tree], demand, self.network);
+        let alone = paths.iter().map(|path| vec![(path.clone(), 1.0)]).collect::<Vec<_>>();
+        let mut pattern = Pattern::new(vec![Flow { share: 1.0, paths }], demand, self.network);
         if self.is_ideal {
             pattern.loads = Pattern::ideal(&alone, demand, self.network);
         }
@@ -235,7 +235,7 @@ impl<'a> Planner<'a> {
         for at in 0..self.demands.len() {
             let demand = &self.demands[at];
             let value = answer.values[at];
-            if value <= dearest * 1e-9 || coded && !(demand.is_coded && demand.destinations.len() > 1) {
+            if value <= dearest * 1e-9 || coded && !(demand.is_coded && demand.cast.destinations.len() > 1) {
                 continue;
             }
             let wire = demand.packet.wire(1);
@@ -251,7 +251,7 @@ impl<'a> Planner<'a> {
                 .collect();
             let worth = |cost: f64| cost < value * (1.0 - IMPROVES);
             let pattern = if coded {
-                let paths = self.paths[at].get_or_insert_with(|| trees::paths(network, demand));
+                let paths = self.paths[at].get_or_insert_with(|| bounded_paths(network, &demand.cast));
                 // No way to one destination alone that is worth it: none to all of them.
                 let dearest = paths
                     .iter()
@@ -273,7 +273,7 @@ impl<'a> Planner<'a> {
                 pattern.loads = loads.unwrap_or(pattern.loads);
                 pattern
             } else {
-                let Some(tree) = trees::cheapest(network, demand, &cost) else { continue };
+                let Some(tree) = cheapest_tree(network, &demand.cast, &cost) else { continue };
                 self.tree(at, tree)
             };
             let is_new = !self.patterns.iter().any(|(session, known)| *session == at && *known == pattern);
@@ -390,19 +390,19 @@ impl<'a> Planner<'a> {
 
     /// Says why no tree serves a session: which destination is too far.
     pub(super) fn too_far(network: &Network, demand: &Demand) -> String {
-        for to in &demand.destinations {
-            let anyhow = network.delays(demand.source, network.ids.len());
-            let near = network.delays(demand.source, demand.hops);
-            let ends = format!("from {} to {}", network.names[demand.source], network.names[*to]);
+        for to in &demand.cast.destinations {
+            let anyhow = network.delays(demand.cast.source, network.ids.len());
+            let near = network.delays(demand.cast.source, demand.cast.hops);
+            let ends = format!("from {} to {}", network.names[demand.cast.source], network.names[*to]);
             if anyhow[*to] == FAR {
                 return format!("no path leads {ends}");
             }
             if near[*to] == FAR {
-                return format!("no path {ends} has {} relays or fewer", demand.hops - 1);
+                return format!("no path {ends} has {} relays or fewer", demand.cast.hops - 1);
             }
-            if near[*to] > demand.bound {
+            if near[*to] > demand.cast.bound {
                 let path = fastest(network, demand, *to);
-                let (least, bound) = (super::network::text(near[*to]), super::network::text(demand.bound));
+                let (least, bound) = (super::demand::text(near[*to]), super::demand::text(demand.cast.bound));
                 let path = network.path_text(&path);
                 return format!("the fastest path {ends} takes {least} ({path}), {bound} are allowed");
             }
@@ -415,8 +415,8 @@ impl<'a> Planner<'a> {
 const SMALLEST_FLOW: f64 = 1e-5;
 
 fn fastest(network: &Network, demand: &Demand, to: usize) -> Vec<usize> {
-    let alone = Demand { destinations: vec![to], bound: FAR, ..demand.clone() };
+    let alone = Multicast { destinations: vec![to], bound: FAR, ..demand.cast.clone() };
     let delays: Vec<f64> = network.arcs.iter().map(|arc| arc.delay as f64 + 1.0).collect();
-    let tree = trees::cheapest(network, &alone, &delays);
-    tree.and_then(|mut tree| tree.paths.pop()).unwrap_or_default()
+    let tree = cheapest_tree(network, &alone, &delays);
+    tree.and_then(|mut tree| tree.pop()).unwrap_or_default()
 }

@@ -1,9 +1,10 @@
 //! Theorems on random instances, answers by hand, and errors that name what binds.
 
-use super::network::{Demand, FAR, Link, Network, Packet, Resource};
+use super::demand::{Demand, Packet};
 use super::plan::{Objective, Planner};
 use super::*;
 use crate::graph::tests::{node, view};
+use crate::graph::{FAR, Link, Multicast, Network, Resource, cheapest_tree};
 use crate::lp::{Problem, Relation};
 use crate::policy::Reason;
 use bellini_core::rng::{Seed, Stream};
@@ -67,11 +68,13 @@ impl Case {
     fn demand(&self, source: usize, destinations: &[usize], is_coded: bool) -> Demand {
         Demand {
             key: SessionKey::new(1, source as u32 + 1),
-            source,
-            destinations: destinations.to_vec(),
+            cast: Multicast {
+                source,
+                destinations: destinations.to_vec(),
+                bound: FAR,
+                hops: self.network.ids.len() - 1,
+            },
             wanted: None,
-            bound: FAR,
-            hops: self.network.ids.len() - 1,
             is_coded,
             packet: Packet { payload: 1.0, header: 0.0, pathlet: 0.0, repeat: 1.0 },
         }
@@ -93,8 +96,8 @@ impl Case {
         for (demand, value) in demands.iter().zip(&answer.values) {
             let costs: Vec<f64> =
                 self.network.arcs.iter().map(|arc| answer.prices[arc.uses[0]] + 1e-12).collect();
-            let tree = trees::cheapest(&self.network, demand, &costs).expect("there is one");
-            let arcs: BTreeSet<usize> = tree.paths.into_iter().flatten().collect();
+            let tree = cheapest_tree(&self.network, &demand.cast, &costs).expect("there is one");
+            let arcs: BTreeSet<usize> = tree.into_iter().flatten().collect();
             let cost: f64 = arcs.iter().map(|arc| costs[*arc]).sum();
             assert!(
                 *value >= 1.0 - EQUAL && cost >= value * (1.0 - EQUAL),
@@ -153,13 +156,13 @@ impl Case {
             for (at, column) in real.iter().enumerate() {
                 loads[at].push((*column, 1.0));
             }
-            for to in &demand.destinations {
+            for to in &demand.cast.destinations {
                 let flow: Vec<_> =
                     real.iter().map(|_| problem.column("f", 0.0, 0.0, f64::INFINITY)).collect();
                 for (f, x) in flow.iter().zip(&real) {
                     problem.row("share", &[(*f, 1.0), (*x, -1.0)], Relation::AtMost, 0.0);
                 }
-                for node in (0..self.network.ids.len()).filter(|node| *node != demand.source) {
+                for node in (0..self.network.ids.len()).filter(|node| *node != demand.cast.source) {
                     let mut terms = Vec::new();
                     for (arc, f) in self.network.arcs.iter().zip(&flow) {
                         if arc.to == node {
@@ -273,7 +276,10 @@ fn bounds_cost_rate_and_are_kept() {
             continue;
         }
         let bound = farthest + stream.below(10) * 1_000_000;
-        let within = |is_coded| Demand { bound, hops: 3, ..case.own(is_coded) };
+        let within = |is_coded| {
+            let own = case.own(is_coded);
+            Demand { cast: Multicast { bound, hops: 3, ..own.cast }, ..own }
+        };
         let (coded, packed) = (case.best(&[within(true)]), case.best(&[within(false)]));
         let free = case.best(&[case.own(true)]);
         assert!(packed <= coded * (1.0 + EQUAL), "case {number}: trees {packed}, coded {coded}");
