@@ -2,11 +2,14 @@
 
 use crate::watch::run;
 use bellini_core::coding::{CodingSpec, Repair, Scheme};
+use bellini_core::content::spec::Content;
 use bellini_core::ids::SessionKey;
+use bellini_core::time::Duration;
+use bellini_core::units::BitRate;
 use bellini_core::wire::DATA_FIXED_BYTES;
 use bellini_core::wire::frame::UDP_IP_BYTES;
 use bellini_scenarios::conduct::planning_view;
-use bellini_scenarios::model::Scenario;
+use bellini_scenarios::model::{Scenario, Transport, View};
 use bellini_scenarios::parse::{LoadOptions, load};
 use bellini_scenarios::policies::airlift::{Plan, bound, plan};
 use bellini_scenarios::policy::NetworkView;
@@ -91,5 +94,49 @@ fn no_run_beats_the_bound() {
         let got: f64 = summary.sessions.iter().map(|session| least(&session.destinations)).sum();
         println!("{name}: {got:.3} of at most {most:.3} Mbit/s");
         assert!(got <= most, "{name}: {got} Mbit/s beat the bound {most}");
+    }
+}
+
+/// Aim: what arrives of the plan, by load, transport and view, for people to read (`docs/policies.md`): below the plan all
+/// arrives in time on unpaced hops whose capacities are known.
+#[test]
+#[ignore = "half a minute: a table for people"]
+fn loads_around_the_plan() {
+    println!("scenario               transport     view      load   arrived   p99 of the bound");
+    for (name, bound_ms) in [("policies/airlift-coded", 150.0), ("policies/airlift-trees", 300.0)] {
+        let open = plan(&open_view(&shipped(name))).expect("the parameters are right");
+        for (transport, view) in [
+            (Transport::UdpUnpaced, View::Oracle),
+            (Transport::UdpUnpaced, View::Measured),
+            (Transport::Udp, View::Oracle),
+            (Transport::Udp, View::Measured),
+        ] {
+            for load in [0.5, 0.7, 0.9, 0.95, 1.0, 1.05] {
+                let mut scenario = shipped(name);
+                scenario.view = view;
+                for conference in &mut scenario.conferences {
+                    let id = conference.id.0;
+                    for session in &mut conference.sessions {
+                        let planned = rate(&open, SessionKey::new(id, session.id.0));
+                        let rate = BitRate::from_bps((planned * load) as u64).expect("above zero");
+                        session.content = Content::Constant { rate, phase: Duration::ZERO };
+                        session.transport = transport;
+                        session.routing.parameters.insert("overload".to_owned(), "carry".into());
+                    }
+                }
+                let summary = run(&scenario, 1);
+                let (mut part, mut late) = (f64::INFINITY, 0.0_f64);
+                for found in summary.sessions.iter().flat_map(|session| &session.destinations) {
+                    part = part.min(found.delivered_packets as f64 / found.sent_packets as f64);
+                    late = late.max(found.delay_ms.map_or(f64::INFINITY, |delay| delay.p99) / bound_ms);
+                }
+                let (way, seen) =
+                    (transport.word(), if view == View::Oracle { "oracle" } else { "measured" });
+                println!("{name:<22} {way:<12}  {seen:<8} {load:>5}   {part:>7.4}   {late:>6.2}");
+                if (transport, view) == (Transport::UdpUnpaced, View::Oracle) && load <= 0.9 {
+                    assert!(part >= 0.99 && late <= 1.0);
+                }
+            }
+        }
     }
 }

@@ -26,6 +26,8 @@ pub enum Objective {
 
 /// Rounds of new patterns for one objective.
 const ROUNDS_MAX: usize = 200;
+/// Patterns from which on no more are sought: what there is then is a plan, if not the best one.
+const PATTERNS_MAX: usize = 2_000;
 /// Levels at which rates are frozen one after the other; what is left then stays at the last.
 const LEVELS_MAX: usize = 24;
 /// Tangents of the logarithm are added until the sum is within this of its bound, for each session.
@@ -215,7 +217,7 @@ impl<'a> Planner<'a> {
             let answer = self.master(goal, floors, false)?;
             self.rounds += 1;
             let before = self.patterns.len();
-            if round < ROUNDS_MAX {
+            if round < ROUNDS_MAX && before < PATTERNS_MAX {
                 self.improve(&answer, false)?;
                 if self.patterns.len() == before {
                     self.improve(&answer, true)?;
