@@ -105,11 +105,14 @@ fn loads_around_the_plan() {
     println!("scenario               transport     view      load   arrived   p99 of the bound");
     for (name, bound_ms) in [("policies/airlift-coded", 150.0), ("policies/airlift-trees", 300.0)] {
         let open = plan(&open_view(&shipped(name))).expect("the parameters are right");
-        for (transport, view) in [
-            (Transport::UdpUnpaced, View::Oracle),
-            (Transport::UdpUnpaced, View::Measured),
-            (Transport::Udp, View::Oracle),
-            (Transport::Udp, View::Measured),
+        let assumed = if name.ends_with("coded") { "8 Mbit/s" } else { "12 Mbit/s" };
+        for (transport, view, assume) in [
+            (Transport::UdpUnpaced, View::Oracle, None),
+            (Transport::UdpUnpaced, View::Measured, None),
+            (Transport::UdpUnpaced, View::Measured, Some(assumed)),
+            (Transport::Udp, View::Oracle, None),
+            (Transport::Udp, View::Measured, None),
+            (Transport::Udp, View::Measured, Some(assumed)),
         ] {
             for load in [0.5, 0.7, 0.9, 0.95, 1.0, 1.05] {
                 let mut scenario = shipped(name);
@@ -121,7 +124,11 @@ fn loads_around_the_plan() {
                         let rate = BitRate::from_bps((planned * load) as u64).expect("above zero");
                         session.content = Content::Constant { rate, phase: Duration::ZERO };
                         session.transport = transport;
-                        session.routing.parameters.insert("overload".to_owned(), "carry".into());
+                        let parameters = &mut session.routing.parameters;
+                        parameters.insert("overload".to_owned(), "carry".into());
+                        if let Some(rate) = assume {
+                            parameters.insert("assume".to_owned(), rate.into());
+                        }
                     }
                 }
                 let summary = run(&scenario, 1);

@@ -119,8 +119,10 @@ fn servable(network: &Network, mut demands: Vec<Demand>) -> (Vec<Demand>, Vec<(S
 }
 
 fn plan_for(view: &NetworkView, sessions: Vec<ViewSession>) -> Result<Plan, PolicyError> {
-    let network = Network::of(view);
     let common = options::common(&sessions)?;
+    let mut links = view.links.clone();
+    links.iter_mut().for_each(|link| link.rate = link.rate.or(common.assume));
+    let network = Network::of(&NetworkView { nodes: view.nodes.clone(), links, sessions: Vec::new() });
     let (demands, refused) = servable(&network, demands(&network, &sessions)?);
     let mut plan = Plan {
         sessions: refused.into_iter().map(|(key, why)| (key, Err(why))).collect(),

@@ -341,6 +341,19 @@ fn rates_are_net_of_headers() {
     equal(rates(&plan(&ring(vec![near])).unwrap())[0], 9.0, "one way within 15 ms");
 }
 
+/// Aim: links of which no rate is known have none, or the one to be assumed.
+#[test]
+fn unknown_rates_are_assumed() {
+    let unknown = |parameters: &[(&str, serde_json::Value)]| {
+        let mut view = ring(vec![with(session(1, 1, &[2], None), parameters)]);
+        view.links.iter_mut().for_each(|link| link.rate = None);
+        plan(&view).unwrap().sessions.into_values().next().unwrap().unwrap()
+    };
+    assert!(unknown(&[]).is_unlimited);
+    let assumed = unknown(&[("assume", "10 Mbit/s".into())]);
+    equal(assumed.rate_bps * 1e-6, 9.0 + 10.0 * 900.0 / 1006.0, "two ways");
+}
+
 /// Aim: the cap on all that a node sends binds, and is named.
 #[test]
 fn a_nodes_cap_binds_and_is_named() {
