@@ -137,8 +137,12 @@ fn loads_around_the_plan() {
                     part = part.min(found.delivered_packets as f64 / found.sent_packets as f64);
                     late = late.max(found.delay_ms.map_or(f64::INFINITY, |delay| delay.p99) / bound_ms);
                 }
-                let (way, seen) =
-                    (transport.word(), if view == View::Oracle { "oracle" } else { "measured" });
+                let way = transport.word();
+                let seen = match (view, assume) {
+                    (View::Oracle, _) => "oracle",
+                    (View::Measured, None) => "measured",
+                    (View::Measured, Some(_)) => "assumed",
+                };
                 println!("{name:<22} {way:<12}  {seen:<8} {load:>5}   {part:>7.4}   {late:>6.2}");
                 if (transport, view) == (Transport::UdpUnpaced, View::Oracle) && load <= 0.9 {
                     assert!(part >= 0.99 && late <= 1.0);
