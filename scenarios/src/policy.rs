@@ -7,6 +7,7 @@
 use bellini_core::coding::CodingSpec;
 use bellini_core::congestion::ControlFigures;
 use bellini_core::ids::{NodeId, SessionKey};
+use bellini_core::io::PolicyReason;
 use bellini_core::route::Route;
 use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
@@ -121,6 +122,20 @@ pub enum Reason {
     Reload,
     /// A node or link on one of its routes is known to be down, or up again.
     Topology,
+}
+
+impl From<PolicyReason> for Reason {
+    fn from(reason: PolicyReason) -> Self {
+        match reason {
+            PolicyReason::Start => Self::Start,
+            PolicyReason::Periodic => Self::Periodic,
+            PolicyReason::Joined => Self::Joined,
+            PolicyReason::Left => Self::Left,
+            PolicyReason::Overflow => Self::Overflow,
+            PolicyReason::Reload => Self::Reload,
+            PolicyReason::Topology => Self::Topology,
+        }
+    }
 }
 
 /// One route with the rate or share that came with it, if any.

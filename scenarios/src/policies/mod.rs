@@ -1,12 +1,14 @@
 //! The built-in policies, one file each, written against the public traits only.
 //!
-//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`], [`Airlift`]. Flow assignment:
-//! [`StaticShares`], [`Equal`], [`RateProportional`], [`Adaptive`]. `docs/policies.md` describes them and how to write your own.
+//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`], [`Airlift`], [`Exec`]. Flow
+//! assignment: [`StaticShares`], [`Equal`], [`RateProportional`], [`Adaptive`], [`Exec`]. `docs/policies.md` describes
+//! them and how to write your own.
 
 mod adaptive;
 pub mod airlift;
 mod direct;
 mod equal;
+pub(crate) mod exec;
 mod k_shortest;
 mod multicast_tree;
 mod parameters;
@@ -19,6 +21,7 @@ pub use adaptive::Adaptive;
 pub use airlift::Airlift;
 pub use direct::Direct;
 pub use equal::Equal;
+pub use exec::Exec;
 pub use k_shortest::KShortest;
 pub use multicast_tree::MulticastTree;
 pub use parameters::Parameters;

@@ -3,14 +3,16 @@
 use crate::model::{Assignment, Routing};
 use crate::parse::sink::{Sink, listed, nearest};
 use crate::parse::tree::Tree;
+use crate::policies::exec;
 use crate::policy::{NetworkView, PolicyError, Reason, Request, RouteChoice, ViewLink, ViewNode};
-use crate::registry::Registry;
+use crate::registry::{EXEC, Registry};
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::route::Route;
 use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A policy as written: its name and its parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +69,9 @@ impl Policies {
             }
             return Some(PolicyText { parameters: BTreeMap::new(), ..read });
         }
+        if read.policy == EXEC {
+            return judge_exec(&read, tree, sink).then_some(read);
+        }
         let spec = Routing { policy: read.policy.clone(), flows: Vec::new(), parameters: BTreeMap::new() };
         if let Ok(mut policy) = self.builtin.routing_for(&spec) {
             let answer = self.probe(&read.parameters, |request| policy.routes(request).map(drop));
@@ -79,6 +84,9 @@ impl Policies {
     pub(crate) fn assignment(&self, tree: &Tree, sink: &mut Sink) -> Option<PolicyText> {
         let known = self.builtin.assignment_names();
         let read = self.read(tree, "flow assignment", &known, sink)?;
+        if read.policy == EXEC {
+            return judge_exec(&read, tree, sink).then_some(read);
+        }
         let spec = Assignment { policy: read.policy.clone(), parameters: BTreeMap::new() };
         if let Ok(mut policy) = self.builtin.assignment_for(&spec) {
             let target = NodeId::new(2).expect("2 is a node id");
@@ -91,7 +99,7 @@ impl Policies {
 
     fn read(&self, tree: &Tree, what: &str, builtin: &[&str], sink: &mut Sink) -> Option<PolicyText> {
         let named = tree.get("policy").unwrap_or(tree);
-        let policy = named.text()?;
+        let policy = if tree.get("exec").is_some() { EXEC } else { named.text()? };
         let known = || builtin.iter().copied().chain(self.own.iter().map(String::as_str));
         if !known().any(|name| name == policy) {
             let error = sink.error("E0305", named.span, format!("there is no {what} \"{policy}\""), "");
@@ -130,4 +138,31 @@ impl Policies {
         sink.error("E0309", span, format!("parameter `{name}`: {problem}"), "");
         None
     }
+}
+
+/// Looks at what is written of a policy program without running it; notes what is wrong.
+fn judge_exec(read: &PolicyText, tree: &Tree, sink: &mut Sink) -> bool {
+    let (command, limit) = (exec::command(&read.parameters), exec::time_limit(&read.parameters));
+    if let Err(PolicyError::Parameter { name, problem }) = limit.map(drop).and(command.clone().map(drop)) {
+        let span = tree.member(&name).map_or(tree.span, |member| member.key_span);
+        sink.error("E0309", span, format!("parameter `{name}`: {problem}"), "");
+        return false;
+    }
+    let program = command.unwrap_or_default().into_iter().next().unwrap_or_default();
+    if !is_there(&program) {
+        let span = tree.get("exec").map_or(tree.span, |tree| tree.span);
+        let error = sink.error("E0309", span, format!("there is no program `{program}` here"), "");
+        error.help("a name is looked for in PATH, a path from the working directory");
+        return false;
+    }
+    true
+}
+
+/// Whether a program can be found, by its path or in PATH.
+fn is_there(program: &str) -> bool {
+    if program.contains('/') {
+        return Path::new(program).is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }

@@ -296,6 +296,12 @@ fn check_tagged(
 
 /// Policies: the name must be there; written-out flows have keys of their own.
 fn check_open(tree: &Tree, tag: &'static str, name: &str, sink: &mut Sink) {
+    if let Some(command) = tree.get("exec")
+        && tree.get(tag).is_none_or(|tree| tree.text() == Some("exec"))
+    {
+        check(command, &Kind::List(&Kind::Text, 1), "exec", sink);
+        return;
+    }
     let Some(chosen) = tree.get(tag) else {
         let opening = Span { end: tree.span.start + 1, ..tree.span };
         sink.error("E0202", opening, format!("`{tag}` is missing in this {name}"), "")

@@ -136,7 +136,12 @@ fn of_kind(kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
             json!({ "oneOf": options })
         }
         Kind::Open(tag) => json!({
-            "type": "object", "properties": { *tag: { "type": "string" } }, "required": [tag],
+            "type": "object",
+            "properties": {
+                *tag: { "type": "string" },
+                "exec": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+            },
+            "anyOf": [{ "required": [tag] }, { "required": ["exec"] }],
         }),
         Kind::Choice(kinds) => {
             json!({ "anyOf": kinds.iter().map(|kind| of_kind(kind, definitions)).collect::<Vec<_>>() })

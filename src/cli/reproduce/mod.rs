@@ -9,6 +9,7 @@ mod common;
 mod dumbbell;
 mod equation;
 mod kernel;
+mod kill;
 mod paper;
 mod parallel;
 mod play;
@@ -47,6 +48,7 @@ const GROUPS: &[&[Experiment]] = &[
     tcp_theory::EXPERIMENTS,
     kernel::EXPERIMENTS,
     backoff::EXPERIMENTS,
+    kill::EXPERIMENTS,
     ablations::EXPERIMENTS,
     coding::EXPERIMENTS,
 ];

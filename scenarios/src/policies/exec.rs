@@ -1,0 +1,384 @@
+//! `exec`: a policy that is another program, in any language, which speaks JSON lines.
+//!
+//! The program is started when it is first asked, once for each session, and ends with it (its standard input closes).
+//! Each question is one line, each answer one line; what it writes to standard error goes to the user. `docs/policies.md` has the
+//! keys, `examples/policy.py` a whole program. One that dies, says something else, or does not answer in time is an error for
+//! that question, with its name; it is started anew for the next.
+
+use crate::policy::{FlowAssignment, NetworkView, PolicyError, Reason, Request, RouteChoice, Routing};
+use bellini_core::ids::NodeId;
+use bellini_core::route::Route;
+use bellini_core::time::Duration;
+use bellini_core::units::BitRate;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+
+/// How long an answer may take where the scenario says nothing.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+/// Longest answer.
+const ANSWER_BYTES_MAX: u64 = 8 << 20;
+/// Parameters that are this policy's own; all others go to the program.
+const OWN: [&str; 2] = ["exec", "time_limit"];
+
+/// A program that decides routes, or shares.
+#[derive(Debug, Default)]
+pub struct Exec {
+    running: Option<Running>,
+    asked: u64,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    questions: Option<ChildStdin>,
+    answers: Receiver<Result<String, String>>,
+}
+
+/// A question, as it is written.
+#[derive(Serialize)]
+struct Question<'a> {
+    /// `routes` or `shares`.
+    ask: &'static str,
+    /// Counts the questions; the answer may repeat it.
+    id: u64,
+    session: String,
+    source: NodeId,
+    destinations: &'a [NodeId],
+    rate_bps: Option<u64>,
+    reason: &'static str,
+    parameters: BTreeMap<&'a str, &'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    routes: Option<Vec<Asked>>,
+    view: View<'a>,
+}
+
+#[derive(Serialize)]
+struct Asked {
+    route: String,
+    share: Option<f64>,
+    rate_bps: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    nodes: Vec<ViewNode<'a>>,
+    links: Vec<ViewLink>,
+}
+
+#[derive(Serialize)]
+struct ViewNode<'a> {
+    id: NodeId,
+    name: &'a str,
+    region: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ViewLink {
+    from: NodeId,
+    to: NodeId,
+    delay_ms: f64,
+    rate_bps: Option<u64>,
+    loss: f64,
+    usd_per_gb: Option<f64>,
+}
+
+/// An answer, as it is read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    id: Option<u64>,
+    error: Option<String>,
+    routes: Option<Vec<Given>>,
+    shares: Option<Vec<f64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    route: String,
+    share: Option<f64>,
+    rate_bps: Option<u64>,
+}
+
+impl Routing for Exec {
+    fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError> {
+        let answer = self.ask(request, None)?;
+        let given = answer.routes.ok_or_else(|| other(request, "it answers without `routes`"))?;
+        let read = |given: Given| {
+            let route = Route::parse(&given.route)
+                .map_err(|error| other(request, format!("route \"{}\": {error}", given.route)))?;
+            let rate = given.rate_bps.map(|bps| {
+                BitRate::from_bps(bps).ok_or_else(|| other(request, "a `rate_bps` of 0: leave it out"))
+            });
+            Ok(RouteChoice { route, share: given.share, rate: rate.transpose()? })
+        };
+        given.into_iter().map(read).collect()
+    }
+}
+
+impl FlowAssignment for Exec {
+    fn shares(&mut self, request: &Request<'_>, routes: &[RouteChoice]) -> Result<Vec<f64>, PolicyError> {
+        let answer = self.ask(request, Some(routes))?;
+        answer.shares.ok_or_else(|| other(request, "it answers without `shares`"))
+    }
+}
+
+impl Exec {
+    fn ask(&mut self, request: &Request<'_>, routes: Option<&[RouteChoice]>) -> Result<Answer, PolicyError> {
+        let command = command(request.parameters)?;
+        let limit = time_limit(request.parameters)?;
+        self.asked += 1;
+        let line = question(self.asked, request, routes);
+        let answer = self.exchange(&command, &line, limit).map_err(|problem| {
+            // Whatever state it is in, the next question goes to a new one.
+            self.running = None;
+            other(request, problem)
+        })?;
+        let answer: Answer = serde_json::from_str(&answer).map_err(|error| {
+            self.running = None;
+            other(request, format!("its answer cannot be read: {error}: {}", shortened(&answer)))
+        })?;
+        if let Some(problem) = answer.error {
+            return Err(other(request, problem));
+        }
+        if answer.id.is_some_and(|id| id != self.asked) {
+            self.running = None;
+            return Err(other(request, "its answer is to another question"));
+        }
+        Ok(answer)
+    }
+
+    fn exchange(&mut self, command: &[String], line: &str, limit: Duration) -> Result<String, String> {
+        if self.running.is_none() {
+            self.running = Some(Running::start(command)?);
+        }
+        let Some(running) = &mut self.running else { return Err("it does not run".to_owned()) };
+        let questions = running.questions.as_mut().ok_or("it takes no questions")?;
+        let asked = questions.write_all(line.as_bytes()).and_then(|()| questions.flush());
+        let gone = |running: &mut Running| match running.child.try_wait() {
+            Ok(Some(status)) => format!("it ended ({status})"),
+            _ => "it closed its output".to_owned(),
+        };
+        if let Err(error) = asked {
+            return Err(format!("it takes no question: {error}"));
+        }
+        match running.answers.recv_timeout(std::time::Duration::from_nanos(limit.as_nanos())) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => Err(format!("it does not answer within {limit}")),
+            Err(RecvTimeoutError::Disconnected) => Err(gone(running)),
+        }
+    }
+}
+
+impl Running {
+    fn start(command: &[String]) -> Result<Self, String> {
+        let [program, arguments @ ..] = command else { return Err("`exec` is empty".to_owned()) };
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("it cannot be started: {error}"))?;
+        let (questions, output) = (child.stdin.take(), child.stdout.take());
+        let (sender, answers) = sync_channel(16);
+        if let Some(output) = output {
+            std::thread::spawn(move || {
+                let mut output = BufReader::new(output);
+                loop {
+                    let mut line = String::new();
+                    let read = (&mut output).take(ANSWER_BYTES_MAX).read_line(&mut line);
+                    let said = match read {
+                        Ok(0) => return,
+                        Ok(_) if line.ends_with('\n') => Ok(line),
+                        Ok(_) => {
+                            Err(format!("an answer of more than {ANSWER_BYTES_MAX} bytes, or cut short"))
+                        }
+                        Err(error) => Err(format!("its answer cannot be read: {error}")),
+                    };
+                    let is_over = said.is_err();
+                    if sender.send(said).is_err() || is_over {
+                        return;
+                    }
+                }
+            });
+        }
+        Ok(Self { child, questions, answers })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.questions = None;
+        // A program that does not end with its input is ended: nothing is left behind.
+        for _ in 0..20 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Returns the program and its arguments.
+///
+/// # Errors
+/// When `exec` is no array of strings with a program in front.
+pub(crate) fn command(parameters: &BTreeMap<String, Value>) -> Result<Vec<String>, PolicyError> {
+    let wrong = || PolicyError::Parameter {
+        name: "exec".to_owned(),
+        problem: "expected a program and its arguments, like [\"python3\", \"mine.py\"]".to_owned(),
+    };
+    let words = parameters.get("exec").and_then(Value::as_array).ok_or_else(wrong)?;
+    let words: Option<Vec<String>> = words.iter().map(|word| word.as_str().map(str::to_owned)).collect();
+    words.filter(|words| words.first().is_some_and(|program| !program.is_empty())).ok_or_else(wrong)
+}
+
+/// Returns how long an answer may take.
+///
+/// # Errors
+/// When `time_limit` is no time above zero.
+pub(crate) fn time_limit(parameters: &BTreeMap<String, Value>) -> Result<Duration, PolicyError> {
+    let Some(value) = parameters.get("time_limit") else { return Ok(TIME_LIMIT) };
+    let time = value.as_str().and_then(|text| crate::units::parse_time(text).ok());
+    time.filter(|time| !time.is_zero()).ok_or_else(|| PolicyError::Parameter {
+        name: "time_limit".to_owned(),
+        problem: format!("expected a time above zero like \"1 s\", found {value}"),
+    })
+}
+
+fn question(id: u64, request: &Request<'_>, routes: Option<&[RouteChoice]>) -> String {
+    let parameters = request.parameters.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
+    let bps = |rate: BitRate| rate.as_bps();
+    let asked = |choice: &RouteChoice| Asked {
+        route: choice.route.to_string(),
+        share: choice.share,
+        rate_bps: choice.rate.map(bps),
+    };
+    let question = Question {
+        ask: if routes.is_some() { "shares" } else { "routes" },
+        id,
+        session: request.session.to_string(),
+        source: request.source,
+        destinations: request.destinations,
+        rate_bps: request.rate.map(bps),
+        reason: reason(request.reason),
+        parameters: parameters.map(|(name, value)| (name.as_str(), value)).collect(),
+        routes: routes.map(|routes| routes.iter().map(asked).collect()),
+        view: view(request.view),
+    };
+    // Names, numbers and strings: nothing that could not be written.
+    let mut line = serde_json::to_string(&question).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+fn view(view: &NetworkView) -> View<'_> {
+    let nodes = view.nodes.iter().map(|node| ViewNode {
+        id: node.id,
+        name: &node.name,
+        region: node.region.as_deref(),
+    });
+    let links = view.links.iter().map(|link| ViewLink {
+        from: link.from,
+        to: link.to,
+        delay_ms: link.delay.as_millis_f64(),
+        rate_bps: link.rate.map(|rate| rate.as_bps()),
+        loss: link.loss,
+        usd_per_gb: link.usd_per_gb,
+    });
+    View { nodes: nodes.collect(), links: links.collect() }
+}
+
+const fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Start => "start",
+        Reason::Periodic => "periodic",
+        Reason::Joined => "joined",
+        Reason::Left => "left",
+        Reason::Overflow => "overflow",
+        Reason::Reload => "reload",
+        Reason::Topology => "topology",
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let text = text.trim_end();
+    if text.chars().count() <= 120 {
+        text.to_owned()
+    } else {
+        text.chars().take(120).collect::<String>() + ".."
+    }
+}
+
+/// An error that names the program.
+fn other(request: &Request<'_>, problem: impl Into<String>) -> PolicyError {
+    let words = command(request.parameters).unwrap_or_default();
+    PolicyError::Other(format!("policy program `{}`: {}", words.join(" "), problem.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::tests::view as links;
+    use bellini_core::ids::SessionKey;
+    use serde_json::json;
+
+    /// Asks a shell script for routes.
+    fn ask(policy: &mut Exec, script: &str, limit: &str) -> Result<Vec<String>, String> {
+        let (view, node) = (links(&[(1, 2, 5), (2, 3, 5)]), |id| NodeId::new(id).expect("a legal id"));
+        let parameters =
+            json!({"exec": ["sh", "-c", script], "time_limit": limit, "mine": 7}).as_object().cloned();
+        let parameters = parameters.expect("an object").into_iter().collect();
+        let request = Request {
+            session: SessionKey::new(1, 2),
+            source: node(1),
+            destinations: &[node(3)],
+            rate: BitRate::from_bps(1_000),
+            reason: Reason::Topology,
+            view: &view,
+            parameters: &parameters,
+        };
+        let routes = policy.routes(&request).map_err(|error| error.to_string())?;
+        Ok(routes.iter().map(|choice| choice.route.to_string()).collect())
+    }
+
+    /// Aim: one program answers question after question; it sees what the page says it sees.
+    #[test]
+    fn a_program_answers_questions() {
+        let mut policy = Exec::default();
+        let script = r#"n=0; while read -r line; do n=$((n+1))
+            case "$line" in *'"ask":"routes"'*'"session":"1/2","source":1,"destinations":[3],"rate_bps":1000,"reason":"topology","parameters":{"mine":7},"view":{"nodes":[{"id":1,'*'"links":[{"from":1,"to":2,"delay_ms":5.0,'*) ;; *) echo '{"error": "what?"}'; continue;; esac
+            if [ $n = 1 ]; then echo '{"id": 1, "routes": [{"route": "2>3d", "rate_bps": 5}]}'
+            else echo '{"routes": [{"route": "2>3d"}, {"route": "3d"}]}'; fi; done"#;
+        assert_eq!(ask(&mut policy, script, "5 s"), Ok(vec!["2>3d".to_owned()]));
+        assert_eq!(ask(&mut policy, script, "5 s"), Ok(vec!["2>3d".to_owned(), "3d".to_owned()]));
+    }
+
+    /// Aim: whatever a program does wrong is an error that names it, and the next question finds a new one.
+    #[test]
+    fn what_a_program_does_wrong_is_said() {
+        for (script, piece) in [
+            ("exit 3", "it"),
+            ("read -r l; echo nonsense", "cannot be read"),
+            ("read -r l; echo '{\"routes\": [{\"route\": \"2>>3\"}]}'", "2>>3"),
+            ("read -r l; echo '{\"shares\": [1]}'", "without `routes`"),
+            ("read -r l; echo '{\"error\": \"too dear\"}'", "too dear"),
+            ("read -r l; echo '{\"id\": 9, \"routes\": []}'", "another question"),
+            ("read -r l; printf '{\"routes\": '", "cut short"),
+        ] {
+            let error = ask(&mut Exec::default(), script, "5 s").expect_err(script);
+            assert!(error.starts_with("policy program `sh -c ") && error.contains(piece), "{error}");
+        }
+        let mut policy = Exec::default();
+        let script = "read -r l; case $l in *'\"routes\",\"id\":1,'*) read -r never;; *) echo '{\"routes\": [{\"route\": \"2>3d\"}]}';; esac";
+        let error = ask(&mut policy, script, "50 ms").expect_err("it waits");
+        assert!(error.contains("does not answer within"), "{error}");
+        assert_eq!(ask(&mut policy, script, "5 s"), Ok(vec!["2>3d".to_owned()]));
+    }
+}
