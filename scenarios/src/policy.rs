@@ -241,6 +241,12 @@ pub trait Routing: Send {
         let _ = parameters;
         None
     }
+
+    /// Returns whether its answer depends on other sessions: it is then asked anew when any of them comes or goes, or
+    /// changes its destinations.
+    fn minds_others(&self) -> bool {
+        false
+    }
 }
 
 /// Decides the shares of a session's flows (the paper's `IFlowAssignment`).

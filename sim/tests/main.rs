@@ -7,6 +7,7 @@ mod watch;
 
 mod ablations;
 mod adaptive;
+mod airlift;
 mod clocks;
 mod coding;
 mod coding_graphs;

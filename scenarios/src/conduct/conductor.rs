@@ -174,6 +174,7 @@ impl<'a> Conductor<'a> {
         observer: &mut dyn Observer,
     ) -> Result<(), ConductError> {
         let now = bed.now();
+        let changes = self.roster.changes;
         while let Some((at, happening)) = self.timeline.get(self.next_happening).copied() {
             if at > now {
                 break;
@@ -200,6 +201,9 @@ impl<'a> Conductor<'a> {
                 Happening::MeasureFrom => self.window.0 = Some(Snapshot::take(bed, self.roster.scenario)?),
                 Happening::MeasureTo => self.window.1 = Some(Snapshot::take(bed, self.roster.scenario)?),
             }
+        }
+        if self.roster.changes != changes {
+            self.ask_who_minds_others(bed);
         }
         Ok(())
     }

@@ -170,6 +170,18 @@ impl Conductor<'_> {
         self.record_session(bed, observer, kind, key, churn.node, text)
     }
 
+    /// Sessions came or went, or their destinations: policies that plan for all of them are asked anew.
+    pub(super) fn ask_who_minds_others(&mut self, bed: &mut dyn Testbed) {
+        for key in self.planner.minding_others() {
+            let Some(session) = self.roster.find(key) else { continue };
+            let session = &self.roster.sessions[session];
+            if session.tally.is_known {
+                // A source that has gone meanwhile has nothing to ask.
+                let _ = bed.command(session.source, Command::ReloadSessionPolicies(key));
+            }
+        }
+    }
+
     /// A node becomes a destination while the session is going on.
     fn join(&mut self, bed: &mut dyn Testbed, session: usize, node: NodeId, made: u64) {
         let key = self.roster.sessions[session].key();

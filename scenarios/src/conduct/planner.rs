@@ -61,6 +61,12 @@ impl Planner {
         wanted.map_or(period, |wanted| wanted.min(period))
     }
 
+    /// Returns the sessions that have an answer which depends on other sessions.
+    pub(super) fn minding_others(&self) -> Vec<SessionKey> {
+        let minding = self.sessions.iter().filter(|(_, it)| it.minds_others());
+        minding.map(|(key, _)| *key).collect()
+    }
+
     /// Returns the shares that were decided last for a session whose shares have ever changed; else nothing.
     pub(super) fn changing_shares(&self, key: SessionKey) -> &[f64] {
         let policies = self.sessions.get(&key).filter(|policies| policies.has_changed());

@@ -47,6 +47,12 @@ impl fmt::Debug for SessionPolicies {
 }
 
 impl SessionPolicies {
+    /// Returns whether there is an answer that depends on other sessions ([`Routing::minds_others`]).
+    #[must_use]
+    pub fn minds_others(&self) -> bool {
+        self.version > 0 && self.routing.minds_others()
+    }
+
     /// Makes the policies of a session with source `source`; `rate`: the mean rate of its content, when it has one.
     ///
     /// # Errors

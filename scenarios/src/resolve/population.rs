@@ -194,7 +194,10 @@ impl Population {
         destinations.sort_unstable();
         let common = self.common.clone();
         let assignment = common.assignment.map_or_else(
-            || Assignment { policy: "equal".to_owned(), parameters: BTreeMap::new() },
+            || {
+                let policy = if common.routing.gives_shares() { "static" } else { "equal" };
+                Assignment { policy: policy.to_owned(), parameters: BTreeMap::new() }
+            },
             |written| Assignment { policy: written.policy, parameters: written.parameters },
         );
         Session {

@@ -88,7 +88,7 @@ pub(crate) static SESSION: Object = Object {
         optional(
             "assignment",
             POLICY,
-            "`static` if flows have shares or rates, else `equal`",
+            "`static` if flows have shares or rates, or routing is `airlift`; else `equal`",
             "How its packets are spread over the routes.",
         ),
         optional(
@@ -410,7 +410,12 @@ pub(crate) static POPULATION: Object = Object {
             "What each session carries.",
         ),
         required("routing", POLICY, "\"shortest-delay\"", "How routes are chosen; any policy but `static`."),
-        optional("assignment", POLICY, "`equal`", "How packets are spread over the routes."),
+        optional(
+            "assignment",
+            POLICY,
+            "`static` if routing is `airlift`, else `equal`",
+            "How packets are spread over the routes.",
+        ),
         optional("transport", Kind::Text, "`udp-unpaced`", TRANSPORT_DOC),
         optional("delivery", Kind::Text, "`best-effort`", "What is promised: `best-effort` or `reliable`."),
         optional("coding", CODING_CHOICE, "`none`", "How packets are coded."),

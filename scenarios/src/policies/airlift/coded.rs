@@ -1,6 +1,7 @@
 //! The cheapest coded multicast at given prices: conceptual flows over paths.
 
-use super::network::{Demand, Network};
+use super::demand::Demand;
+use crate::graph::Network;
 use crate::lp::{Column, LpError, Problem, Relation};
 use std::collections::BTreeMap;
 
@@ -47,7 +48,7 @@ pub(super) fn cheapest(
                 on_arc.entry(*arc).or_default().push((rate, 1.0));
             }
         }
-        let name = || format!("{} to {}", demand.key, network.names[demand.destinations[destination]]);
+        let name = || format!("{} to {}", demand.key, network.names[demand.cast.destinations[destination]]);
         let terms: Vec<_> = all.iter().map(|rate| (*rate, 1.0)).collect();
         problem.row(name(), &terms, Relation::AtLeast, 1.0);
         for (arc, mut terms) in on_arc {

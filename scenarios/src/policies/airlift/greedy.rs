@@ -1,9 +1,9 @@
 //! The plan when no linear program gives a checked answer: one tree a session, in turn.
 
 use super::SessionPlan;
-use super::network::{Demand, Network};
-use super::pattern::Pattern;
-use super::trees;
+use super::demand::Demand;
+use super::pattern::{Flow, Pattern};
+use crate::graph::{Network, cheapest_tree};
 use bellini_core::ids::SessionKey;
 use bellini_core::time::Duration;
 
@@ -15,14 +15,14 @@ pub(super) fn plan(network: &Network, demands: &[Demand]) -> Vec<(SessionKey, Se
     let longest = network.arcs.iter().map(|arc| arc.delay).max().unwrap_or(0) as f64 + 1.0;
     for (at, demand) in demands.iter().enumerate() {
         let weight = demand.wanted.unwrap_or(1e6);
-        let cost = |arc: &super::network::Arc| {
+        let cost = |arc: &crate::graph::Link| {
             let full =
                 arc.uses.iter().map(|resource| (used[*resource] + weight) / network.resources[*resource].bps);
             full.fold(0.0, f64::max) + 1e-3 * (arc.delay as f64 + 1.0) / longest
         };
         let costs: Vec<f64> = network.arcs.iter().map(cost).collect();
-        let Some(tree) = trees::cheapest(network, demand, &costs) else { continue };
-        let pattern = Pattern::new(vec![tree], demand, network);
+        let Some(tree) = cheapest_tree(network, &demand.cast, &costs) else { continue };
+        let pattern = Pattern::new(vec![Flow { share: 1.0, paths: tree }], demand, network);
         for (resource, load) in &pattern.loads {
             used[*resource] += load * weight;
         }

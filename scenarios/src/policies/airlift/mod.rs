@@ -6,23 +6,23 @@
 //! program. `docs/policies.md` has the parameters and what a plan does and does not promise.
 
 mod coded;
+mod demand;
 mod greedy;
-mod network;
 mod options;
 mod pattern;
 mod plan;
-mod trees;
 
 pub use options::Options;
 pub use plan::Objective;
 
+use crate::graph::Network;
 use crate::lp::LpError;
 use crate::policy::{NetworkView, PolicyError, Request, RouteChoice, Routing, ViewSession};
 use bellini_core::ids::SessionKey;
 use bellini_core::route::Route;
 use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
-use network::{Demand, Network};
+use demand::Demand;
 use plan::{Answer, Planner};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -119,8 +119,10 @@ fn servable(network: &Network, mut demands: Vec<Demand>) -> (Vec<Demand>, Vec<(S
 }
 
 fn plan_for(view: &NetworkView, sessions: Vec<ViewSession>) -> Result<Plan, PolicyError> {
-    let network = Network::of(view);
     let common = options::common(&sessions)?;
+    let mut links = view.links.clone();
+    links.iter_mut().for_each(|link| link.rate = link.rate.or(common.assume));
+    let network = Network::of(&NetworkView { nodes: view.nodes.clone(), links, sessions: Vec::new() });
     let (demands, refused) = servable(&network, demands(&network, &sessions)?);
     let mut plan = Plan {
         sessions: refused.into_iter().map(|(key, why)| (key, Err(why))).collect(),
@@ -237,6 +239,10 @@ impl Routing for Airlift {
             rate: BitRate::from_bps(rate as u64),
         };
         Ok(own.flows.into_iter().map(choice).collect())
+    }
+
+    fn minds_others(&self) -> bool {
+        true
     }
 }
 

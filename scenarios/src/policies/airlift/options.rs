@@ -1,17 +1,19 @@
 //! The parameters of `airlift`.
 
-use super::network::{Demand, FAR, Network, Packet};
+use super::demand::{Demand, Packet};
 use super::plan::Objective;
 use crate::graph::MAX_HOPS;
+use crate::graph::{FAR, Multicast, Network};
 use crate::policies::Parameters;
 use crate::policy::{PolicyError, Reason, Request, ViewSession};
 use bellini_core::coding::Scheme;
 use bellini_core::time::Duration;
+use bellini_core::units::BitRate;
 use bellini_core::wire::DATA_FIXED_BYTES;
 use bellini_core::wire::frame::UDP_IP_BYTES;
 use std::collections::BTreeSet;
 
-const KNOWN: [&str; 6] = ["objective", "bound", "reserve", "max_relays", "overload", "hysteresis"];
+const KNOWN: [&str; 7] = ["objective", "bound", "reserve", "max_relays", "overload", "hysteresis", "assume"];
 const RELAYS_DEFAULT: usize = 2;
 const RESERVE_DEFAULT: f64 = 0.1;
 const HYSTERESIS_DEFAULT: f64 = 0.1;
@@ -23,6 +25,8 @@ pub struct Options {
     pub objective: Objective,
     /// Whether a session is carried at a lower rate when it wants more than there is; common to all sessions.
     pub carry: bool,
+    /// Rate of links of which none is known; common to all sessions.
+    pub assume: Option<BitRate>,
     /// Least change of a rate or delay, as a part of itself, for which sessions are planned anew.
     pub hysteresis: f64,
     /// Most delay of a path, without queues: what the content allows, less the reserve.
@@ -62,8 +66,9 @@ impl Options {
         let bound = parameters.time("bound")?;
         let hysteresis = parameters.number("hysteresis", 0.0, 1.0)?.unwrap_or(HYSTERESIS_DEFAULT);
         let relays = parameters.whole("max_relays", 0, MAX_HOPS - 1)?.unwrap_or(RELAYS_DEFAULT);
+        let assume = parameters.rate("assume")?;
         let bound = bound.map(|bound| less(bound, reserve));
-        Ok(Self { objective, carry, hysteresis, bound, relays })
+        Ok(Self { objective, carry, assume, hysteresis, bound, relays })
     }
 
     /// Takes the bound that comes with the content, where none was given.
@@ -81,11 +86,13 @@ impl Options {
         let is_generation = |scheme| matches!(scheme, Scheme::Generation { .. });
         Some(Demand {
             key: session.key,
-            source: network.index(session.source)?,
-            destinations,
+            cast: Multicast {
+                source: network.index(session.source)?,
+                destinations,
+                bound: self.bound.map_or(FAR, Duration::as_nanos),
+                hops: self.relays + 1,
+            },
             wanted: session.rate.map(|rate| rate.as_bps() as f64),
-            bound: self.bound.map_or(FAR, Duration::as_nanos),
-            hops: self.relays + 1,
             is_coded: session.coding.is_some_and(|coding| coding.recode && is_generation(coding.scheme)),
             packet: Packet::of(session),
         })
@@ -107,9 +114,11 @@ pub(super) fn common(sessions: &[ViewSession]) -> Result<Options, PolicyError> {
     for session in sessions {
         let own = Options::of(session)?;
         let first = first.get_or_insert_with(|| own.clone());
-        for (name, differs) in
-            [("objective", first.objective != own.objective), ("overload", first.carry != own.carry)]
-        {
+        for (name, differs) in [
+            ("objective", first.objective != own.objective),
+            ("overload", first.carry != own.carry),
+            ("assume", first.assume != own.assume),
+        ] {
             if differs {
                 let problem = format!("session {} has another one than the first", session.key);
                 return Err(PolicyError::Parameter { name: name.to_owned(), problem });

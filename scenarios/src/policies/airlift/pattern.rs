@@ -1,6 +1,7 @@
 //! Patterns: ways to bring one unit of a session's rate to all its destinations. The planner's columns.
 
-use super::network::{Demand, Network};
+use super::demand::Demand;
+use crate::graph::Network;
 use crate::graph::{Path, merge};
 use bellini_core::route::Route;
 use bellini_core::time::Duration;
@@ -67,7 +68,7 @@ impl Pattern {
         }
         let mut loads = BTreeMap::new();
         for (arc, by_destination) in &by_destination {
-            let is_joined = demand.is_coded && network.arcs[*arc].from != demand.source;
+            let is_joined = demand.is_coded && network.arcs[*arc].from != demand.cast.source;
             let rate =
                 if is_joined { by_destination.values().copied().fold(0.0, f64::max) } else { copies[arc] };
             let bits = rate * demand.packet.wire(ahead[arc].len());

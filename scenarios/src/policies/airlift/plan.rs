@@ -6,9 +6,9 @@
 //! programs, Operations Research 8, 1960).
 
 use super::coded;
-use super::network::{Demand, FAR, Network};
+use super::demand::Demand;
 use super::pattern::{Flow, Pattern, peel};
-use super::trees;
+use crate::graph::{FAR, Multicast, Network, bounded_paths, cheapest_tree};
 use crate::lp::{Column, LpError, Problem, Relation, Row};
 use bellini_core::route::Route;
 
@@ -26,6 +26,8 @@ pub enum Objective {
 
 /// Rounds of new patterns for one objective.
 const ROUNDS_MAX: usize = 200;
+/// Patterns from which on no more are sought: what there is then is a plan, if not the best one.
+const PATTERNS_MAX: usize = 2_000;
 /// Levels at which rates are frozen one after the other; what is left then stays at the last.
 const LEVELS_MAX: usize = 24;
 /// Tangents of the logarithm are added until the sum is within this of its bound, for each session.
@@ -99,12 +101,21 @@ impl<'a> Planner<'a> {
             rounds: 0,
         };
         let delays: Vec<f64> = network.arcs.iter().map(|arc| arc.delay as f64 + 1.0).collect();
+        // And one of least load: that saves rounds.
+        let load = |arc: &crate::graph::Link| {
+            let parts = arc.uses.iter().map(|resource| 1e6 / network.resources[*resource].bps);
+            parts.sum::<f64>() + arc.delay as f64 * 1e-15 + 1e-9
+        };
+        let loads: Vec<f64> = network.arcs.iter().map(load).collect();
         let mut without = Vec::new();
         for (at, demand) in demands.iter().enumerate() {
-            match trees::cheapest(network, demand, &delays) {
+            match cheapest_tree(network, &demand.cast, &delays) {
                 Some(tree) => {
-                    let pattern = planner.tree(at, tree);
-                    planner.patterns.push((at, pattern));
+                    let light = cheapest_tree(network, &demand.cast, &loads).filter(|light| *light != tree);
+                    for tree in [Some(tree), light].into_iter().flatten() {
+                        let pattern = planner.tree(at, tree);
+                        planner.patterns.push((at, pattern));
+                    }
                 }
                 None => without.push(at),
             }
@@ -113,10 +124,10 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns the pattern of a tree.
-    fn tree(&self, session: usize, tree: Flow) -> Pattern {
+    fn tree(&self, session: usize, paths: Vec<Vec<usize>>) -> Pattern {
         let demand = &self.demands[session];
-        let alone = tree.paths.iter().map(|path| vec![(path.clone(), 1.0)]).collect::<Vec<_>>();
-        let mut pattern = Pattern::new(vec![tree], demand, self.network);
+        let alone = paths.iter().map(|path| vec![(path.clone(), 1.0)]).collect::<Vec<_>>();
+        let mut pattern = Pattern::new(vec![Flow { share: 1.0, paths }], demand, self.network);
         if self.is_ideal {
             pattern.loads = Pattern::ideal(&alone, demand, self.network);
         }
@@ -203,17 +214,17 @@ impl<'a> Planner<'a> {
     /// Solves a linear program, and adds patterns for as long as any improves it.
     fn generate(&mut self, goal: &Goal<'_>, floors: &[f64]) -> Result<Answer, LpError> {
         for round in 0.. {
-            let answer = self.master(goal, floors)?;
+            let answer = self.master(goal, floors, false)?;
             self.rounds += 1;
             let before = self.patterns.len();
-            if round < ROUNDS_MAX {
+            if round < ROUNDS_MAX && before < PATTERNS_MAX {
                 self.improve(&answer, false)?;
                 if self.patterns.len() == before {
                     self.improve(&answer, true)?;
                 }
             }
             if self.patterns.len() == before {
-                return Ok(answer);
+                return self.master(goal, floors, true);
             }
         }
         unreachable!("the last round adds nothing")
@@ -222,10 +233,11 @@ impl<'a> Planner<'a> {
     /// Adds for each session the cheapest pattern at the answer's prices, where it is worth its price.
     fn improve(&mut self, answer: &Answer, coded: bool) -> Result<(), LpError> {
         let network = self.network;
+        let dearest = answer.values.iter().copied().fold(0.0, f64::max);
         for at in 0..self.demands.len() {
             let demand = &self.demands[at];
             let value = answer.values[at];
-            if value <= 0.0 || coded && !(demand.is_coded && demand.destinations.len() > 1) {
+            if value <= dearest * 1e-9 || coded && !(demand.is_coded && demand.cast.destinations.len() > 1) {
                 continue;
             }
             let wire = demand.packet.wire(1);
@@ -241,7 +253,7 @@ impl<'a> Planner<'a> {
                 .collect();
             let worth = |cost: f64| cost < value * (1.0 - IMPROVES);
             let pattern = if coded {
-                let paths = self.paths[at].get_or_insert_with(|| trees::paths(network, demand));
+                let paths = self.paths[at].get_or_insert_with(|| bounded_paths(network, &demand.cast));
                 // No way to one destination alone that is worth it: none to all of them.
                 let dearest = paths
                     .iter()
@@ -263,7 +275,7 @@ impl<'a> Planner<'a> {
                 pattern.loads = loads.unwrap_or(pattern.loads);
                 pattern
             } else {
-                let Some(tree) = trees::cheapest(network, demand, &cost) else { continue };
+                let Some(tree) = cheapest_tree(network, &demand.cast, &cost) else { continue };
                 self.tree(at, tree)
             };
             let is_new = !self.patterns.iter().any(|(session, known)| *session == at && *known == pattern);
@@ -274,82 +286,88 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Solves the linear program over the patterns that there are. Rates in it are in Mbit/s.
-    fn master(&self, goal: &Goal<'_>, floors: &[f64]) -> Result<Answer, LpError> {
+    /// Solves the linear program over the patterns that there are; only the last one for more than its prices. Rates in
+    /// it are in Mbit/s.
+    fn master(&self, goal: &Goal<'_>, floors: &[f64], is_last: bool) -> Result<Answer, LpError> {
         let mut problem = Problem::maximize();
-        let ceiling = self.ceiling * 1e-6;
-        let uses: Vec<Column> =
-            self.patterns.iter().map(|_| problem.column("", 0.0, 0.0, f64::INFINITY)).collect();
-        let rates: Vec<Column> = self
-            .demands
-            .iter()
-            .zip(floors)
-            .map(|(demand, floor)| {
-                let value = if matches!(goal, Goal::Total) { 1.0 } else { 0.0 };
-                problem.column(format!("rate of {}", demand.key), value, floor * 1e-6, ceiling)
-            })
-            .collect();
-        let mut held: Vec<Option<Row>> = vec![None; rates.len()];
+        let worth = if matches!(goal, Goal::Total) { 1.0 } else { 0.0 };
+        let mut own: Vec<Vec<(Column, f64)>> = vec![Vec::new(); self.demands.len()];
+        let mut loads: Vec<Vec<(Column, f64)>> = vec![Vec::new(); self.network.resources.len()];
+        let mut uses: Vec<Column> = Vec::new();
+        for (session, pattern) in &self.patterns {
+            let most = if pattern.loads.is_empty() { self.ceiling * 1e-6 } else { f64::INFINITY };
+            let column = problem.column("", worth, 0.0, most);
+            uses.push(column);
+            own[*session].push((column, 1.0));
+            for (resource, load) in &pattern.loads {
+                loads[*resource].push((column, *load));
+            }
+        }
+        // What each session's rate must be, beside what it is worth itself.
+        let mut least: Vec<(usize, Row)> = Vec::new();
+        let mut held: Vec<Option<Row>> = vec![None; own.len()];
+        for (at, floor) in floors.iter().enumerate().filter(|(_, floor)| **floor > 0.0) {
+            let name = format!("least rate of {}", self.demands[at].key);
+            least.push((at, problem.row(name, &own[at], Relation::AtLeast, floor * 1e-6)));
+        }
         match goal {
             Goal::Total => {}
             Goal::Level { weights, frozen, most } => {
-                let level = problem.column("level", 1.0, 0.0, most.min(1e9));
-                for (at, rate) in rates.iter().enumerate() {
-                    match frozen[at] {
+                let level = problem.column("level", 1.0, 0.0, *most);
+                for (at, own) in own.iter().enumerate() {
+                    let row = match frozen[at] {
                         // A trace below, so that rounding does not make it impossible.
-                        Some(least) => {
-                            let least = least * 1e-6 * (1.0 - 1e-9);
-                            problem.row("", &[(*rate, 1.0)], Relation::AtLeast, least);
-                        }
+                        Some(rate) => problem.row("", own, Relation::AtLeast, rate * 1e-6 * (1.0 - 1e-9)),
                         None => {
-                            let terms = [(*rate, 1.0), (level, -weights[at] * 1e-6)];
-                            held[at] = Some(problem.row("", &terms, Relation::AtLeast, 0.0));
+                            let mut terms = own.clone();
+                            terms.push((level, -weights[at] * 1e-6));
+                            let row = problem.row("", &terms, Relation::AtLeast, 0.0);
+                            held[at] = Some(row);
+                            row
                         }
-                    }
+                    };
+                    least.push((at, row));
                 }
             }
             Goal::Log(tangents) => {
-                for (rate, at) in rates.iter().zip(*tangents) {
+                for (at, (own, points)) in own.iter().zip(*tangents).enumerate() {
+                    let rate = problem.column("", 0.0, 0.0, f64::INFINITY);
                     let log = problem.column("", 1.0, f64::NEG_INFINITY, f64::INFINITY);
-                    for point in at {
+                    for point in points {
                         let point = point * 1e-6;
-                        let terms = [(log, 1.0), (*rate, -1.0 / point)];
+                        let terms = [(log, 1.0), (rate, -1.0 / point)];
                         problem.row("", &terms, Relation::AtMost, libm::log(point) - 1.0);
                     }
+                    let mut terms = own.clone();
+                    terms.push((rate, -1.0));
+                    least.push((at, problem.row("", &terms, Relation::AtLeast, 0.0)));
                 }
             }
         }
-        let mut shares: Vec<Vec<(Column, f64)>> = rates.iter().map(|rate| vec![(*rate, 1.0)]).collect();
-        let mut loads: Vec<Vec<(Column, f64)>> = vec![Vec::new(); self.network.resources.len()];
-        for ((session, pattern), column) in self.patterns.iter().zip(&uses) {
-            shares[*session].push((*column, -1.0));
-            for (resource, load) in &pattern.loads {
-                loads[*resource].push((*column, *load));
-            }
-        }
-        let values: Vec<Row> =
-            shares.iter().map(|terms| problem.row("", terms, Relation::AtMost, 0.0)).collect();
         let prices: Vec<Row> = loads
             .iter()
             .zip(&self.network.resources)
-            .map(|(terms, resource)| {
-                problem.row(&*resource.name, terms, Relation::AtMost, resource.bps * 1e-6)
-            })
+            .map(|(terms, it)| problem.row(&*it.name, terms, Relation::AtMost, it.bps * 1e-6))
             .collect();
-        let solution = problem.solve()?;
-        let (unit, is_rate) = match goal {
-            Goal::Total => (1e6, true),
-            _ => (1.0, false),
-        };
-        let price = |row: &Row| solution.price(*row).max(0.0);
+        let solution = if is_last { problem.solve()? } else { problem.prices()? };
+        let unit = if matches!(goal, Goal::Total) { 1e6 } else { 1.0 };
+        let mut values = vec![worth; own.len()];
+        for (at, row) in least {
+            values[at] += solution.price(row).abs();
+        }
+        let uses: Vec<f64> = uses.iter().map(|column| solution.value(*column).max(0.0) * 1e6).collect();
+        let mut rates = vec![0.0; own.len()];
+        for ((session, _), used) in self.patterns.iter().zip(&uses) {
+            rates[*session] += used;
+        }
         Ok(Answer {
-            rates: rates.iter().map(|rate| solution.value(*rate) * 1e6).collect(),
-            uses: uses.iter().map(|column| solution.value(*column).max(0.0) * 1e6).collect(),
-            prices: prices.iter().map(price).collect(),
-            values: values.iter().map(price).collect(),
+            rates,
+            uses,
+            prices: prices.iter().map(|row| solution.price(*row).max(0.0)).collect(),
+            values,
             held: held.iter().map(|row| row.map_or(0.0, |row| solution.price(row).abs())).collect(),
             objective: solution.objective() * unit,
-            bound: if is_rate { solution.bound() * unit } else { solution.bound() },
+            bound: solution.bound() * unit,
         })
     }
 
@@ -374,19 +392,19 @@ impl<'a> Planner<'a> {
 
     /// Says why no tree serves a session: which destination is too far.
     pub(super) fn too_far(network: &Network, demand: &Demand) -> String {
-        for to in &demand.destinations {
-            let anyhow = network.delays(demand.source, network.ids.len());
-            let near = network.delays(demand.source, demand.hops);
-            let ends = format!("from {} to {}", network.names[demand.source], network.names[*to]);
+        for to in &demand.cast.destinations {
+            let anyhow = network.delays(demand.cast.source, network.ids.len());
+            let near = network.delays(demand.cast.source, demand.cast.hops);
+            let ends = format!("from {} to {}", network.names[demand.cast.source], network.names[*to]);
             if anyhow[*to] == FAR {
                 return format!("no path leads {ends}");
             }
             if near[*to] == FAR {
-                return format!("no path {ends} has {} relays or fewer", demand.hops - 1);
+                return format!("no path {ends} has {} relays or fewer", demand.cast.hops - 1);
             }
-            if near[*to] > demand.bound {
+            if near[*to] > demand.cast.bound {
                 let path = fastest(network, demand, *to);
-                let (least, bound) = (super::network::text(near[*to]), super::network::text(demand.bound));
+                let (least, bound) = (super::demand::text(near[*to]), super::demand::text(demand.cast.bound));
                 let path = network.path_text(&path);
                 return format!("the fastest path {ends} takes {least} ({path}), {bound} are allowed");
             }
@@ -399,8 +417,8 @@ impl<'a> Planner<'a> {
 const SMALLEST_FLOW: f64 = 1e-5;
 
 fn fastest(network: &Network, demand: &Demand, to: usize) -> Vec<usize> {
-    let alone = Demand { destinations: vec![to], bound: FAR, ..demand.clone() };
+    let alone = Multicast { destinations: vec![to], bound: FAR, ..demand.cast.clone() };
     let delays: Vec<f64> = network.arcs.iter().map(|arc| arc.delay as f64 + 1.0).collect();
-    let tree = trees::cheapest(network, &alone, &delays);
-    tree.and_then(|mut tree| tree.paths.pop()).unwrap_or_default()
+    let tree = cheapest_tree(network, &alone, &delays);
+    tree.and_then(|mut tree| tree.pop()).unwrap_or_default()
 }

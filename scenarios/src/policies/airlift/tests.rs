@@ -1,10 +1,12 @@
 //! Theorems on random instances, answers by hand, and errors that name what binds.
 
-use super::network::{Arc, Demand, FAR, Network, Packet, Resource};
+use super::demand::{Demand, Packet};
 use super::plan::{Objective, Planner};
 use super::*;
 use crate::graph::tests::{node, view};
+use crate::graph::{FAR, Link, Multicast, Network, Resource, cheapest_tree};
 use crate::lp::{Problem, Relation};
+use crate::policy::Reason;
 use bellini_core::rng::{Seed, Stream};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -41,7 +43,7 @@ fn draw(stream: &mut Stream, most: u64, all: bool) -> Case {
                 let rate = 1 + stream.below(if is_layered { 2 } else { 6 });
                 resources.push(Resource { name: format!("{from} > {to}"), bps: rate as f64 * MBIT });
                 let delay = (1 + stream.below(20)) * 1_000_000;
-                arcs.push(Arc { from, to, delay, uses: vec![resources.len() - 1] });
+                arcs.push(Link { from, to, delay, uses: vec![resources.len() - 1] });
                 capacity.push(rate);
             }
         }
@@ -66,11 +68,13 @@ impl Case {
     fn demand(&self, source: usize, destinations: &[usize], is_coded: bool) -> Demand {
         Demand {
             key: SessionKey::new(1, source as u32 + 1),
-            source,
-            destinations: destinations.to_vec(),
+            cast: Multicast {
+                source,
+                destinations: destinations.to_vec(),
+                bound: FAR,
+                hops: self.network.ids.len() - 1,
+            },
             wanted: None,
-            bound: FAR,
-            hops: self.network.ids.len() - 1,
             is_coded,
             packet: Packet { payload: 1.0, header: 0.0, pathlet: 0.0, repeat: 1.0 },
         }
@@ -92,8 +96,8 @@ impl Case {
         for (demand, value) in demands.iter().zip(&answer.values) {
             let costs: Vec<f64> =
                 self.network.arcs.iter().map(|arc| answer.prices[arc.uses[0]] + 1e-12).collect();
-            let tree = trees::cheapest(&self.network, demand, &costs).expect("there is one");
-            let arcs: BTreeSet<usize> = tree.paths.into_iter().flatten().collect();
+            let tree = cheapest_tree(&self.network, &demand.cast, &costs).expect("there is one");
+            let arcs: BTreeSet<usize> = tree.into_iter().flatten().collect();
             let cost: f64 = arcs.iter().map(|arc| costs[*arc]).sum();
             assert!(
                 *value >= 1.0 - EQUAL && cost >= value * (1.0 - EQUAL),
@@ -152,13 +156,13 @@ impl Case {
             for (at, column) in real.iter().enumerate() {
                 loads[at].push((*column, 1.0));
             }
-            for to in &demand.destinations {
+            for to in &demand.cast.destinations {
                 let flow: Vec<_> =
                     real.iter().map(|_| problem.column("f", 0.0, 0.0, f64::INFINITY)).collect();
                 for (f, x) in flow.iter().zip(&real) {
                     problem.row("share", &[(*f, 1.0), (*x, -1.0)], Relation::AtMost, 0.0);
                 }
-                for node in (0..self.network.ids.len()).filter(|node| *node != demand.source) {
+                for node in (0..self.network.ids.len()).filter(|node| *node != demand.cast.source) {
                     let mut terms = Vec::new();
                     for (arc, f) in self.network.arcs.iter().zip(&flow) {
                         if arc.to == node {
@@ -272,7 +276,10 @@ fn bounds_cost_rate_and_are_kept() {
             continue;
         }
         let bound = farthest + stream.below(10) * 1_000_000;
-        let within = |is_coded| Demand { bound, hops: 3, ..case.own(is_coded) };
+        let within = |is_coded| {
+            let own = case.own(is_coded);
+            Demand { cast: Multicast { bound, hops: 3, ..own.cast }, ..own }
+        };
         let (coded, packed) = (case.best(&[within(true)]), case.best(&[within(false)]));
         let free = case.best(&[case.own(true)]);
         assert!(packed <= coded * (1.0 + EQUAL), "case {number}: trees {packed}, coded {coded}");
@@ -289,4 +296,174 @@ fn bounds_cost_rate_and_are_kept() {
         }
     }
     assert!(tight > CASES / 10, "bounds bind in {tight} cases only");
+}
+
+/// Sessions without coding, each from one node to others, with the wire and payload of 1,000 and 900 bytes.
+fn session(number: u32, source: u32, destinations: &[u32], mbps: Option<u64>) -> ViewSession {
+    ViewSession {
+        key: SessionKey::new(1, number),
+        source: node(source),
+        destinations: destinations.iter().map(|to| node(*to)).collect(),
+        rate: mbps.and_then(|rate| BitRate::from_bps(rate * 1_000_000)),
+        start: Duration::ZERO,
+        stop: Duration::from_secs(1),
+        delay_bound: None,
+        coding: None,
+        symbol_bytes: 900,
+        header_bytes: 94,
+        policy: NAME.to_owned(),
+        parameters: BTreeMap::new(),
+    }
+}
+
+/// A ring of three with 10 Mbit/s on every link and 10 ms of delay, and the sessions.
+fn ring(sessions: Vec<ViewSession>) -> NetworkView {
+    let mut view = view(&[(1, 2, 10), (2, 3, 10), (3, 1, 10), (2, 1, 10), (3, 2, 10), (1, 3, 10)]);
+    view.links.iter_mut().for_each(|link| link.rate = BitRate::from_bps(10_000_000));
+    view.sessions = sessions;
+    view
+}
+
+fn with(mut session: ViewSession, parameters: &[(&str, serde_json::Value)]) -> ViewSession {
+    session.parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    session
+}
+
+fn rates(plan: &Plan) -> Vec<f64> {
+    plan.sessions.values().map(|session| session.as_ref().map_or(0.0, |it| it.rate_bps * 1e-6)).collect()
+}
+
+/// Aim: capacities are net of headers, Pathlets included: 10 Mbit/s direct carry 9 of payload (1,000 bytes with one
+/// Pathlet), and the way round, with two Pathlets on its first link, 900/1006 of 10.
+#[test]
+fn rates_are_net_of_headers() {
+    let found = plan(&ring(vec![session(1, 1, &[2], None)])).unwrap();
+    equal(rates(&found)[0], 9.0 + 10.0 * 900.0 / 1006.0, "two ways");
+    let near = with(session(1, 1, &[2], None), &[("bound", "15 ms".into()), ("reserve", 0.0.into())]);
+    equal(rates(&plan(&ring(vec![near])).unwrap())[0], 9.0, "one way within 15 ms");
+}
+
+/// Aim: links of which no rate is known have none, or the one to be assumed.
+#[test]
+fn unknown_rates_are_assumed() {
+    let unknown = |parameters: &[(&str, serde_json::Value)]| {
+        let mut view = ring(vec![with(session(1, 1, &[2], None), parameters)]);
+        view.links.iter_mut().for_each(|link| link.rate = None);
+        plan(&view).unwrap().sessions.into_values().next().unwrap().unwrap()
+    };
+    assert!(unknown(&[]).is_unlimited);
+    let assumed = unknown(&[("assume", "10 Mbit/s".into())]);
+    equal(assumed.rate_bps * 1e-6, 9.0 + 10.0 * 900.0 / 1006.0, "two ways");
+}
+
+/// Aim: the cap on all that a node sends binds, and is named.
+#[test]
+fn a_nodes_cap_binds_and_is_named() {
+    let mut view = ring(vec![session(1, 1, &[2], None)]);
+    view.nodes[0].egress = BitRate::from_bps(5_000_000);
+    let found = plan(&view).unwrap();
+    equal(rates(&found)[0], 4.5, "the cap, net of headers");
+    assert_eq!(found.binding[0].name, "all that n1 sends");
+}
+
+/// Aim: what cannot be is refused with the constraint that binds: a rate above capacity, a bound below light, too few
+/// relays; other sessions are planned all the same. With `carry` the session gets what there is.
+#[test]
+fn infeasible_demands_name_what_binds() {
+    let bound = [("bound", "5 ms".into()), ("reserve", 0.0.into())];
+    let far = with(session(2, 1, &[2], Some(1)), &bound);
+    let relays = with(session(3, 1, &[3], Some(1)), &[("max_relays", 0.into())]);
+    let mut view = ring(vec![session(1, 2, &[1], Some(40)), far, relays]);
+    view.links.retain(|link| (link.from, link.to) != (node(1), node(3)));
+    let found = plan(&view).unwrap();
+    let why = |number: u32| found.sessions[&SessionKey::new(1, number)].clone().unwrap_err();
+    let text = why(1);
+    assert!(text.starts_with("40.000 Mbit/s are wanted, 17.946 can be carried: "), "{text}");
+    assert!(text.contains("link n2 > n1 is full (10.000 Mbit/s)"), "{text}");
+    assert!(text.contains("link n2 > n3 is full (10.000 Mbit/s)"), "{text}");
+    assert_eq!(why(2), "the fastest path from n1 to n2 takes 10.0 ms (n1 > n2), 5.0 ms are allowed");
+    assert_eq!(why(3), "no path from n1 to n3 has 0 relays or fewer");
+    let carried = with(session(1, 2, &[1], Some(40)), &[("overload", "carry".into())]);
+    equal(rates(&plan(&ring(vec![carried])).unwrap())[0], 9.0 + 10.0 * 900.0 / 1006.0, "what there is");
+}
+
+/// Aim: two sessions share one link, one of them alone crosses another one twice as narrow: the largest total starves the
+/// long one, max-min gives both the same, proportional fairness is between (2/3 and 1/3 of a common link by theory).
+#[test]
+fn objectives_differ_as_theory_says() {
+    // A line of three nodes; one session crosses both links, two cross one each.
+    let line = |objective: &str| {
+        let sessions = [session(1, 1, &[3], None), session(2, 1, &[2], None), session(3, 2, &[3], None)];
+        let mut line = view(&[(1, 2, 10), (2, 3, 10)]);
+        line.links.iter_mut().for_each(|link| link.rate = BitRate::from_bps(10_000_000));
+        line.sessions = sessions.map(|it| with(it, &[("objective", objective.into())])).to_vec();
+        rates(&plan(&line).unwrap())
+    };
+    let all = 9.0;
+    let about = |found: Vec<f64>, right: [f64; 3], by: f64| {
+        let near = found.iter().zip(right).all(|(found, right)| (found - right * all).abs() <= by * all);
+        assert!(near, "{found:?}, {right:?} times {all} expected");
+    };
+    about(line("total"), [0.0, 1.0, 1.0], 1e-6);
+    about(line("max-min"), [0.5, 0.5, 0.5], 0.01);
+    about(line("proportional"), [1.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0], 0.01);
+}
+
+/// Aim: sessions are planned once for all, anew when the network has changed by more than the hysteresis, and the answer
+/// carries shares that add up to 1 and rates.
+#[test]
+fn one_plan_answers_all_sessions() {
+    let mut view = ring(vec![session(1, 1, &[2, 3], Some(4)), session(2, 2, &[1], Some(4))]);
+    let mut airlift = Airlift::default();
+    let mut other = airlift.clone();
+    let ask = |policy: &mut Airlift, view: &NetworkView, at: usize| {
+        let session = view.sessions[at].clone();
+        let request = Request {
+            session: session.key,
+            source: session.source,
+            destinations: &session.destinations,
+            rate: session.rate,
+            reason: Reason::Start,
+            view,
+            parameters: &session.parameters,
+        };
+        let routes = policy.routes(&request).unwrap();
+        let sum: f64 = routes.iter().filter_map(|choice| choice.share).sum();
+        equal(sum, 1.0, "shares");
+        assert!(routes.iter().all(|choice| choice.rate.is_some()));
+        let last = policy.last.lock().unwrap();
+        Arc::clone(&last.as_ref().unwrap().plan)
+    };
+    let first = ask(&mut airlift, &view, 0);
+    assert!(Arc::ptr_eq(&first, &ask(&mut other, &view, 1)));
+    view.links[0].rate = BitRate::from_bps(9_500_000);
+    assert!(Arc::ptr_eq(&first, &ask(&mut airlift, &view, 0)), "5 % is within the hysteresis");
+    view.links[0].rate = BitRate::from_bps(8_000_000);
+    assert!(!Arc::ptr_eq(&first, &ask(&mut airlift, &view, 0)));
+}
+
+/// Aim: the greedy plan, for when no linear program is solved, fits every resource and serves every session.
+#[test]
+fn the_greedy_plan_fits() {
+    let mut stream = Seed(9).stream("greedy");
+    for number in 0..CASES {
+        let case = draw(&mut stream, 7, false);
+        let demands = [case.own(false), case.own(false)];
+        let plans = greedy::plan(&case.network, &demands);
+        assert_eq!(plans.len(), 2);
+        let mut used = vec![0.0; case.network.arcs.len()];
+        for (route, rate) in plans.iter().flat_map(|(_, plan)| &plan.flows) {
+            route.for_each_edge(node(1), &mut |from, to| {
+                let arc = case
+                    .network
+                    .arcs
+                    .iter()
+                    .position(|arc| (case.network.ids[arc.from], case.network.ids[arc.to]) == (from, to));
+                used[arc.expect("it is a link")] += rate;
+            });
+        }
+        let fits =
+            used.iter().zip(&case.capacity).all(|(used, most)| *used <= *most as f64 * MBIT * (1.0 + EQUAL));
+        assert!(fits, "case {number}: {used:?} of {:?}", case.capacity);
+    }
 }

@@ -4,8 +4,7 @@
 //! 1971), with the height in delay as a second measure: of trees for the same set from the same node, those remain that
 //! are not both dearer and higher than another. Exact; the effort grows with 3^destinations.
 
-use super::network::{Demand, FAR, Network};
-use super::pattern::Flow;
+use super::capacity::{FAR, Network};
 
 /// Most destinations for which trees are sought exactly; others get theirs one after the other.
 const EXACT_MAX: usize = 6;
@@ -13,6 +12,19 @@ const EXACT_MAX: usize = 6;
 const PATHS_MAX: usize = 1_000;
 /// Paths that are looked at for them.
 const VISITS_MAX: usize = 200_000;
+
+/// From where to whom, and how far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Multicast {
+    /// The source, by index.
+    pub source: usize,
+    /// The destinations, by index.
+    pub destinations: Vec<usize>,
+    /// Most delay from source to destination, without queues, in nanoseconds; [`FAR`]: any.
+    pub bound: u64,
+    /// Most arcs of a path.
+    pub hops: usize,
+}
 
 #[derive(Clone, Copy)]
 struct Label {
@@ -28,45 +40,46 @@ enum How {
     Both(usize, usize),
 }
 
-/// Finds the cheapest tree to all destinations within the bound; `None`: there is none.
+/// Finds the cheapest tree to all destinations within the bound, as the path (arcs) to each; `None`: there is none.
 ///
 /// `costs`: of arcs; none below zero, and none zero, or trees may run in circles.
-pub(super) fn cheapest(network: &Network, demand: &Demand, costs: &[f64]) -> Option<Flow> {
-    let all: Vec<usize> = (0..demand.destinations.len()).collect();
-    let start = network.delays(demand.source, demand.hops);
+#[must_use]
+pub fn cheapest_tree(network: &Network, cast: &Multicast, costs: &[f64]) -> Option<Vec<Vec<usize>>> {
+    let all: Vec<usize> = (0..cast.destinations.len()).collect();
+    let start = network.delays(cast.source, cast.hops);
     if all.len() <= EXACT_MAX {
         let mut paths = vec![Vec::new(); all.len()];
-        search(network, demand, &all, costs, &start)?.into_iter().for_each(|(at, path)| paths[at] = path);
-        return Some(Flow { share: 1.0, paths });
+        search(network, cast, &all, costs, &start)?.into_iter().for_each(|(at, path)| paths[at] = path);
+        return Some(paths);
     }
     // One after the other, over what is in the tree already for nothing. A path that would reach a node of the tree by
     // another way makes a second copy from there on: that is paid for when the pattern is counted.
     let mut costs = costs.to_vec();
     let mut paths = Vec::new();
     for at in all {
-        let (_, path) = search(network, demand, &[at], &costs, &start)?.pop()?;
+        let (_, path) = search(network, cast, &[at], &costs, &start)?.pop()?;
         path.iter().for_each(|arc| costs[*arc] *= 1e-6);
         paths.push(path);
     }
-    Some(Flow { share: 1.0, paths })
+    Some(paths)
 }
 
 /// Returns the paths of the cheapest tree to some of the destinations, each with its place.
 fn search(
     network: &Network,
-    demand: &Demand,
+    cast: &Multicast,
     wanted: &[usize],
     costs: &[f64],
     start: &[u64],
 ) -> Option<Vec<(usize, Vec<usize>)>> {
     let full = (1_usize << wanted.len()) - 1;
     let nodes = network.ids.len();
-    let is_bounded = demand.bound != FAR;
+    let is_bounded = cast.bound != FAR;
     let mut hows: Vec<How> = Vec::new();
     let mut leaf: Vec<Option<(usize, usize)>> = vec![None; nodes];
     for (bit, at) in wanted.iter().enumerate() {
         hows.push(How::Leaf(*at));
-        leaf[demand.destinations[*at]] = Some((1 << bit, hows.len() - 1));
+        leaf[cast.destinations[*at]] = Some((1 << bit, hows.len() - 1));
     }
     // By node and set: trees of so many arcs deep at most, from round to round.
     let mut trees: Vec<Vec<Vec<Label>>> = vec![vec![Vec::new(); full + 1]; nodes];
@@ -75,16 +88,16 @@ fn search(
             trees[node][*mask].push(Label { cost: 0.0, height: 0, how: *how });
         }
     }
-    for round in 1..=demand.hops {
+    for round in 1..=cast.hops {
         let mut next: Vec<Vec<Vec<Label>>> = vec![vec![Vec::new(); full + 1]; nodes];
         for node in 0..nodes {
-            if start[node] == FAR || (round == demand.hops && node != demand.source) {
+            if start[node] == FAR || (round == cast.hops && node != cast.source) {
                 continue;
             }
             let mut along: Vec<Vec<Label>> = vec![Vec::new(); full + 1];
             for arc in &network.out[node] {
                 let to = network.arcs[*arc].to;
-                if to == demand.source {
+                if to == cast.source {
                     continue;
                 }
                 for mask in 1..=full {
@@ -94,7 +107,7 @@ fn search(
                     }
                     for label in &trees[to][mask] {
                         let height = if is_bounded { label.height + network.arcs[*arc].delay } else { 0 };
-                        if is_bounded && height.saturating_add(start[node]) > demand.bound {
+                        if is_bounded && height.saturating_add(start[node]) > cast.bound {
                             continue;
                         }
                         let cost = label.cost + costs[*arc];
@@ -146,7 +159,7 @@ fn search(
         }
         trees = next;
     }
-    let best = trees[demand.source][full].iter().min_by(|a, b| a.cost.total_cmp(&b.cost))?;
+    let best = trees[cast.source][full].iter().min_by(|a, b| a.cost.total_cmp(&b.cost))?;
     let mut paths = Vec::new();
     let mut open = vec![(best.how, Vec::new())];
     while let Some((how, path)) = open.pop() {
@@ -176,16 +189,17 @@ fn keep(labels: &mut Vec<Label>, cost: f64, height: u64, how: impl FnOnce() -> u
 }
 
 /// Returns the paths to each destination within the bound, fastest first, [`PATHS_MAX`] at most.
-pub(super) fn paths(network: &Network, demand: &Demand) -> Vec<Vec<Vec<usize>>> {
-    demand.destinations.iter().map(|to| paths_to(network, demand, *to)).collect()
+#[must_use]
+pub fn bounded_paths(network: &Network, cast: &Multicast) -> Vec<Vec<Vec<usize>>> {
+    cast.destinations.iter().map(|to| paths_to(network, cast, *to)).collect()
 }
 
-fn paths_to(network: &Network, demand: &Demand, to: usize) -> Vec<Vec<usize>> {
+fn paths_to(network: &Network, cast: &Multicast, to: usize) -> Vec<Vec<usize>> {
     // What is still ahead from every node: delays over reversed arcs.
     let mut ahead = vec![FAR; network.ids.len()];
     ahead[to] = 0;
-    for _ in 0..demand.hops {
-        for arc in network.arcs.iter().filter(|arc| arc.to != demand.source) {
+    for _ in 0..cast.hops {
+        for arc in network.arcs.iter().filter(|arc| arc.to != cast.source) {
             if ahead[arc.to] != FAR {
                 ahead[arc.from] = ahead[arc.from].min(ahead[arc.to].saturating_add(arc.delay));
             }
@@ -193,7 +207,7 @@ fn paths_to(network: &Network, demand: &Demand, to: usize) -> Vec<Vec<usize>> {
     }
     let mut found: Vec<(u64, Vec<usize>)> = Vec::new();
     let mut visits = 0;
-    let mut open: Vec<(usize, u64, Vec<usize>)> = vec![(demand.source, 0, Vec::new())];
+    let mut open: Vec<(usize, u64, Vec<usize>)> = vec![(cast.source, 0, Vec::new())];
     while let Some((node, delay, path)) = open.pop() {
         visits += 1;
         if visits > VISITS_MAX {
@@ -203,16 +217,15 @@ fn paths_to(network: &Network, demand: &Demand, to: usize) -> Vec<Vec<usize>> {
             found.push((delay, path));
             continue;
         }
-        if path.len() == demand.hops {
+        if path.len() == cast.hops {
             continue;
         }
         for arc in &network.out[node] {
             let next = &network.arcs[*arc];
-            let is_new =
-                next.to != demand.source && path.iter().all(|past| network.arcs[*past].to != next.to);
+            let is_new = next.to != cast.source && path.iter().all(|past| network.arcs[*past].to != next.to);
             if is_new && ahead[next.to] != FAR {
                 let delay = delay.saturating_add(next.delay);
-                if delay.saturating_add(ahead[next.to]) <= demand.bound {
+                if delay.saturating_add(ahead[next.to]) <= cast.bound {
                     let mut longer = path.clone();
                     longer.push(*arc);
                     open.push((next.to, delay, longer));
