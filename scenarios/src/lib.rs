@@ -9,6 +9,7 @@ pub mod data;
 pub mod diagnostic;
 pub mod emit;
 pub mod graph;
+pub mod lp;
 pub mod model;
 pub mod parse;
 pub mod policies;

@@ -4,6 +4,7 @@
 //! starts, periodically, when membership changes, after an overflow, and on reload. It runs outside the core (a
 //! node asks, the driver answers), so the same policy serves the simulator, the lab and live nodes.
 
+use bellini_core::coding::CodingSpec;
 use bellini_core::congestion::ControlFigures;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::PolicyReason;
@@ -22,6 +23,8 @@ pub struct NetworkView {
     pub nodes: Vec<ViewNode>,
     /// Links, each in one direction, in order of (from, to). Links known to be down are left out.
     pub links: Vec<ViewLink>,
+    /// All sessions that are announced and not over, in order of their keys: for policies that plan for all at once.
+    pub sessions: Vec<ViewSession>,
 }
 
 /// A node as policies see it.
@@ -33,6 +36,36 @@ pub struct ViewNode {
     pub name: String,
     /// The cloud region it is in, if any.
     pub region: Option<String>,
+    /// Limit on the wire bytes that it sends to all together, as configured.
+    pub egress: Option<BitRate>,
+    /// Limit on the wire bytes that it receives from all together, as configured.
+    pub ingress: Option<BitRate>,
+}
+
+/// A session as policies see it, whoever asks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ViewSession {
+    /// Which.
+    pub key: SessionKey,
+    /// Its source.
+    pub source: NodeId,
+    /// Its destinations now, sorted; it may have none.
+    pub destinations: Vec<NodeId>,
+    /// Mean payload rate of its content, when it has one.
+    pub rate: Option<BitRate>,
+    /// The time from source to destination after which its content is of no use (the play-out delay of live video, the
+    /// deadline of messages), when it has one.
+    pub delay_bound: Option<Duration>,
+    /// How its packets are coded.
+    pub coding: Option<CodingSpec>,
+    /// Largest payload of one packet, in bytes.
+    pub symbol_bytes: u32,
+    /// Other bytes of such a packet on the wire, from IP on, but for its Pathlets: of a combination, where it is coded.
+    pub header_bytes: u32,
+    /// The name of its routing policy.
+    pub policy: String,
+    /// That policy's parameters.
+    pub parameters: BTreeMap<String, Value>,
 }
 
 /// A link as policies see it.
@@ -45,7 +78,7 @@ pub struct ViewLink {
     /// One-way delay without queueing; measured: half the round-trip time, or the scenario's figure while nobody has
     /// measured it.
     pub delay: Duration,
-    /// Rate, when it is limited; measured: what congestion control allows, `None` where nobody has measured it.
+    /// Rate of wire bytes, when it is limited; measured: what congestion control allows, `None` where nobody has measured it.
     pub rate: Option<BitRate>,
     /// Mean loss probability; measured: the rate of loss events.
     pub loss: f64,

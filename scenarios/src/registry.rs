@@ -2,7 +2,7 @@
 
 use crate::model;
 use crate::policies::{
-    Adaptive, Direct, Equal, Exec, KShortest, MulticastTree, RateProportional, ShortestDelay, Static,
+    Adaptive, Airlift, Direct, Equal, Exec, KShortest, MulticastTree, RateProportional, ShortestDelay, Static,
     StaticShares,
 };
 use crate::policy::{ConferenceHook, FlowAssignment, Routing};
@@ -79,6 +79,8 @@ impl Registry {
             conference: Vec::new(),
             mistake: None,
         };
+        // Its objects plan for all sessions, and share the plan.
+        let airlift = Airlift::default();
         empty
             // Flows come with the scenario: see `routing_for`.
             .routing(STATIC, || Box::new(Static::new(Vec::new())))
@@ -87,6 +89,7 @@ impl Registry {
             .routing("shortest-delay", || Box::new(ShortestDelay))
             .routing("k-shortest", || Box::new(KShortest))
             .routing("multicast-tree", || Box::new(MulticastTree))
+            .routing("airlift", move || Box::new(airlift.clone()))
             .assignment(STATIC, || Box::new(StaticShares))
             .assignment(EXEC, || Box::new(Exec::default()))
             .assignment("adaptive", || Box::new(Adaptive::default()))
@@ -261,7 +264,7 @@ mod tests {
     fn every_builtin_name_makes_a_policy() {
         let registry = Registry::builtin();
         assert_eq!(registry.check(), Ok(()));
-        let routing = ["direct", "exec", "k-shortest", "multicast-tree", "shortest-delay", "static"];
+        let routing = ["airlift", "direct", "exec", "k-shortest", "multicast-tree", "shortest-delay", "static"];
         assert!(routing.iter().all(|name| registry.routing_names().contains(name)));
         let names = registry.routing_names();
         for name in &names {

@@ -4,7 +4,7 @@ use super::conductor::Conductor;
 use super::error::ConductError;
 use super::observer::Observer;
 use super::testbed::Testbed;
-use super::view::oracle_view;
+use super::view::{oracle_view, view_session};
 use crate::graph::Graph;
 use crate::model::View;
 use crate::policy::NetworkView;
@@ -26,6 +26,27 @@ impl Conductor<'_> {
         Arc::clone(self.view.get_or_insert_with(|| Arc::new(oracle_view(scenario, bed))))
     }
 
+    /// Returns the same with the sessions that are announced and not over.
+    fn planning_view(&mut self, bed: &dyn Testbed) -> Arc<NetworkView> {
+        let base = self.current_view(bed);
+        let changes = self.roster.changes;
+        if let Some((of, at, view)) = &self.full_view
+            && Arc::ptr_eq(of, &base)
+            && *at == changes
+        {
+            return Arc::clone(view);
+        }
+        let known = self.roster.sessions.iter().filter(|session| session.tally.is_known);
+        let sessions = known
+            .map(|session| {
+                view_session(session.key(), session.spec, session.tally.members.keys().copied().collect())
+            })
+            .collect();
+        let view = Arc::new(NetworkView { sessions, ..NetworkView::clone(&base) });
+        self.full_view = Some((base, changes, Arc::clone(&view)));
+        view
+    }
+
     /// Answers the first question that is due, if any.
     pub(super) fn answer(
         &mut self,
@@ -38,7 +59,7 @@ impl Conductor<'_> {
             self.planner.miss(question);
             return Ok(());
         }
-        let view = self.current_view(bed);
+        let view = self.planning_view(bed);
         match self.planner.decide(&question, &view) {
             Ok(install) => self.deliver_decision(bed, install),
             Err(error) => {

@@ -77,7 +77,7 @@ fn tree_without(
         !avoided.hops.contains(&(*from, *to)) && !avoided.nodes.contains(from) && !avoided.nodes.contains(to)
     };
     let links = view.links.iter().filter(|link| is_left(&link.from, &link.to)).copied().collect();
-    let graph = Graph::new(&NetworkView { nodes: view.nodes.clone(), links });
+    let graph = Graph::new(&NetworkView { nodes: view.nodes.clone(), links, sessions: Vec::new() });
     let paths: Option<Vec<_>> =
         destinations.iter().map(|to| graph.shortest_path(source, *to, None)).collect();
     paths.map(|paths| merge(&paths))

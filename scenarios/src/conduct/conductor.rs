@@ -32,7 +32,9 @@ pub struct Conductor<'a> {
     pub(super) listing: Option<RunListing>,
     /// The network as policies see it, until something breaks or is mended.
     pub(super) view: Option<Arc<NetworkView>>,
-    /// The same, where the scenario wants what was measured.
+    /// The view asked for last, with the sessions after so many changes.
+    pub(super) full_view: Option<(Arc<NetworkView>, u64, Arc<NetworkView>)>,
+    /// The network, where the scenario wants what was measured.
     pub(super) measured: MeasuredView,
     pub(super) hooks: Vec<Box<dyn ConferenceHook>>,
     timeline: Vec<(Instant, Happening)>,
@@ -72,6 +74,7 @@ impl<'a> Conductor<'a> {
             planner: Planner::new(scenario, registry)?,
             listing: RunListing::new(scenario),
             view: None,
+            full_view: None,
             measured: MeasuredView::default(),
             hooks: registry.conference_hooks(),
             timeline: timeline(&roster),

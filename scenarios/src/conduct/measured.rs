@@ -7,6 +7,7 @@
 
 use super::figures::{HopFigures, NodeFigures};
 use super::testbed::Testbed;
+use super::view::view_node;
 use crate::model::Scenario;
 use crate::policy::{NetworkView, ViewLink, ViewNode};
 use bellini_core::ids::NodeId;
@@ -46,11 +47,6 @@ impl MeasuredView {
 
     /// Builds the view from the figures of all nodes, in the scenario's order.
     fn view(&mut self, scenario: &Scenario, figures: &[NodeFigures]) -> NetworkView {
-        let view_node = |node: &crate::model::Node| ViewNode {
-            id: node.id,
-            name: node.name.clone(),
-            region: node.region.clone(),
-        };
         let nodes: Vec<ViewNode> = scenario.nodes.iter().map(view_node).collect();
         let mut ends: BTreeMap<(NodeId, NodeId), End> = BTreeMap::new();
         for (node, figures) in nodes.iter().zip(figures) {
@@ -72,7 +68,7 @@ impl MeasuredView {
                 usd_per_gb: link.usd_per_gb,
             })
         });
-        NetworkView { links: links.collect(), nodes }
+        NetworkView { links: links.collect(), nodes, sessions: Vec::new() }
     }
 
     /// Whether the peer of a hop has stopped to answer.

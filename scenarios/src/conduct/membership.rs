@@ -19,6 +19,7 @@ impl Conductor<'_> {
         let spec = self.roster.sessions[session].spec;
         let conference = self.roster.sessions[session].key().conference;
         self.roster.sessions[session].tally.is_known = true;
+        self.roster.changes += 1;
         for node in &spec.destinations {
             if self.listing.as_ref().is_some_and(|listing| listing.is_lost(conference, *node)) {
                 continue;
@@ -137,6 +138,7 @@ impl Conductor<'_> {
             let _ = bed.command(index, Command::ForgetSession(key));
         }
         self.roster.sessions[session].tally.is_known = false;
+        self.roster.changes += 1;
     }
 
     /// A destination comes or goes.
@@ -152,6 +154,7 @@ impl Conductor<'_> {
         let key = SessionKey { conference: conference.id, session: churn.session };
         let Some(session) = self.roster.find(key) else { return Ok(()) };
         let made = self.roster.made(bed, session);
+        self.roster.changes += 1;
         match churn.membership {
             Membership::Join => self.join(bed, session, churn.node, made),
             Membership::Leave => {

@@ -40,4 +40,4 @@ pub use policies::SessionPolicies;
 pub use results::Outcome;
 pub use tally::{SessionTally, SinkTally, SourceTally};
 pub use testbed::{Degrade, Testbed, TestbedError};
-pub use view::network_view;
+pub use view::{network_view, planning_view};

@@ -16,6 +16,8 @@ pub(super) struct Roster<'a> {
     /// In order of (conference, session).
     pub(super) sessions: Vec<RunSession<'a>>,
     by_key: BTreeMap<SessionKey, usize>,
+    /// How often sessions came and went, or destinations of theirs.
+    pub(super) changes: u64,
 }
 
 /// A session of the scenario, as the run goes.
@@ -44,7 +46,7 @@ impl<'a> Roster<'a> {
                 sessions.push(RunSession { spec, source, tally: SessionTally::new(key) });
             }
         }
-        Self { scenario, zero: Instant::ZERO + scenario.settle, sessions, by_key }
+        Self { scenario, zero: Instant::ZERO + scenario.settle, sessions, by_key, changes: 0 }
     }
 
     /// Returns where a session stands in `sessions`; `None`: not of this scenario.

@@ -8,7 +8,13 @@ use std::collections::BTreeSet;
 /// Builds a view from `(from, to, delay in ms)`, one direction each; rates unlimited.
 pub(crate) fn view(links: &[(u32, u32, u64)]) -> NetworkView {
     let ids: BTreeSet<u32> = links.iter().flat_map(|&(from, to, _)| [from, to]).collect();
-    let nodes = ids.into_iter().map(|id| ViewNode { id: node(id), name: format!("n{id}"), region: None });
+    let nodes = ids.into_iter().map(|id| ViewNode {
+        id: node(id),
+        name: format!("n{id}"),
+        region: None,
+        egress: None,
+        ingress: None,
+    });
     let mut links: Vec<_> = links
         .iter()
         .map(|&(from, to, millis)| ViewLink {
@@ -21,7 +27,7 @@ pub(crate) fn view(links: &[(u32, u32, u64)]) -> NetworkView {
         })
         .collect();
     links.sort_by_key(|link| (link.from, link.to));
-    NetworkView { nodes: nodes.collect(), links }
+    NetworkView { nodes: nodes.collect(), links, sessions: Vec::new() }
 }
 
 pub(crate) fn node(id: u32) -> NodeId {

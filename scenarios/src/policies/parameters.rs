@@ -52,6 +52,20 @@ impl<'r, 'a> Parameters<'r, 'a> {
         }
     }
 
+    /// Returns the word of that name, or `None` when it is not given.
+    ///
+    /// # Errors
+    /// When it is none of `words`.
+    pub fn word<'w>(&self, name: &str, words: &[&'w str]) -> Result<Option<&'w str>, PolicyError> {
+        let Some(value) = self.request.parameters.get(name) else { return Ok(None) };
+        match words.iter().find(|word| value.as_str() == Some(word)) {
+            Some(word) => Ok(Some(word)),
+            None => {
+                Err(parameter(name, format!("expected one of \"{}\", found {value}", words.join("\", \""))))
+            }
+        }
+    }
+
     /// Returns the time of that name (`"1 s"`), or `None` when it is not given.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod times;
 mod topology;
 mod values;
 
+pub(crate) use coding::added_bytes;
 pub use content::mean_rate;
 
 use crate::model::{Link, Measure, Node, Planner, Scenario, View};

@@ -33,7 +33,8 @@ impl Policies {
     /// `own`: names that the program has besides the built-in ones.
     pub(crate) fn new(own: &[String]) -> Self {
         let node = |n: u32| NodeId::new(n).expect("small numbers are node ids");
-        let view_node = |n| ViewNode { id: node(n), name: format!("n{n}"), region: None };
+        let view_node =
+            |n| ViewNode { id: node(n), name: format!("n{n}"), region: None, egress: None, ingress: None };
         let rate = BitRate::from_bps(1_000_000);
         let link = ViewLink {
             from: node(1),
@@ -43,7 +44,8 @@ impl Policies {
             loss: 0.0,
             usd_per_gb: None,
         };
-        let probe = NetworkView { nodes: vec![view_node(1), view_node(2)], links: vec![link] };
+        let nodes = vec![view_node(1), view_node(2)];
+        let probe = NetworkView { nodes, links: vec![link], sessions: Vec::new() };
         Self { builtin: Registry::builtin(), own: own.to_vec(), probe }
     }
 
