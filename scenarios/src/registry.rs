@@ -2,8 +2,8 @@
 
 use crate::model;
 use crate::policies::{
-    Adaptive, Airlift, Direct, Equal, Exec, KShortest, MulticastTree, RateProportional, ShortestDelay, Static,
-    StaticShares,
+    Adaptive, Airlift, Direct, Equal, Exec, KShortest, MulticastTree, RateProportional, ShortestDelay,
+    Static, StaticShares,
 };
 use crate::policy::{ConferenceHook, FlowAssignment, Routing};
 use std::collections::BTreeMap;
@@ -264,7 +264,8 @@ mod tests {
     fn every_builtin_name_makes_a_policy() {
         let registry = Registry::builtin();
         assert_eq!(registry.check(), Ok(()));
-        let routing = ["airlift", "direct", "exec", "k-shortest", "multicast-tree", "shortest-delay", "static"];
+        let routing =
+            ["airlift", "direct", "exec", "k-shortest", "multicast-tree", "shortest-delay", "static"];
         assert!(routing.iter().all(|name| registry.routing_names().contains(name)));
         let names = registry.routing_names();
         for name in &names {
