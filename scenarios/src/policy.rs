@@ -124,6 +124,22 @@ pub enum Reason {
     Topology,
 }
 
+impl Reason {
+    /// Returns its word in events and in questions to programs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Periodic => "periodic",
+            Self::Joined => "joined",
+            Self::Left => "left",
+            Self::Overflow => "overflow",
+            Self::Reload => "reload",
+            Self::Topology => "topology",
+        }
+    }
+}
+
 impl From<PolicyReason> for Reason {
     fn from(reason: PolicyReason) -> Self {
         match reason {

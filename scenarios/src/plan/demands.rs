@@ -118,6 +118,10 @@ pub(super) fn notes(network: &Network<'_>) -> Vec<String> {
     if scenario.cross_traffic.iter().any(|cross| matches!(cross.pattern, CrossPattern::Tcp { .. })) {
         notes.push("TCP of others takes what it can get: how much is not in the plan.".to_owned());
     }
+    let mut sessions = scenario.conferences.iter().flat_map(|conference| &conference.sessions);
+    if sessions.any(|session| matches!(session.content, Content::Adaptive { .. })) {
+        notes.push("Adaptive video counts with the level that it starts at.".to_owned());
+    }
     if scenario.conferences.iter().any(|conference| !conference.churn.is_empty()) {
         notes.push("Who joins or leaves on the way counts as being there all the time.".to_owned());
     }

@@ -6,6 +6,7 @@ use crate::model::{Delivery, Rate, Session};
 use bellini_core::ids::NodeId;
 use bellini_core::route::{Branch, Route};
 use bellini_core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One hop of a route.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +68,46 @@ impl Flows {
         for (index, (route, _)) in routes.iter().enumerate() {
             flows.walk(network, session.source, &route.branches, (index, None), Duration::ZERO)?;
         }
+        if session.coding.as_ref().is_some_and(|coding| coding.recode) {
+            flows.combine(network, session);
+        }
         Ok(flows)
+    }
+
+    /// Counts combinations: a relay that combines anew sends on a link what the neediest destination behind it needs,
+    /// and not the sum over all.
+    fn combine(&mut self, network: &Network<'_>, session: &Session) {
+        let mut behind: Vec<BTreeSet<NodeId>> =
+            self.hops.iter().map(|hop| hop.deliver.into_iter().collect()).collect();
+        for index in (0..self.hops.len()).rev() {
+            if let Some(parent) = self.hops[index].parent {
+                let below = behind[index].clone();
+                behind[parent].extend(below);
+            }
+        }
+        let mut by_link: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (index, hop) in self.hops.iter().enumerate() {
+            by_link.entry(hop.link).or_default().push(index);
+        }
+        let nodes = &network.scenario.nodes;
+        for (link, hops) in by_link {
+            let from = network.link(link).from;
+            let recodes = nodes.binary_search_by_key(&from, |node| node.id).is_ok_and(|at| nodes[at].recoding);
+            if from == session.source || !recodes {
+                continue;
+            }
+            let mut needs: BTreeMap<NodeId, f64> = BTreeMap::new();
+            let mut all = 0.0;
+            for &hop in &hops {
+                let share = self.shares[self.hops[hop].route];
+                all += share;
+                behind[hop].iter().for_each(|node| *needs.entry(*node).or_insert(0.0) += share);
+            }
+            let most = needs.values().copied().fold(0.0, f64::max);
+            if all > 0.0 {
+                hops.iter().for_each(|hop| self.hops[*hop].wire *= most / all);
+            }
+        }
     }
 
     /// Returns the part of a hop's packets that arrives at its end, by the loss of links alone.

@@ -7,6 +7,7 @@
 
 mod decide;
 mod demands;
+mod explain;
 
 mod flow_bound;
 mod flows;
@@ -16,6 +17,8 @@ pub(crate) mod network;
 mod outcome;
 mod slices;
 mod wire;
+
+pub use explain::{Alternative, DestinationReasons, Explanation, Happening, SessionReasons, explain};
 
 use crate::model::Scenario;
 use crate::registry::{Registry, RegistryError};
