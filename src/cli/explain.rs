@@ -39,7 +39,8 @@ pub(super) fn run(registry: &Registry, options: &ExplainOptions) -> Result<u8, F
     let mut explanation = explain(&loaded.scenario, &run, usize::from(options.paths));
     narrow(&mut explanation, options)?;
     if options.json {
-        let json = serde_json::to_string_pretty(&explanation).map_err(|error| Failure::new(exit::FAILED, error))?;
+        let json =
+            serde_json::to_string_pretty(&explanation).map_err(|error| Failure::new(exit::FAILED, error))?;
         exit::print(&(json + "\n"));
         return Ok(exit::DONE);
     }
@@ -72,7 +73,8 @@ fn narrow(explanation: &mut Explanation, options: &ExplainOptions) -> Result<(),
         let known: Vec<String> = explanation.sessions.iter().map(id).collect();
         explanation.sessions.retain(|session| id(session) == *wanted);
         if explanation.sessions.is_empty() {
-            let message = format!("--session {wanted}: the run has no such session; it has {}", known.join(", "));
+            let message =
+                format!("--session {wanted}: the run has no such session; it has {}", known.join(", "));
             return Err(Failure::new(exit::USAGE, message));
         }
     }
@@ -107,12 +109,14 @@ fn of_session(text: &mut String, session: &SessionReasons) {
     let (conference, id) = (session.conference, session.session);
     *text += &format!("\n== {conference}/{id} {} from {} ==\n", plain(&session.name), plain(&session.source));
     let rule = session.rule.map_or_else(String::new, |rule| format!(": {rule}"));
-    *text += &format!("routing `{}`{rule}; shares by `{}`\n", plain(&session.policy), plain(&session.assignment));
+    *text +=
+        &format!("routing `{}`{rule}; shares by `{}`\n", plain(&session.policy), plain(&session.assignment));
     for to in session.destinations.iter().take(DESTINATIONS_MAX) {
         of_destination(text, to);
     }
     if session.destinations.len() > DESTINATIONS_MAX {
-        *text += &format!("\n.. {} more destinations: --to NODE\n", session.destinations.len() - DESTINATIONS_MAX);
+        *text +=
+            &format!("\n.. {} more destinations: --to NODE\n", session.destinations.len() - DESTINATIONS_MAX);
     }
     if !session.events.is_empty() {
         *text += "\nwhat happened to its routes:\n";

@@ -125,9 +125,10 @@ pub fn explain(scenario: &Scenario, run: &Run, paths: usize) -> Explanation {
             let summary = found.find(|it| it.conference == conference.id.0 && it.session == session.id.0);
             let Some(summary) = summary else { continue };
             let flows = flows(summary);
-            let destinations = summary.destinations.iter().map(|to| {
-                destination(&network, &graph, run, (session, summary, to), &flows, paths)
-            });
+            let destinations = summary
+                .destinations
+                .iter()
+                .map(|to| destination(&network, &graph, run, (session, summary, to), &flows, paths));
             sessions.push(SessionReasons {
                 conference: summary.conference,
                 session: summary.session,
@@ -136,7 +137,11 @@ pub fn explain(scenario: &Scenario, run: &Run, paths: usize) -> Explanation {
                 policy: session.routing.policy.clone(),
                 assignment: session.assignment.policy.clone(),
                 rule: rule(&session.routing.policy),
-                flows: summary.flows.iter().map(|flow| (flow.route.clone(), flow.share, flow.packets)).collect(),
+                flows: summary
+                    .flows
+                    .iter()
+                    .map(|flow| (flow.route.clone(), flow.share, flow.packets))
+                    .collect(),
                 destinations: destinations.collect(),
                 events: events(&run.events, summary, session, &flows),
             });
@@ -210,7 +215,13 @@ fn destination(
     let fastest: Vec<Path> =
         node.map_or_else(Vec::new, |node| graph.k_shortest_paths(session.source, node, most, None));
     let mut all: Vec<(Vec<NodeId>, f64)> = taken.clone();
-    all.extend(fastest.into_iter().map(|path| path.nodes).filter(|path| !taken.iter().any(|(it, _)| it == path)).map(|path| (path, 0.0)));
+    all.extend(
+        fastest
+            .into_iter()
+            .map(|path| path.nodes)
+            .filter(|path| !taken.iter().any(|(it, _)| it == path))
+            .map(|path| (path, 0.0)),
+    );
     let mut alternatives: Vec<Alternative> =
         all.iter().filter_map(|(nodes, share)| alternative(network, session, nodes, *share)).collect();
     alternatives.sort_by(|a, b| a.delay_ms.total_cmp(&b.delay_ms).then_with(|| a.nodes.cmp(&b.nodes)));
@@ -230,7 +241,12 @@ fn destination(
     }
 }
 
-fn alternative(network: &Network<'_>, session: &Session, nodes: &[NodeId], share: f64) -> Option<Alternative> {
+fn alternative(
+    network: &Network<'_>,
+    session: &Session,
+    nodes: &[NodeId],
+    share: f64,
+) -> Option<Alternative> {
     let route = Route::path(nodes.get(1..)?);
     let flows = Flows::new(network, session, &[(route, 1.0)]).ok()?;
     let last = flows.hops.len().checked_sub(1)?;
@@ -276,13 +292,19 @@ fn why(session: &Session, all: &[Alternative], at: usize) -> String {
     let slowest = all.iter().filter(|it| it.share > 0.0).map(|it| it.delay_ms).fold(0.0, f64::max);
     match policy {
         "static" => "not written in the scenario".to_owned(),
-        "shortest-delay" if this.delay_ms > best => format!("{:.1} ms slower than the one taken", this.delay_ms - best),
+        "shortest-delay" if this.delay_ms > best => {
+            format!("{:.1} ms slower than the one taken", this.delay_ms - best)
+        }
         "k-shortest" if this.delay_ms > slowest => {
             format!("slower than the {} that `k` allows", parameter("k").unwrap_or(2))
         }
         "multicast-tree" => "would use links that the tree does not need".to_owned(),
         _ if best.is_finite() => {
-            let (word, ms) = if this.delay_ms >= best { ("slower", this.delay_ms - best) } else { ("faster", best - this.delay_ms) };
+            let (word, ms) = if this.delay_ms >= best {
+                ("slower", this.delay_ms - best)
+            } else {
+                ("faster", best - this.delay_ms)
+            };
             format!("{ms:.1} ms {word} than the fastest taken; the policy chose otherwise")
         }
         _ => "no path is taken".to_owned(),
@@ -306,21 +328,29 @@ fn bound_by(
         .collect();
     let links: Vec<&LinkSummary> =
         run.summary.links.iter().filter(|link| crossed.contains(&(link.from, link.to))).collect();
-    let name = |link: &LinkSummary| format!("{} > {}", run.summary.node_name(link.from), run.summary.node_name(link.to));
+    let name = |link: &LinkSummary| {
+        format!("{} > {}", run.summary.node_name(link.from), run.summary.node_name(link.to))
+    };
     let is_full = match (summary.offered_mbps, to.goodput_mbps) {
         (Some(offered), Some(goodput)) if offered > 0.0 => goodput >= FULL * offered,
         _ => to.lost_packets == 0,
     };
-    let busy = links.iter().max_by(|a, b| a.utilisation.unwrap_or(0.0).total_cmp(&b.utilisation.unwrap_or(0.0)));
-    let busiest = busy.and_then(|link| Some(format!("{} {:.0} % busy", name(link), link.utilisation? * 100.0)));
+    let busy =
+        links.iter().max_by(|a, b| a.utilisation.unwrap_or(0.0).total_cmp(&b.utilisation.unwrap_or(0.0)));
+    let busiest =
+        busy.and_then(|link| Some(format!("{} {:.0} % busy", name(link), link.utilisation? * 100.0)));
     if is_full {
         let busiest = busiest.map_or_else(String::new, |text| format!("; busiest: {text}"));
         return format!("its content: it got what was offered{busiest}");
     }
-    let node_drops = |id: u32| run.summary.nodes.iter().find(|node| node.id == id).map_or(0, |node| node.overflow_drops);
+    let node_drops =
+        |id: u32| run.summary.nodes.iter().find(|node| node.id == id).map_or(0, |node| node.overflow_drops);
     let mut causes: Vec<(u64, String)> = Vec::new();
     for link in &links {
-        causes.push((link.dropped_queue, format!("the queue of {} dropped {}", name(link), link.dropped_queue)));
+        causes.push((
+            link.dropped_queue,
+            format!("the queue of {} dropped {}", name(link), link.dropped_queue),
+        ));
         causes.push((link.dropped_loss, format!("{} lost {}", name(link), link.dropped_loss)));
         let other: u64 = link.dropped_other.values().sum();
         causes.push((other, format!("{} dropped {other} for other causes (cut, crash, ..)", name(link))));
@@ -333,12 +363,20 @@ fn bound_by(
     let _ = network;
     match causes.into_iter().max_by_key(|(count, _)| *count) {
         Some((count, text)) if count > 0 => format!("{text} packets"),
-        _ => busiest.map_or_else(|| "nothing that was counted".to_owned(), |text| format!("nothing was dropped; {text}")),
+        _ => busiest.map_or_else(
+            || "nothing that was counted".to_owned(),
+            |text| format!("nothing was dropped; {text}"),
+        ),
     }
 }
 
 /// Returns what happened to a session's routes: what names it, and failures of nodes on its routes.
-fn events(all: &[EventRow], summary: &SessionSummary, session: &Session, flows: &[(Route, f64)]) -> Vec<Happening> {
+fn events(
+    all: &[EventRow],
+    summary: &SessionSummary,
+    session: &Session,
+    flows: &[(Route, f64)],
+) -> Vec<Happening> {
     const OWN: [&str; 7] = [
         kind::POLICY,
         kind::REROUTED,
@@ -358,9 +396,12 @@ fn events(all: &[EventRow], summary: &SessionSummary, session: &Session, flows: 
         kind::NODE_FAILED,
     ];
     let mut nodes = BTreeSet::from([session.source.get()]);
-    let mut note = |route: &str| nodes.extend(route.split(|c: char| !c.is_ascii_digit()).filter_map(|id| id.parse::<u32>().ok()));
+    let mut note = |route: &str| {
+        nodes.extend(route.split(|c: char| !c.is_ascii_digit()).filter_map(|id| id.parse::<u32>().ok()))
+    };
     flows.iter().for_each(|(route, _)| note(&route.to_string()));
-    let is_own = |row: &EventRow| row.conference == Some(summary.conference) && row.session == Some(summary.session);
+    let is_own =
+        |row: &EventRow| row.conference == Some(summary.conference) && row.session == Some(summary.session);
     // Routes that were taken in between count as well.
     for row in all.iter().filter(|row| is_own(row)) {
         for flow in row.data.get("flows").and_then(Value::as_array).into_iter().flatten() {
@@ -384,7 +425,13 @@ fn events(all: &[EventRow], summary: &SessionSummary, session: &Session, flows: 
         };
         match found.last_mut().filter(|last| is_same(last)) {
             Some(last) => (last.until_s, last.times) = (row.t_s, last.times + 1),
-            None => found.push(Happening { t_s: row.t_s, until_s: row.t_s, times: 1, kind: row.kind.clone(), text }),
+            None => found.push(Happening {
+                t_s: row.t_s,
+                until_s: row.t_s,
+                times: 1,
+                kind: row.kind.clone(),
+                text,
+            }),
         }
     }
     found
@@ -397,7 +444,8 @@ fn is_unchanged(row: &EventRow) -> bool {
 
 /// Returns an event's sentence; decisions say why and what.
 fn sentence(row: &EventRow) -> String {
-    let Some(reason) = row.data.get("reason").and_then(Value::as_str).filter(|_| row.kind == kind::POLICY) else {
+    let Some(reason) = row.data.get("reason").and_then(Value::as_str).filter(|_| row.kind == kind::POLICY)
+    else {
         return row.text.clone();
     };
     let Some(flows) = row.data.get("flows").and_then(Value::as_array) else {

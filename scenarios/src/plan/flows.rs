@@ -92,7 +92,8 @@ impl Flows {
         let nodes = &network.scenario.nodes;
         for (link, hops) in by_link {
             let from = network.link(link).from;
-            let recodes = nodes.binary_search_by_key(&from, |node| node.id).is_ok_and(|at| nodes[at].recoding);
+            let recodes =
+                nodes.binary_search_by_key(&from, |node| node.id).is_ok_and(|at| nodes[at].recoding);
             if from == session.source || !recodes {
                 continue;
             }

@@ -184,3 +184,6 @@ pub fn plan(scenario: &Scenario, registry: &Registry, policies: &[String]) -> Re
         notes: demands::notes(&network),
     })
 }
+
+#[cfg(test)]
+mod tests;
