@@ -57,7 +57,7 @@ fn table(plan: &Plan) -> String {
     let head = ["policy", "all get", "of wanted", "farthest", "cost", "not met"];
     let units = ["", "Mbit/s", "", "ms", "USD/h", ""];
     grid(&mut text, &[&head, &units], rows.collect(), &[0]);
-    plan.policies.iter().for_each(|policy| of_policy(&mut text, policy, plan));
+    plan.policies.iter().for_each(|policy| of_policy(&mut text, policy));
     if !plan.notes.is_empty() {
         text.push('\n');
     }
@@ -68,7 +68,7 @@ fn table(plan: &Plan) -> String {
     text
 }
 
-fn of_policy(text: &mut String, policy: &PolicyPlan, plan: &Plan) {
+fn of_policy(text: &mut String, policy: &PolicyPlan) {
     *text += &format!("\n== {} ==\n", policy.policy);
     let all: usize = policy.sessions.iter().map(|session| session.destinations.len()).sum();
     let rows = policy.sessions.iter().flat_map(|session| {
@@ -104,14 +104,14 @@ fn of_policy(text: &mut String, policy: &PolicyPlan, plan: &Plan) {
     let units = ["", "", "", "ms", "USD/GB"];
     grid(text, &[&head, &units], rows.take(ROUTES_MAX).collect(), &[0, 1]);
     more(text, all, ROUTES_MAX);
-    links(text, policy, plan);
+    links(text, policy);
     if !policy.findings.is_empty() {
         *text += "\nNot as wanted:\n";
         findings(text, &policy.findings);
     }
 }
 
-fn links(text: &mut String, policy: &PolicyPlan, _: &Plan) {
+fn links(text: &mut String, policy: &PolicyPlan) {
     let mut busiest: Vec<&LinkPlan> = policy.links.iter().filter(|link| link.mbps > 0.0).collect();
     busiest.sort_by(|a, b| {
         let busy = |link: &LinkPlan| link.utilisation.unwrap_or(0.0);

@@ -1,19 +1,17 @@
 //! Why the sessions of a run take their routes, from its records alone.
 
 use super::demands::delay_bound;
+use super::evidence::bound_by;
 use super::flows::Flows;
+use super::happenings::{Happening, events};
 use super::network::Network;
 use crate::graph::{Graph, Path};
 use crate::model::{Scenario, Session};
-use crate::record::{DestinationSummary, EventRow, LinkSummary, Run, SessionSummary, kind};
+use crate::record::{DestinationSummary, Run, SessionSummary};
 use bellini_core::ids::NodeId;
 use bellini_core::route::{Branch, Route};
 use serde::Serialize;
-use serde_json::{Map, Value};
-use std::collections::BTreeSet;
-
-/// A destination that got this part of what was offered lacks nothing.
-const FULL: f64 = 0.99;
+use serde_json::Value;
 
 /// Why a run's sessions take their routes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -95,21 +93,6 @@ pub struct Alternative {
     pub share: f64,
     /// Why it is taken, or not.
     pub why: String,
-}
-
-/// Something that happened to a session's routes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Happening {
-    /// When, in seconds of scenario time.
-    pub t_s: f64,
-    /// Until when the same went on, and how often it happened.
-    pub until_s: f64,
-    /// How often.
-    pub times: u64,
-    /// Kind of event.
-    pub kind: String,
-    /// A sentence.
-    pub text: String,
 }
 
 /// Explains the sessions of `run`, of which `scenario` is the resolved scenario. `paths`: how many of the fastest paths to
@@ -236,7 +219,7 @@ fn destination(
         goodput_mbps: to.goodput_mbps,
         delay_p50_ms: to.delay_ms.map(|delay| delay.p50),
         delay_bound_ms: delay_bound(session).map(|bound| bound.as_millis_f64()),
-        bound_by: bound_by(network, run, summary, to, &taken),
+        bound_by: bound_by(run, summary, to, &taken),
         alternatives,
     }
 }
@@ -309,153 +292,4 @@ fn why(session: &Session, all: &[Alternative], at: usize) -> String {
         }
         _ => "no path is taken".to_owned(),
     }
-}
-
-/// Says what kept a destination from getting more, by the counters of the links that its paths cross.
-fn bound_by(
-    network: &Network<'_>,
-    run: &Run,
-    summary: &SessionSummary,
-    to: &DestinationSummary,
-    taken: &[(Vec<NodeId>, f64)],
-) -> String {
-    if taken.is_empty() {
-        return "no route leads there at the end of the run".to_owned();
-    }
-    let crossed: BTreeSet<(u32, u32)> = taken
-        .iter()
-        .flat_map(|(nodes, _)| nodes.windows(2).map(|pair| (pair[0].get(), pair[1].get())))
-        .collect();
-    let links: Vec<&LinkSummary> =
-        run.summary.links.iter().filter(|link| crossed.contains(&(link.from, link.to))).collect();
-    let name = |link: &LinkSummary| {
-        format!("{} > {}", run.summary.node_name(link.from), run.summary.node_name(link.to))
-    };
-    let is_full = match (summary.offered_mbps, to.goodput_mbps) {
-        (Some(offered), Some(goodput)) if offered > 0.0 => goodput >= FULL * offered,
-        _ => to.lost_packets == 0,
-    };
-    let busy =
-        links.iter().max_by(|a, b| a.utilisation.unwrap_or(0.0).total_cmp(&b.utilisation.unwrap_or(0.0)));
-    let busiest =
-        busy.and_then(|link| Some(format!("{} {:.0} % busy", name(link), link.utilisation? * 100.0)));
-    if is_full {
-        let busiest = busiest.map_or_else(String::new, |text| format!("; busiest: {text}"));
-        return format!("its content: it got what was offered{busiest}");
-    }
-    let node_drops =
-        |id: u32| run.summary.nodes.iter().find(|node| node.id == id).map_or(0, |node| node.overflow_drops);
-    let mut causes: Vec<(u64, String)> = Vec::new();
-    for link in &links {
-        causes.push((
-            link.dropped_queue,
-            format!("the queue of {} dropped {}", name(link), link.dropped_queue),
-        ));
-        causes.push((link.dropped_loss, format!("{} lost {}", name(link), link.dropped_loss)));
-        let other: u64 = link.dropped_other.values().sum();
-        causes.push((other, format!("{} dropped {other} for other causes (cut, crash, ..)", name(link))));
-    }
-    let senders: BTreeSet<u32> = crossed.iter().map(|(from, _)| *from).collect();
-    for id in senders {
-        let drops = node_drops(id);
-        causes.push((drops, format!("feeders of {} dropped {drops}", run.summary.node_name(id))));
-    }
-    let _ = network;
-    match causes.into_iter().max_by_key(|(count, _)| *count) {
-        Some((count, text)) if count > 0 => format!("{text} packets"),
-        _ => busiest.map_or_else(
-            || "nothing that was counted".to_owned(),
-            |text| format!("nothing was dropped; {text}"),
-        ),
-    }
-}
-
-/// Returns what happened to a session's routes: what names it, and failures of nodes on its routes.
-fn events(
-    all: &[EventRow],
-    summary: &SessionSummary,
-    session: &Session,
-    flows: &[(Route, f64)],
-) -> Vec<Happening> {
-    const OWN: [&str; 7] = [
-        kind::POLICY,
-        kind::REROUTED,
-        kind::OVERFLOW,
-        kind::JOINED,
-        kind::LEFT,
-        kind::SESSION_STARTED,
-        kind::SESSION_STOPPED,
-    ];
-    const SHARED: [&str; 7] = [
-        kind::HOP_DOWN,
-        kind::HOP_UP,
-        kind::HOP_CLOSED,
-        kind::FAULT,
-        kind::NODE_CRASHED,
-        kind::NODE_RESTARTED,
-        kind::NODE_FAILED,
-    ];
-    let mut nodes = BTreeSet::from([session.source.get()]);
-    let mut note = |route: &str| {
-        nodes.extend(route.split(|c: char| !c.is_ascii_digit()).filter_map(|id| id.parse::<u32>().ok()))
-    };
-    flows.iter().for_each(|(route, _)| note(&route.to_string()));
-    let is_own =
-        |row: &EventRow| row.conference == Some(summary.conference) && row.session == Some(summary.session);
-    // Routes that were taken in between count as well.
-    for row in all.iter().filter(|row| is_own(row)) {
-        for flow in row.data.get("flows").and_then(Value::as_array).into_iter().flatten() {
-            note(flow.get("route").and_then(Value::as_str).unwrap_or_default());
-        }
-    }
-    let concerns = |row: &EventRow| {
-        let kind = row.kind.as_str();
-        if OWN.contains(&kind) {
-            return is_own(row);
-        }
-        let peer = row.data.get("peer").and_then(Value::as_u64).and_then(|peer| u32::try_from(peer).ok());
-        let here = row.node.is_none_or(|node| nodes.contains(&node));
-        SHARED.contains(&kind) && here && peer.is_none_or(|peer| nodes.contains(&peer))
-    };
-    let mut found: Vec<Happening> = Vec::new();
-    for row in all.iter().filter(|row| concerns(row)) {
-        let text = sentence(row);
-        let is_same = |last: &Happening| {
-            last.kind == row.kind && (last.text == text || row.kind == kind::OVERFLOW || is_unchanged(row))
-        };
-        match found.last_mut().filter(|last| is_same(last)) {
-            Some(last) => (last.until_s, last.times) = (row.t_s, last.times + 1),
-            None => found.push(Happening {
-                t_s: row.t_s,
-                until_s: row.t_s,
-                times: 1,
-                kind: row.kind.clone(),
-                text,
-            }),
-        }
-    }
-    found
-}
-
-/// Whether an event is a decision that changed nothing.
-fn is_unchanged(row: &EventRow) -> bool {
-    row.kind == kind::POLICY && row.data.contains_key("reason") && !row.data.contains_key("flows")
-}
-
-/// Returns an event's sentence; decisions say why and what.
-fn sentence(row: &EventRow) -> String {
-    let Some(reason) = row.data.get("reason").and_then(Value::as_str).filter(|_| row.kind == kind::POLICY)
-    else {
-        return row.text.clone();
-    };
-    let Some(flows) = row.data.get("flows").and_then(Value::as_array) else {
-        return format!("asked ({reason}): the routes that it has");
-    };
-    let text = |flow: &Value| {
-        let flow: &Map<String, Value> = flow.as_object()?;
-        let share = flow.get("share")?.as_f64()?;
-        Some(format!("{:.1} % by {}", share * 100.0, flow.get("route")?.as_str()?))
-    };
-    let used = flows.iter().filter(|flow| flow.get("share").and_then(Value::as_f64) != Some(0.0));
-    format!("asked ({reason}): {}", used.filter_map(text).collect::<Vec<_>>().join(", "))
 }

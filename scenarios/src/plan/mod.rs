@@ -7,18 +7,21 @@
 
 mod decide;
 mod demands;
+mod evidence;
 mod explain;
 
 mod flow_bound;
 mod flows;
 mod fluid;
+mod happenings;
 mod limits;
-pub(crate) mod network;
+mod network;
 mod outcome;
 mod slices;
 mod wire;
 
-pub use explain::{Alternative, DestinationReasons, Explanation, Happening, SessionReasons, explain};
+pub use explain::{Alternative, DestinationReasons, Explanation, SessionReasons, explain};
+pub use happenings::Happening;
 
 use crate::model::Scenario;
 use crate::registry::{Registry, RegistryError};
