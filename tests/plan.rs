@@ -142,7 +142,8 @@ fn bad_input() {
 /// its reason; a run changes nothing of its directory by being explained.
 #[test]
 fn a_run_is_explained() {
-    let scratch = Scratch::with_small();
+    let scratch = Scratch::new();
+    scratch.write("small.json", SMALL.replace("\"loss\": 0.02", "\"loss\": 0.2"));
     scratch.run(&["sim", "small.json", "--no-report", "--out", "run"]).expect(0);
     let before = scratch.list("run");
     let done = scratch.run(&["explain", "run", "--json"]).expect(0);
