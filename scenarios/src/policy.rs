@@ -171,6 +171,23 @@ pub enum Reason {
     Loss,
 }
 
+impl Reason {
+    /// Returns its word in events and in questions to programs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Periodic => "periodic",
+            Self::Joined => "joined",
+            Self::Left => "left",
+            Self::Overflow => "overflow",
+            Self::Reload => "reload",
+            Self::Topology => "topology",
+            Self::Loss => "loss",
+        }
+    }
+}
+
 impl From<PolicyReason> for Reason {
     fn from(reason: PolicyReason) -> Self {
         match reason {

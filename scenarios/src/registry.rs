@@ -328,7 +328,8 @@ mod tests {
     fn every_builtin_name_makes_a_policy() {
         let registry = Registry::builtin();
         assert_eq!(registry.check(), Ok(()));
-        let routing = ["direct", "exec", "k-shortest", "multicast-tree", "shortest-delay", "static"];
+        let routing =
+            ["airlift", "direct", "exec", "k-shortest", "multicast-tree", "shortest-delay", "static"];
         assert!(routing.iter().all(|name| registry.routing_names().contains(name)));
         let names = registry.routing_names();
         for name in &names {

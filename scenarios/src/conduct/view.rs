@@ -107,7 +107,7 @@ fn hop_rate(link: &Link, scenario: &Scenario) -> Option<BitRate> {
 }
 
 /// Returns the mean rate of a serialiser, `None` when it is unlimited.
-pub(super) fn mean_rate(rate: &Rate, scenario: &Scenario) -> Option<BitRate> {
+pub(crate) fn mean_rate(rate: &Rate, scenario: &Scenario) -> Option<BitRate> {
     match rate {
         Rate::Unlimited => None,
         Rate::Constant(rate) => Some(*rate),

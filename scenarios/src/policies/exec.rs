@@ -5,7 +5,7 @@
 //! keys, `examples/policy.py` a whole program. One that dies, says something else, or does not answer in time is an error for
 //! that question, with its name; it is started anew for the next.
 
-use crate::policy::{FlowAssignment, NetworkView, PolicyError, Reason, Request, RouteChoice, Routing};
+use crate::policy::{FlowAssignment, NetworkView, PolicyError, Request, RouteChoice, Routing};
 use bellini_core::ids::NodeId;
 use bellini_core::route::Route;
 use bellini_core::time::Duration;
@@ -283,7 +283,7 @@ fn question(id: u64, request: &Request<'_>, routes: Option<&[RouteChoice]>) -> S
         source: request.source,
         destinations: request.destinations,
         rate_bps: request.rate.map(bps),
-        reason: reason(request.reason),
+        reason: request.reason.word(),
         parameters: parameters.map(|(name, value)| (name.as_str(), value)).collect(),
         routes: routes.map(|routes| routes.iter().map(asked).collect()),
         view: view(request.view),
@@ -324,19 +324,6 @@ fn figure(figure: Option<crate::policy::Figure>, scale: f64) -> Option<Figure> {
     })
 }
 
-const fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Start => "start",
-        Reason::Periodic => "periodic",
-        Reason::Joined => "joined",
-        Reason::Left => "left",
-        Reason::Overflow => "overflow",
-        Reason::Reload => "reload",
-        Reason::Topology => "topology",
-        Reason::Loss => "loss",
-    }
-}
-
 fn shortened(text: &str) -> String {
     let text = text.trim_end();
     if text.chars().count() <= 120 {
@@ -356,6 +343,7 @@ fn other(request: &Request<'_>, problem: impl Into<String>) -> PolicyError {
 mod tests {
     use super::*;
     use crate::graph::tests::view as links;
+    use crate::policy::Reason;
     use bellini_core::ids::SessionKey;
     use serde_json::json;
 
