@@ -149,12 +149,8 @@ impl Conference {
             measure,
             deliver_events: true,
         };
-        if !is_sound(&announced) {
-            return Err(Error::Announcement {
-                key: announced.key,
-                problem: "content with a recorded trace cannot be announced, and symbols have 1 to 1,200 bytes or so"
-                    .to_owned(),
-            });
+        if let Some(problem) = fault(&announced) {
+            return Err(Error::Announcement { key: announced.key, problem });
         }
         let key = self.announce(&name, &destinations, &mut announced).await?;
 
@@ -279,8 +275,14 @@ impl Conference {
         let bad = |problem: String| Error::Announcement { key, problem };
         let spec: SinkSpec = serde_json::from_str(&listed.about)
             .map_err(|error| bad(format!("what is said of it is no announcement of a session: {error}")))?;
-        if spec.key != key || spec.source != listed.source || spec.source == shared.id || !is_sound(&spec) {
-            return Err(bad("what is said of it does not fit it, or this node is its source".to_owned()));
+        if spec.source == shared.id {
+            return Err(bad("this node is its source".to_owned()));
+        }
+        if spec.key != key || spec.source != listed.source {
+            return Err(bad("what is said of it is of another session".to_owned()));
+        }
+        if let Some(problem) = fault(&spec) {
+            return Err(bad(problem));
         }
         let unit = match &spec.content {
             Content::Application { unit, .. } => Some(*unit),
@@ -347,20 +349,33 @@ fn named_routing(policy: &str) -> model::Routing {
     model::Routing { policy: policy.to_owned(), flows: Vec::new(), parameters: BTreeMap::new() }
 }
 
-/// Whether a node can be told this: whoever can reach the listing server may have written it.
-fn is_sound(spec: &SinkSpec) -> bool {
+/// Returns what is wrong with what a destination is told of a session: whoever can reach the listing server may have written
+/// it.
+fn fault(spec: &SinkSpec) -> Option<String> {
     let is_plain = match &spec.content {
-        Content::Application { .. } => true,
+        Content::Application { .. } | Content::Constant { .. } => true,
         Content::File { bytes, .. } => *bytes > 0,
-        Content::Constant { .. } => true,
         _ => false,
     };
-    let fault =
-        spec.coding.and_then(|coding| coding.fault(spec.delivery == Delivery::Reliable, spec.symbol_bytes));
+    if !is_plain {
+        return Some(
+            "content can be datagrams, a stream, a file or a constant rate: others are not announced"
+                .to_owned(),
+        );
+    }
+    if !(1..=SYMBOL_BYTES_MAX).contains(&spec.symbol_bytes) {
+        let bytes = spec.symbol_bytes;
+        return Some(format!("symbols of {bytes} bytes: a symbol has 1 to {SYMBOL_BYTES_MAX} bytes"));
+    }
     // A key that the listing server knows is none.
-    is_plain
-        && spec.seal.is_none()
-        && (1..=SYMBOL_BYTES_MAX).contains(&spec.symbol_bytes)
-        && fault.is_none()
-        && spec.start <= spec.stop
+    if spec.seal.is_some() {
+        return Some("it is said to be sealed from end to end, which programs cannot open".to_owned());
+    }
+    if spec.start > spec.stop {
+        return Some("it ends before it starts".to_owned());
+    }
+    let coding = spec.coding?;
+    coding
+        .fault(spec.delivery == Delivery::Reliable, spec.symbol_bytes)
+        .map(|fault| format!("coding: {fault}"))
 }

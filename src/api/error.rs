@@ -46,7 +46,7 @@ pub enum Error {
     #[error("session {0} is not listed, or has ended")]
     NoSession(SessionKey),
     /// What its creator says of a session cannot be understood here.
-    #[error("session {key} cannot be received: {problem}")]
+    #[error("session {key} cannot be announced or received: {problem}")]
     Announcement {
         /// The session.
         key: SessionKey,

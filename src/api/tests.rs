@@ -274,6 +274,9 @@ fn ids_and_errors() {
         while conference.members().len() < 2 {
             conference.next_change().await?;
         }
+        let empty =
+            conference.publish(SessionOptions::datagrams("x").symbol_bytes(0)).await.expect_err("no bytes");
+        assert!(empty.to_string().contains("symbols of 0 bytes: a symbol has 1 to"), "{empty}");
         let own = conference.publish(SessionOptions::datagrams("of a")).await?;
         let other = conference.subscribe(conference.session_named("of b").await?).await?;
         assert_ne!(own.key(), other.key());
