@@ -41,7 +41,7 @@ pub struct Session {
     #[serde(default)]
     pub destinations: Vec<NodeId>,
     /// What its creator says of it to those who join, in a form of their own.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub about: String,
     /// Whether it has ended. It stays listed, so that its id is not given again.
     #[serde(default)]
