@@ -80,9 +80,9 @@ fn example() -> &'static Path {
         command.arg("--manifest-path").arg(sources().join("Cargo.toml"));
         command.arg("--target-dir").arg(profile.parent().unwrap());
         // What cargo told this test of its package would have build scripts of dependencies run again.
-        for (name, _) in
-            std::env::vars().filter(|(name, _)| name.starts_with("CARGO_") && name != "CARGO_HOME")
-        {
+        let is_of_package =
+            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        for (name, _) in std::env::vars().filter(|(name, _)| is_of_package(name)) {
             command.env_remove(name);
         }
         if !cfg!(debug_assertions) {
