@@ -237,6 +237,40 @@ fn who_is_cut_off_comes_back() {
     assert!(back > cut + 50, "{back} after {cut}");
 }
 
+/// Aim: who takes part in two conferences misses nothing of one because of what happens in the other.
+#[test]
+fn conferences_do_not_hide_each_other() {
+    let a = |node: Node| async move {
+        let (first, second) = (node.create("talk").await?, node.create("other").await?);
+        for conference in [&first, &second] {
+            while conference.members().len() < 2 {
+                conference.next_change().await?;
+            }
+        }
+        for (conference, name) in [(&second, "x"), (&first, "y"), (&second, "z")] {
+            conference.publish(SessionOptions::datagrams(name)).await?;
+            node.sleep(ms(500)).await;
+        }
+        second.leave().await?;
+        node.sleep(ms(500)).await;
+        first.leave().await
+    };
+    let b = |node: Node| async move {
+        let first = arrive(&node).await?;
+        let second = node.join(ConferenceId(2)).await?;
+        second.session_named("x").await?;
+        first.session_named("y").await?;
+        second.session_named("z").await?;
+        for conference in [&second, &first] {
+            while conference.members().len() > 1 {
+                conference.next_change().await?;
+            }
+        }
+        Ok(())
+    };
+    run_both(a, b).expect("both end");
+}
+
 /// Aim: the end of a conference is heard by everybody, and whatever waits ends with it.
 #[test]
 fn the_end_is_heard() {

@@ -124,6 +124,12 @@ impl Shared {
         let (revision, is_known) = match answer {
             Ok(ListingAnswer::Changes { revision, changes }) => {
                 changes.iter().for_each(|change| self.on_change(&mut agent, now, asked, change));
+                // What changed elsewhere has been heard too: nothing up to the answer's revision is lacking.
+                for membership in agent.conferences.values_mut() {
+                    if asked.is_some_and(|asked| membership.revision >= asked) {
+                        membership.revision = membership.revision.max(revision);
+                    }
+                }
                 (revision, true)
             }
             Ok(ListingAnswer::Conferences { revision, conferences }) => {
