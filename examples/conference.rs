@@ -38,7 +38,9 @@ async fn creator(node: Node) -> Result<(), Error> {
     let conference = node.create("talk").await?;
     println!("conference {}", conference.id());
     while conference.members().len() < 3 {
-        conference.next_change().await?;
+        if conference.next_change().await?.is_none() {
+            return Err(Error::other("the conference ended before all were there"));
+        }
     }
 
     let routes = vec![(node.route(&["london"])?, 0.5), (node.route(&["oregon", "london"])?, 0.5)];
