@@ -207,13 +207,13 @@ impl Conference {
         let shared = &self.node.shared;
         let mut tried = 0;
         loop {
-            let last = {
+            let session = {
                 let mut agent = shared.lock();
                 let sessions = &agent.membership(self.id)?.conference.sessions;
-                sessions.last_key_value().map_or(0, |(id, _)| id.0)
+                let mut free = (1..=u32::MAX).map(SessionId).filter(|id| !sessions.contains_key(id));
+                // Another member may be about to take the lowest one.
+                free.nth(tried).ok_or(Error::NoIds(self.id))?
             };
-            // Another member may be about to take the next one.
-            let session = SessionId(last + 1 + tried);
             announced.key.session = session;
             let about = serde_json::to_string(&announced)
                 .map_err(|error| Error::Announcement { key: announced.key, problem: error.to_string() })?;
@@ -228,7 +228,7 @@ impl Conference {
             let request = ListingRequest::AddSession { conference: self.id, session: listed };
             match shared.ask(request).await {
                 Ok(_) => return Ok(announced.key),
-                Err(error) if error.is_refused(Refusal::Conflict) && (tried as usize) < IDS_TRIED => {
+                Err(error) if error.is_refused(Refusal::Conflict) && tried < IDS_TRIED => {
                     tried += 1
                 }
                 Err(error) => return Err(error),
@@ -267,10 +267,14 @@ impl Conference {
     pub async fn subscribe(&self, session: SessionId) -> Result<Subscription, Error> {
         let shared = &self.node.shared;
         let key = SessionKey { conference: self.id, session };
-        let listed = {
+        let (listed, source) = {
             let mut agent = shared.lock();
-            let found = agent.membership(self.id)?.conference.sessions.get(&session);
-            found.filter(|session| !session.ended).cloned().ok_or(Error::NoSession(key))?
+            let conference = &agent.membership(self.id)?.conference;
+            let found = conference.sessions.get(&session).filter(|session| !session.ended);
+            let found = found.cloned().ok_or(Error::NoSession(key))?;
+            // Whose source is gone brings nothing any more.
+            let source = conference.members.get(&found.source).ok_or(Error::NoSession(key))?;
+            (found, (source.node, source.incarnation))
         };
         let bad = |problem: String| Error::Announcement { key, problem };
         let spec: SinkSpec = serde_json::from_str(&listed.about)
@@ -289,7 +293,7 @@ impl Conference {
             _ => None,
         };
         let spec = Box::new(SinkSpec { deliver_events: true, ..spec });
-        shared.lock().sinks.insert(key, Sink::new(unit));
+        shared.lock().sinks.insert(key, Sink::new(unit, source));
         let joined = match shared.command(Command::JoinSession(spec)).await {
             Ok(()) => {
                 let request = ListingRequest::JoinSession { conference: self.id, session, node: shared.id };
@@ -320,8 +324,7 @@ impl Conference {
             let mut agent = shared.lock();
             agent.membership(self.id)?;
             agent.leave(self.id);
-            let own = agent.sources.keys().filter(|key| key.conference == self.id);
-            own.map(|key| key.session).collect::<Vec<_>>()
+            agent.own_sessions(self.id)
         };
         shared.ring();
         for session in own {

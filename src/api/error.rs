@@ -45,6 +45,9 @@ pub enum Error {
     /// The conference has no such session, or it has ended.
     #[error("session {0} is not listed, or has ended")]
     NoSession(SessionKey),
+    /// Every session id of the conference has been taken.
+    #[error("conference {0} has no session id left")]
+    NoIds(ConferenceId),
     /// What its creator says of a session cannot be understood here.
     #[error("session {key} cannot be announced or received: {problem}")]
     Announcement {

@@ -275,6 +275,9 @@ impl Live {
         let open: Vec<_> = open.map(|(id, _)| *id).collect();
         for conference in open {
             agent.leave(conference);
+            for session in agent.own_sessions(conference) {
+                agent.push_letter(ListingRequest::EndSession { conference, session });
+            }
             agent.push_letter(ListingRequest::Leave {
                 conference,
                 node: self.shared.id,

@@ -6,6 +6,7 @@ use bellini_core::io::DrawMode;
 use bellini_core::route::Route;
 use bellini_core::time::{Duration, Instant};
 use bellini_scenarios::model::{Delivery, Transport};
+use bellini_scenarios::registry::Registry;
 use bellini_scenarios::policy::{FlowAssignment, PolicyError, Request, RouteChoice, Routing};
 use std::sync::{Arc, Mutex};
 
@@ -269,6 +270,92 @@ fn conferences_do_not_hide_each_other() {
         Ok(())
     };
     run_both(a, b).expect("both end");
+}
+
+/// Aim: a subscription outlives a short absence of its source, and ends when the source stays away; nobody subscribes to what is
+/// left of it.
+#[test]
+fn a_source_that_is_gone_ends_its_sessions() {
+    let topology = topology(TRIANGLE).expect("it is right");
+    let mut simulation =
+        Simulation::with(&topology, 3, Registry::builtin(), Some("c")).expect("it can be");
+    let program = |node: Node| async move {
+        let conference = node.create("talk").await?;
+        let session = conference.publish(SessionOptions::datagrams("voice")).await?;
+        loop {
+            session.send("x").await?;
+            node.sleep(ms(100)).await;
+        }
+    };
+    simulation.spawn("a", program).expect("it is there");
+    let (gone, received) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new((0, false))));
+    let (seen, count) = (Arc::clone(&gone), Arc::clone(&received));
+    let program = |node: Node| async move {
+        let conference = arrive(&node).await?;
+        let id = conference.session_named("voice").await?;
+        let voice = conference.subscribe(id).await?;
+        let watched = conference.clone();
+        drop(node.spawn(async move {
+            while let Some(change) = watched.next_change().await? {
+                *slot::lock(&seen) += u32::from(matches!(change, Change::MemberGone { .. }));
+            }
+            Ok(())
+        }));
+        while voice.receive().await?.is_some() {
+            slot::lock(&count).0 += 1;
+        }
+        let late = conference.subscribe(id).await;
+        assert!(matches!(late, Err(Error::NoSession(_))), "{late:?}");
+        slot::lock(&count).1 = true;
+        Ok(())
+    };
+    simulation.spawn("b", program).expect("it is there");
+    let cut = |simulation: &mut Simulation<'_>, is_up| {
+        for (from, to) in [("a", "b"), ("b", "a"), ("a", "c"), ("c", "a")] {
+            simulation.set_link(from, to, is_up).expect("there is such a link");
+        }
+    };
+    simulation.run(at(10)).expect("it goes on");
+    cut(&mut simulation, false);
+    let mut seconds = 10;
+    while *slot::lock(&gone) == 0 {
+        seconds += 1;
+        assert!(seconds < 100, "its lease does not end");
+        simulation.run(at(seconds)).expect("it goes on");
+    }
+    let before = slot::lock(&received).0;
+    cut(&mut simulation, true);
+    simulation.run(at(seconds + 30)).expect("it goes on");
+    let (back, has_ended) = *slot::lock(&received);
+    assert!(back > before + 50 && !has_ended, "{back} after {before}");
+    cut(&mut simulation, false);
+    simulation.run(at(seconds + 130)).expect("it goes on");
+    assert_eq!(*slot::lock(&gone), 2);
+    assert!(slot::lock(&received).1, "it never ends");
+}
+
+/// Aim: somebody who lists the highest session id keeps nobody from publishing.
+#[test]
+fn the_highest_id_leaves_room() {
+    let a = |node: Node| async move {
+        let conference = node.create("talk").await?;
+        let highest = SessionId(u32::MAX);
+        let session = bellini_core::listing::Session {
+            session: highest,
+            name: "highest".to_owned(),
+            source: node.id(),
+            destinations: Vec::new(),
+            about: String::new(),
+            ended: false,
+        };
+        let request = bellini_core::listing::ListingRequest::AddSession { conference: TALK, session };
+        node.shared.ask(request).await?;
+        conference.session_named("highest").await?;
+        let own = conference.publish(SessionOptions::datagrams("voice")).await?;
+        assert_eq!(own.key().session, SessionId(1));
+        Ok(())
+    };
+    run_both(a, |_| async { Ok(()) }).expect("both end");
 }
 
 /// Aim: the end of a conference is heard by everybody, and whatever waits ends with it.

@@ -47,6 +47,13 @@ impl Shared {
         }
         agent.meet_members(self, conference.members.values());
         let id = conference.conference;
+        // An earlier start of this node may have had no time to end its sessions.
+        let own = conference.sessions.values().filter(|session| session.source == self.id && !session.ended);
+        let stale = own.map(|session| SessionKey { conference: id, session: session.session });
+        let stale: Vec<_> = stale.filter(|key| !agent.sources.contains_key(key)).collect();
+        for key in stale {
+            agent.push_letter(ListingRequest::EndSession { conference: id, session: key.session });
+        }
         let membership = Membership {
             conference,
             revision,
@@ -199,8 +206,12 @@ impl Shared {
                 agent.push_command(Command::EndConference(conference));
                 agent.end_conference(conference);
             }
-            Change::MemberJoined { member, .. } => agent.meet_members(self, std::iter::once(member)),
+            Change::MemberJoined { member, .. } => {
+                agent.meet_source(now, conference, member);
+                agent.meet_members(self, std::iter::once(member));
+            }
             Change::MemberGone { node, .. } => {
+                agent.expect_source(now, conference, *node);
                 let own: Vec<SessionKey> = agent.sources.keys().copied().collect();
                 for key in own.into_iter().filter(|key| key.conference == conference) {
                     agent.dismiss(key, *node);
