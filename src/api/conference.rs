@@ -228,9 +228,7 @@ impl Conference {
             let request = ListingRequest::AddSession { conference: self.id, session: listed };
             match shared.ask(request).await {
                 Ok(_) => return Ok(announced.key),
-                Err(error) if error.is_refused(Refusal::Conflict) && tried < IDS_TRIED => {
-                    tried += 1
-                }
+                Err(error) if error.is_refused(Refusal::Conflict) && tried < IDS_TRIED => tried += 1,
                 Err(error) => return Err(error),
             }
         }
@@ -260,7 +258,8 @@ impl Conference {
         Ok(started)
     }
 
-    /// Becomes a destination of a session. What arrives is had from the subscription.
+    /// Becomes a destination of a session. What arrives is had from the subscription. Who is one already gets the
+    /// subscription that there is.
     ///
     /// # Errors
     /// When it is not listed, has ended, cannot be understood, or the listing server or the node refuses.
@@ -293,7 +292,16 @@ impl Conference {
             _ => None,
         };
         let spec = Box::new(SinkSpec { deliver_events: true, ..spec });
-        shared.lock().sinks.insert(key, Sink::new(unit, source));
+        {
+            let mut agent = shared.lock();
+            match agent.sinks.get(&key) {
+                Some(sink) if !sink.is_closed => return Ok(Subscription::new(self.node.clone(), key)),
+                // It was left, and is begun anew.
+                Some(_) => agent.push_command(Command::ForgetSession(key)),
+                None => {}
+            }
+            agent.sinks.insert(key, Sink::new(unit, source));
+        }
         let joined = match shared.command(Command::JoinSession(spec)).await {
             Ok(()) => {
                 let request = ListingRequest::JoinSession { conference: self.id, session, node: shared.id };
@@ -305,7 +313,9 @@ impl Conference {
             Ok(ListingAnswer::Done { .. }) => Ok(Subscription::new(self.node.clone(), key)),
             refused => {
                 let mut agent = shared.lock();
-                agent.sinks.remove(&key);
+                if let Some(mut sink) = agent.sinks.remove(&key) {
+                    sink.close();
+                }
                 agent.push_command(Command::ForgetSession(key));
                 drop(agent);
                 shared.ring();

@@ -119,6 +119,15 @@ impl Driver for LiveDriver {
 /// The program's part that lives on the node's thread.
 struct Inmate(Arc<Shared>);
 
+/// Tells programs that the node has stopped, also when a thread of it ends by a panic: nobody would answer them.
+struct StopsWithThread(Arc<Shared>);
+
+impl Drop for StopsWithThread {
+    fn drop(&mut self) {
+        self.0.stop(Error::Stopped("one of its threads has ended".to_owned()));
+    }
+}
+
 impl Resident for Inmate {
     fn turn(&mut self, node: &mut dyn Housing) -> bool {
         self.0.turn(node)
@@ -176,10 +185,10 @@ impl Live {
                 agent.meet(&shared, options.addresses.clone());
             }
         }
-        let of_node = Arc::clone(&shared);
+        let of_node = StopsWithThread(Arc::clone(&shared));
         let ended = move |result: Result<(), NodeError>| {
             let why = result.map_or_else(|error| error.to_string(), |()| "it was told to".to_owned());
-            of_node.stop(Error::Stopped(why));
+            of_node.0.stop(Error::Stopped(why));
         };
         let inmate = Box::new(Inmate(Arc::clone(&shared)));
         let embedded = Embedded::start(settings, inmate, &bell, ended).map_err(|error| match error {
@@ -211,6 +220,11 @@ impl Live {
             ("api-policies", Box::new(move || decide(&policies))),
         ];
         for (name, body) in bodies {
+            let guard = StopsWithThread(shared());
+            let body = move || {
+                let _guard = guard;
+                body();
+            };
             let thread = Builder::new().name(name.to_owned()).spawn(body);
             let thread = thread.map_err(|error| Error::Environment(format!("a thread: {error}")))?;
             self.threads.push(thread);

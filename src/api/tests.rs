@@ -6,8 +6,8 @@ use bellini_core::io::DrawMode;
 use bellini_core::route::Route;
 use bellini_core::time::{Duration, Instant};
 use bellini_scenarios::model::{Delivery, Transport};
-use bellini_scenarios::registry::Registry;
 use bellini_scenarios::policy::{FlowAssignment, PolicyError, Request, RouteChoice, Routing};
+use bellini_scenarios::registry::Registry;
 use std::sync::{Arc, Mutex};
 
 const TRIANGLE: &str = r#"{"bellini": 1,
@@ -277,8 +277,7 @@ fn conferences_do_not_hide_each_other() {
 #[test]
 fn a_source_that_is_gone_ends_its_sessions() {
     let topology = topology(TRIANGLE).expect("it is right");
-    let mut simulation =
-        Simulation::with(&topology, 3, Registry::builtin(), Some("c")).expect("it can be");
+    let mut simulation = Simulation::with(&topology, 3, Registry::builtin(), Some("c")).expect("it can be");
     let program = |node: Node| async move {
         let conference = node.create("talk").await?;
         let session = conference.publish(SessionOptions::datagrams("voice")).await?;
@@ -332,6 +331,107 @@ fn a_source_that_is_gone_ends_its_sessions() {
     simulation.run(at(seconds + 130)).expect("it goes on");
     assert_eq!(*slot::lock(&gone), 2);
     assert!(slot::lock(&received).1, "it never ends");
+}
+
+/// Aim: who joins or subscribes twice, also at the same time, has the same conference and subscription, and the first goes on;
+/// what was left is begun anew.
+#[test]
+fn twice_is_once() {
+    let a = |node: Node| async move {
+        let conference = node.create("talk").await?;
+        let session = conference.publish(SessionOptions::datagrams("voice")).await?;
+        while conference.members().iter().all(|member| member.name != "c") {
+            session.send("x").await?;
+            node.sleep(ms(20)).await;
+        }
+        // It has been shown the conference by then.
+        node.sleep(ms(1_000)).await;
+        conference.end().await
+    };
+    let b = |node: Node| async move {
+        arrive(&node).await?.leave().await?;
+        let other = node.clone();
+        let beside = node.spawn(async move {
+            let conference = other.join(TALK).await?;
+            // A change that is waited for while the other join is under way.
+            while conference.next_change().await?.is_some() {}
+            Ok(())
+        });
+        node.sleep(ms(1)).await;
+        let conference = node.join(TALK).await?;
+        let id = conference.session_named("voice").await?;
+        let voice = conference.subscribe(id).await?;
+        voice.receive().await?.expect("it goes on");
+        node.sleep(ms(200)).await;
+        let again = conference.subscribe(id).await?;
+        assert!(again.stats().await?.waiting > 8, "what waited was thrown away");
+        again.leave().await?;
+        let anew = conference.subscribe(id).await?;
+        anew.receive().await?.expect("it goes on");
+        conference.leave().await?;
+        beside.await
+    };
+    let topology = topology(TRIANGLE).expect("it is right");
+    let mut simulation = Simulation::new(&topology, 3).expect("it can be");
+    simulation.spawn("a", a).expect("it is there");
+    simulation.spawn("b", b).expect("it is there");
+    simulation
+        .spawn("c", |node| async move {
+            node.sleep(ms(10_000)).await;
+            arrive(&node).await.map(drop)
+        })
+        .expect("it is there");
+    simulation.run(at(60)).expect("nothing fails");
+    assert!(simulation.has_ended(), "somebody waits for ever: {:?}", simulation.waiting());
+}
+
+/// A policy with a bug.
+struct Panics;
+
+impl Routing for Panics {
+    fn routes(&mut self, _: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError> {
+        panic!("a bug of the program's");
+    }
+}
+
+/// Aim: a program's policy that panics is an error of its session, and other policies are asked after it.
+#[test]
+fn a_policy_that_panics_is_an_error() {
+    let a = |node: Node| async move {
+        let conference = node.create("talk").await?;
+        let session =
+            conference.publish(SessionOptions::datagrams("voice").routes(Routes::own(Panics))).await?;
+        let failed = session.routed().await.expect_err("there is no route");
+        assert_eq!(failed.to_string(), "policy: it panicked: a bug of the program's");
+        session.set_routes("direct").await?;
+        session.reload_policies().await?;
+        session.routed().await?;
+        conference.end().await
+    };
+    let b = |node: Node| async move {
+        let conference = arrive(&node).await?;
+        let voice = conference.subscribe(conference.session_named("voice").await?).await?;
+        assert_eq!(voice.receive().await?, None);
+        Ok(())
+    };
+    run_both(a, b).expect("both end");
+}
+
+/// Aim: what is ordered of a node that has stopped, as by a policy that was deciding, is answered.
+#[test]
+fn late_orders_are_answered() {
+    let topology = topology(TRIANGLE).expect("it is right");
+    let simulation = Simulation::new(&topology, 3).expect("it can be");
+    let node = simulation.node("a").expect("it is there");
+    drop(simulation);
+    let (reply, answer) = slot::slot();
+    node.shared.lock().push_order(agent::Order::Hops(reply));
+    let mut executor = executor::Executor::new();
+    let waits = executor.ready().spawn(answer);
+    executor.run_ready(10);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let said = std::pin::pin!(waits).poll(&mut context);
+    assert!(matches!(said, std::task::Poll::Ready(Ok(Err(Error::Stopped(_))))), "{said:?}");
 }
 
 /// Aim: somebody who lists the highest session id keeps nobody from publishing.

@@ -38,6 +38,10 @@ impl Shared {
     ) -> Result<(), Error> {
         let now = self.driver.now();
         let mut agent = self.lock();
+        if agent.membership(conference.conference).is_ok() {
+            // Another task of the program was faster; what it waits for is kept.
+            return Ok(());
+        }
         if agent.conferences.len() >= CONFERENCES_MAX {
             // What is over has been kept for programs that had not heard of it.
             agent.conferences.retain(|_, membership| !membership.is_over);

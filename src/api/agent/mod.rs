@@ -212,12 +212,13 @@ impl Shared {
         // Replies that are dropped answer.
         let (orders, letters) = (std::mem::take(&mut agent.orders), std::mem::take(&mut agent.letters));
         let jobs = std::mem::take(&mut agent.jobs);
+        let reloads: Vec<_> = agent.sources.values_mut().flat_map(Source::take_reloads).collect();
         agent.timers.wake_all();
         agent.conferences.values_mut().for_each(|membership| membership.waiting.wake());
         agent.sources.values_mut().for_each(|source| source.waiting.wake());
         agent.sinks.values_mut().for_each(|sink| sink.waiting.wake());
         drop(agent);
-        drop((orders, letters, jobs));
+        drop((orders, letters, jobs, reloads));
         self.ring();
     }
 }
@@ -229,13 +230,16 @@ impl Agent {
         self.stopped.clone().map_or(Ok(()), Err)
     }
 
+    /// Adds an order. Where the node does not run any more it is dropped: its replies say so.
     pub(super) fn push_order(&mut self, order: Order) {
-        self.orders.push_back(order);
+        if self.stopped.is_none() {
+            self.orders.push_back(order);
+        }
     }
 
     /// Adds a command that nobody waits for.
     pub(super) fn push_command(&mut self, command: Command) {
-        self.orders.push_back(Order::Command(Box::new(command), None));
+        self.push_order(Order::Command(Box::new(command), None));
     }
 
     pub(super) fn push_letter(&mut self, request: ListingRequest) {

@@ -92,6 +92,11 @@ impl Source {
         self.outbox.len() < PIECES_MAX && self.outbox.iter().map(Bytes::len).sum::<usize>() < PIECES_BYTES_MAX
     }
 
+    /// Takes whoever waits for policies to be asked again.
+    pub(super) fn take_reloads(&mut self) -> Vec<Reply<()>> {
+        std::mem::take(&mut self.reloads)
+    }
+
     pub(super) fn is_end_due(&self) -> bool {
         self.end == End::Due
     }
