@@ -8,7 +8,7 @@ use super::session::Session;
 use super::subscription::Subscription;
 use super::{Error, Node};
 use bellini_core::coding::CodingSpec;
-use bellini_core::content::spec::Content;
+use bellini_core::content::spec::{Content, Unit};
 use bellini_core::header::SYMBOL_BYTES_MAX;
 use bellini_core::ids::{ConferenceId, Epoch, NodeId, SessionId, SessionKey};
 use bellini_core::io::{Command, Delivery, MeasureWindow, SessionSpec, SinkSpec};
@@ -153,6 +153,7 @@ impl Conference {
             return Err(Error::Announcement { key: announced.key, problem });
         }
         let key = self.announce(&name, &destinations, &mut announced).await?;
+        let mut undone = Undone(Some(self.node.clone()), key);
 
         let mut policies = SessionPolicies::new(
             &shared.registry,
@@ -185,15 +186,8 @@ impl Conference {
         };
         let mut source = Source::new(policies, unit, options.symbol_bytes, destinations.clone());
         source.has_own_shares = has_own_shares;
-        let started = self.start(key, source, spec, &destinations)?;
-        if let Err(error) = started.await {
-            let mut agent = shared.lock();
-            agent.sources.remove(&key);
-            agent.push_letter(ListingRequest::EndSession { conference: self.id, session: key.session });
-            drop(agent);
-            shared.ring();
-            return Err(error);
-        }
+        self.start(key, source, spec, &destinations)?.await?;
+        undone.0 = None;
         Ok(Session::new(self.node.clone(), key))
     }
 
@@ -291,6 +285,7 @@ impl Conference {
             Content::Application { unit, .. } => Some(*unit),
             _ => None,
         };
+        let is_whole = unit == Some(Unit::Stream) && spec.delivery == Delivery::Reliable;
         let spec = Box::new(SinkSpec { deliver_events: true, ..spec });
         {
             let mut agent = shared.lock();
@@ -300,7 +295,7 @@ impl Conference {
                 Some(_) => agent.push_command(Command::ForgetSession(key)),
                 None => {}
             }
-            agent.sinks.insert(key, Sink::new(unit, source));
+            agent.sinks.insert(key, Sink::new(unit, source, is_whole));
         }
         let joined = match shared.command(Command::JoinSession(spec)).await {
             Ok(()) => {
@@ -355,6 +350,26 @@ impl Conference {
         let ended = shared.command(Command::EndConference(self.id)).await;
         shared.lock().end_conference(self.id);
         ended
+    }
+}
+
+/// A session that is listed and does not go on yet: whatever keeps it from that, nothing of it is left.
+struct Undone(Option<Node>, SessionKey);
+
+impl Drop for Undone {
+    fn drop(&mut self) {
+        let Some(Node { shared }) = self.0.take() else { return };
+        let (key, SessionKey { conference, session }) = (self.1, self.1);
+        let mut agent = shared.lock();
+        if agent.check().is_err() {
+            return;
+        }
+        agent.sources.remove(&key);
+        agent.push_command(Command::StopSession(key));
+        agent.push_command(Command::ForgetSession(key));
+        agent.push_letter(ListingRequest::EndSession { conference, session });
+        drop(agent);
+        shared.ring();
     }
 }
 

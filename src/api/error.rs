@@ -69,8 +69,10 @@ pub enum Error {
     /// The session's content is made by the node: nothing can be sent.
     #[error("session {0} makes its content itself: only datagrams and streams are sent")]
     NotAnApplication(SessionKey),
-    /// The program took what arrived too slowly, and a stream would have a hole now.
-    #[error("session {0}: bytes of the stream were dropped because nobody received them in time")]
+    /// The program took what arrived too slowly, or the node was no destination for a while: a stream would have a hole now.
+    #[error(
+        "session {0}: bytes of the stream are missing: nobody received them in time, or this node's lease ended"
+    )]
     Behind(SessionKey),
     /// Too many calls wait for an answer, or the node takes part in too many conferences.
     #[error("more than {0} calls at a time, or conferences of a node")]

@@ -1,7 +1,8 @@
 //! Programs at a live node, in a process of their own.
 //!
 //! Beside the node's thread there are four: one for time, one for requests to the listing server, one that waits for its
-//! changes, one for policies. All of them wait without looking; none touches the way of packets.
+//! changes, one for policies. All of them wait without looking. Policies decide outside the lock that these threads share with
+//! the node's, which takes it for a moment whenever its core was drained.
 
 use super::agent::{Driver, Shared};
 use super::error::Refusal;
@@ -88,7 +89,8 @@ impl LiveOptions {
     }
 }
 
-/// A live node in this process. Dropped, it stops: it leaves its conferences, sends what is queued, and ends its threads.
+/// A live node in this process. Dropped, it stops: it ends its sessions, leaves its conferences, sends what
+/// its queues hold, and ends its threads. What programs have sent and the node has not yet taken is lost.
 pub struct Live {
     shared: Arc<Shared>,
     executor: Executor,

@@ -110,6 +110,7 @@ pub(super) enum To {
     Call(Reply<ListingAnswer>),
     Renew(ConferenceId),
     Rejoin(ConferenceId),
+    Resubscribe(SessionKey),
     Nobody,
 }
 
@@ -255,6 +256,12 @@ impl Agent {
                 return Some(letter);
             }
         }
+    }
+
+    /// Returns how many questions to policies and changes of them wait.
+    #[cfg(test)]
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.len()
     }
 
     pub(super) fn poll_job(&mut self) -> Option<Job> {

@@ -85,6 +85,21 @@ impl Shared {
             return;
         }
         let policies = Arc::clone(&source.policies);
+        // A question that still waits is the same one; after what the program has changed meanwhile it is another.
+        let waiting = agent.jobs.iter_mut().rfind(|job| job.key == key);
+        if let Some(Job {
+            change: Change::Decide { destinations: old, reason: why, view: seen },
+            replies: all,
+            ..
+        }) = waiting
+        {
+            (*old, *seen) = (destinations, view);
+            if *why != Reason::Reload {
+                *why = reason;
+            }
+            all.extend(replies);
+            return;
+        }
         let change = Change::Decide { destinations, reason, view };
         agent.jobs.push_back(Job { key, policies, change, replies });
     }

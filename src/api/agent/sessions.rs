@@ -112,6 +112,14 @@ pub(in super::super) struct Sink {
     pub(in super::super) waiting: Waiting,
     /// Its source, and which start of it.
     source: (NodeId, Incarnation),
+    /// Whether each symbol follows the one before: a reliable stream.
+    is_whole: bool,
+    /// The symbol that follows the last one.
+    next: Option<u64>,
+    /// Whether symbols are missing: this node was no destination for a while.
+    has_jumped: bool,
+    /// When the listing server is asked again to take this node in as its destination.
+    pub(super) subscribe_at: Option<Instant>,
     /// When nothing more is expected, because it has ended.
     closes_at: Option<Instant>,
     /// When nothing more is expected, because its source takes no part any more.
@@ -141,7 +149,7 @@ pub(super) struct Arrived {
 }
 
 impl Sink {
-    pub(in super::super) fn new(unit: Option<Unit>, source: (NodeId, Incarnation)) -> Self {
+    pub(in super::super) fn new(unit: Option<Unit>, source: (NodeId, Incarnation), is_whole: bool) -> Self {
         Self {
             unit,
             inbox: VecDeque::new(),
@@ -149,6 +157,10 @@ impl Sink {
             dropped: 0,
             waiting: Waiting::default(),
             source,
+            is_whole,
+            next: None,
+            has_jumped: false,
+            subscribe_at: None,
             closes_at: None,
             gone_at: None,
             is_closed: false,
@@ -161,7 +173,7 @@ impl Sink {
 
     /// Whether a stream has lost bytes here.
     pub(in super::super) fn has_hole(&self) -> bool {
-        self.dropped > 0 && self.unit == Some(Unit::Stream)
+        self.has_jumped || self.dropped > 0 && self.unit == Some(Unit::Stream)
     }
 
     pub(in super::super) fn take(&mut self) -> Option<Delivered> {
@@ -222,6 +234,10 @@ impl Agent {
     pub(super) fn hand_over(&mut self, now: Instant, node: &Node, seed: Seed) {
         for Arrived { key, symbol, created, payload } in std::mem::take(&mut self.delivered) {
             let Some(sink) = self.sinks.get_mut(&key).filter(|sink| !sink.is_closed) else { continue };
+            if sink.is_whole && sink.next.replace(symbol + 1).is_some_and(|next| next != symbol) {
+                sink.has_jumped = true;
+                sink.waiting.wake();
+            }
             let end = node.session(key).and_then(|entry| entry.sink.as_ref()?.stream_end());
             if end == Some(symbol) {
                 sink.close();

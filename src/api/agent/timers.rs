@@ -37,7 +37,8 @@ impl Agent {
         let renewals = self.conferences.values().filter(|membership| !membership.is_over);
         let renewals = renewals.filter_map(|membership| membership.renew_at);
         let closing = self.sinks.values().filter_map(|sink| sink.closes_at());
-        self.timers.next().into_iter().chain(renewals).chain(closing).min()
+        let again = self.sinks.values().filter(|sink| !sink.is_closed).filter_map(|sink| sink.subscribe_at);
+        self.timers.next().into_iter().chain(renewals).chain(closing).chain(again).min()
     }
 }
 
@@ -48,6 +49,7 @@ impl Shared {
         agent.timers.fire(now);
         agent.close_sinks(now);
         self.renew(&mut agent, now);
+        self.resubscribe_due(&mut agent, now);
         drop(agent);
         self.ring();
     }
