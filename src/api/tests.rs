@@ -591,6 +591,41 @@ fn who_was_out_subscribes_until_it_is_heard() {
     assert!(matches!(of_file, Some(Err(Error::Behind(_)))), "{of_file:?}");
 }
 
+/// Notes whether its node's lock was free when it woke.
+struct Watchful(Node, Mutex<Vec<bool>>);
+
+impl std::task::Wake for Watchful {
+    fn wake(self: Arc<Self>) {
+        slot::lock(&self.1).push(self.0.shared.is_free());
+    }
+}
+
+/// Aim: tasks are woken when the node's lock is free: an executor may poll them at once.
+#[test]
+fn wakers_may_lock() {
+    let topology = topology(TRIANGLE).expect("it is right");
+    let mut simulation = Simulation::new(&topology, 3).expect("it can be");
+    let node = simulation.node("a").expect("it is there");
+    let watchful = Arc::new(Watchful(node.clone(), Mutex::default()));
+    let waker = std::task::Waker::from(Arc::clone(&watchful));
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut hops = std::pin::pin!(node.hops());
+    let mut sleep = std::pin::pin!(node.sleep(ms(10)));
+    let mut long = std::pin::pin!(node.sleep(ms(10_000)));
+    assert!(hops.as_mut().poll(&mut context).is_pending());
+    assert!(sleep.as_mut().poll(&mut context).is_pending());
+    assert!(long.as_mut().poll(&mut context).is_pending());
+    simulation
+        .spawn("b", |node| async move {
+            node.sleep(ms(100)).await;
+            Ok(())
+        })
+        .expect("it is there");
+    simulation.run(at(1)).expect("it ends");
+    drop(simulation);
+    assert_eq!(*slot::lock(&watchful.1), [true, true, true]);
+}
+
 /// Aim: somebody who lists the highest session id keeps nobody from publishing.
 #[test]
 fn the_highest_id_leaves_room() {

@@ -13,7 +13,7 @@ mod timers;
 
 use super::Error;
 use super::executor::Ready;
-use super::slot::{Answer, Reply, Waiting, lock, slot};
+use super::slot::{Answer, Guard, Reply, Waiting, slot};
 use bellini_core::ids::{ConferenceId, Incarnation, NodeId, SessionKey};
 use bellini_core::io::{Command, Install};
 use bellini_core::listing::{Change, Conference, ListingAnswer, ListingRequest};
@@ -27,7 +27,7 @@ pub(super) use planning::{Change as PolicyChange, Job};
 pub use sessions::Delivered;
 pub(super) use sessions::{End, Sink, Source};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex};
 pub(super) use timers::{Sleep, Timers};
 
 /// Calls of one kind that wait for an answer.
@@ -140,23 +140,33 @@ impl Shared {
         Self { id, name, incarnation, scenario, registry, driver, ready, agent, changed }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Agent> {
-        lock(&self.agent)
+    pub(super) fn lock(&self) -> Guard<'_, Agent> {
+        Guard::new(&self.agent)
     }
 
-    /// Waits until something has changed; with `longest`, no longer than that.
+    /// Whether nobody holds the lock.
+    #[cfg(test)]
+    pub(super) fn is_free(&self) -> bool {
+        self.agent.try_lock().is_ok()
+    }
+
+    /// Waits until something has changed; with `longest`, no longer than that. It may return for nothing.
     pub(super) fn wait<'a>(
-        &self,
-        agent: MutexGuard<'a, Agent>,
+        &'a self,
+        agent: Guard<'a, Agent>,
         longest: Option<std::time::Duration>,
-    ) -> MutexGuard<'a, Agent> {
-        match longest {
+    ) -> Guard<'a, Agent> {
+        let waited = agent.wait(|agent| match longest {
             None => self.changed.wait(agent).unwrap_or_else(|poisoned| poisoned.into_inner()),
             Some(longest) => {
                 let waited = self.changed.wait_timeout(agent, longest);
                 waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0
             }
-        }
+        });
+        waited.unwrap_or_else(|agent| {
+            drop(agent);
+            self.lock()
+        })
     }
 
     /// There may be something to do for everybody.
