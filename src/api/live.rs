@@ -60,7 +60,8 @@ pub struct LiveOptions {
     pub plaintext: bool,
     /// Where all inputs of its core are recorded, for `bellini replay`.
     pub record: Option<PathBuf>,
-    /// Which start of the node it is, higher at each; `None`: the seconds since 1970.
+    /// Which start of the node it is, higher at each; `None`: the seconds since 1970, one more where this process
+    /// starts the node again within a second.
     pub incarnation: Option<u32>,
     /// Root seed of its random draws.
     pub seed: u64,
@@ -156,7 +157,8 @@ impl Live {
         let spec = topology.nodes.iter().find(|spec| spec.name == node);
         let spec = spec.ok_or_else(|| Error::NoNode { name: node.to_owned(), known: names() })?;
         let seconds = (read_ns(ClockId::CLOCK_REALTIME) / 1_000_000_000).clamp(1, i64::from(u32::MAX)) as u32;
-        let incarnation = Incarnation(options.incarnation.unwrap_or(seconds));
+        let incarnation =
+            Incarnation(options.incarnation.unwrap_or_else(|| next_incarnation(spec.id, seconds)));
         let mut config = node_config(topology, spec, Some(CLOCK_PROBES));
         config.incarnation = incarnation;
         let settings = NodeSettings {
@@ -314,6 +316,15 @@ impl Live {
     }
 }
 
+/// Returns the seconds, or more where this process has started the node within the same second before.
+fn next_incarnation(node: NodeId, seconds: u32) -> u32 {
+    static LAST: Mutex<BTreeMap<NodeId, u32>> = Mutex::new(BTreeMap::new());
+    let mut last = lock(&LAST);
+    let last = last.entry(node).or_default();
+    *last = seconds.max(last.saturating_add(1));
+    *last
+}
+
 /// Does what is due by time.
 fn keep_time(shared: &Shared) {
     let mut agent = shared.lock();
@@ -404,5 +415,19 @@ fn refused(error: ListingClientError) -> Error {
             text: error,
         },
         error => Error::Listing(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Aim: two starts of a node within a second are told apart, and other nodes keep to the time.
+    #[test]
+    fn starts_in_a_second_differ() {
+        let node = |id| NodeId::try_from(id).expect("a legal id");
+        let starts = [(1, 100), (1, 100), (2, 100), (1, 101), (1, 200)];
+        let given = starts.map(|(id, seconds)| next_incarnation(node(id), seconds));
+        assert_eq!(given, [100, 101, 100, 102, 200]);
     }
 }
