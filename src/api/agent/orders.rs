@@ -92,6 +92,7 @@ impl Shared {
             To::Call(reply) => reply.give(answer),
             To::Renew(conference) => self.on_renewed(now, conference, answer),
             To::Rejoin(conference) => self.on_rejoined(now, conference, answer),
+            To::Resubscribe(key) => self.on_resubscribed(now, key, &answer),
             To::Nobody => {}
         }
     }
