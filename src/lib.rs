@@ -21,6 +21,7 @@
 //! }
 //! ```
 
+pub mod api;
 pub mod cli;
 
 pub use bellini_core as core;

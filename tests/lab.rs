@@ -222,6 +222,57 @@ fn a_killed_relay_returns_and_every_log_replays() {
     assert!((40.0..160.0).contains(&lost), "{destination}");
 }
 
+/// A reliable session to two sinks that register at a listing; one of them dies and returns, the listing does in between.
+const LISTED: &str = r#"{
+  "bellini": 1,
+  "name": "listed",
+  "duration": "8 s", "settle": "500 ms", "drain": "500 ms",
+  "listing": {"node": "listing", "lease": "2 s"},
+  "defaults": {"link": {"delay": "5 ms", "rate": "20 Mbit/s"}},
+  "nodes": [
+    {"id": 1, "name": "source"}, {"id": 2, "name": "relay"}, {"id": 3, "name": "one"}, {"id": 4, "name": "two"},
+    {"id": 5, "name": "listing"}
+  ],
+  "links": [
+    {"between": ["source", "relay"]}, {"between": ["relay", "one"]}, {"between": ["relay", "two"]},
+    {"between": ["relay", "listing"]}
+  ],
+  "conferences": [{"id": 1, "sessions": [{
+    "id": 1, "source": "source", "destinations": ["one", "two"], "delivery": "reliable",
+    "content": {"kind": "constant", "rate": "500 kbit/s"}, "stop": "7 s", "routing": "multicast-tree"
+  }]}],
+  "faults": [
+    {"at": "1 s", "crash": "two"}, {"at": "3500 ms", "crash": "listing"},
+    {"at": "4 s", "restart": "listing"}, {"at": "4500 ms", "restart": "two"}
+  ]
+}
+"#;
+
+/// Aim: real processes register, expire and come back as in the simulator; the listing's process is given its list again;
+/// and what all of them did is in their logs, to the byte.
+#[test]
+fn a_silent_member_expires_and_comes_back() {
+    let Some(bench) = Bench::open("a silent member") else { return };
+    bench.scratch.write("listed.json", LISTED);
+    let measured = bench.measure("run", &["listed.json", "--record", "--no-report"]);
+    assert_eq!(bench.replay_all("run").len(), 7, "five nodes, two of them twice");
+    let Some(measured) = measured else { return };
+    let events = bench.scratch.read("run/events.jsonl");
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_kind =
+        |kind: &str| -> Vec<&Value> { events.iter().filter(|event| event["kind"] == kind).collect() };
+    let who = |kind: &str| -> Vec<&Value> { of_kind(kind).into_iter().map(|event| &event["node"]).collect() };
+    assert_eq!(who("member_expired"), [4], "{:?}", of_kind("member_expired"));
+    assert_eq!(who("member_back"), [4]);
+    assert_eq!(of_kind("session_completed").len(), 1);
+    let expired = number(&of_kind("member_expired")[0]["t_s"]);
+    let back = number(&of_kind("member_back")[0]["t_s"]);
+    assert!(expired > 1.0 + 1.3 && back > 4.5 && back > expired, "expired at {expired} s, back at {back} s");
+    println!("expired at {expired} s, back at {back} s");
+    let one = &measured["sessions"][0]["destinations"][0];
+    assert_eq!(number(&one["lost_packets"]), 0.0, "{one}");
+}
+
 /// Aim: stream hops over the kernel's TCP lose nothing, over links that drop too, end a file, and replay.
 #[test]
 fn tcp_delivers_everything_and_replays() {

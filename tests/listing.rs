@@ -21,6 +21,10 @@ impl Listing {
     fn start(store: &Path) -> Self {
         let mut command = Command::new(BELLINI);
         command.args(["listing", "--listen", "127.0.0.1:0", "--store"]).arg(store);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -170,12 +174,58 @@ fn wrong_requests_are_told_what_is_wrong() {
         let error = answer["error"].as_str().unwrap_or_default();
         assert!(found == status && error.contains(piece), "{method} {path}: {found} {answer}");
     }
+    let mut page = TcpStream::connect(server.at).unwrap();
+    let head = format!(
+        "GET /conferences HTTP/1.1\r\nhost: {}\r\norigin: http://x.example\r\nconnection: close",
+        server.at
+    );
+    page.write_all(format!("{head}\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    page.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("web pages of other hosts"), "{answer}");
     // Bytes that are no HTTP end their connection, and nothing else.
     let mut stranger = TcpStream::connect(server.at).unwrap();
     stranger.write_all(&[0xFF; 64]).unwrap();
     let _ = stranger.read_to_end(&mut Vec::new());
     assert_eq!(server.ask("GET", "/conferences", &Value::Null)["revision"], 0);
     server.end();
+}
+
+/// Aim: a server whose store fails ends at once, with the exit code of its surroundings, however long a client holds its
+/// connection; and what it had acknowledged is there.
+#[test]
+fn a_failed_store_ends_the_server() {
+    let scratch = Scratch::new();
+    let store = scratch.join("listing.redb");
+    Listing::start(&store).end();
+    // The file may not grow by more than 64 KiB.
+    let blocks = fs::metadata(&store).unwrap().len().div_ceil(512) + 128;
+    let mut command = Command::new("sh");
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    command.args(["-c", &script, BELLINI, "listing", "--listen", "127.0.0.1:0", "--store"]).arg(&store);
+    let mut server = Listing::of(command);
+    let mut socket = TcpStream::connect(server.at).unwrap();
+    let body = format!("{{\"name\": \"{}\"}}", "x".repeat(120));
+    let request = format!(
+        "POST /conferences HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n{body}",
+        server.at,
+        body.len()
+    );
+    let (mut created, mut failed) = (0, 0);
+    let mut answer = [0; 1_024];
+    while socket.write_all(request.as_bytes()).is_ok() {
+        match socket.read(&mut answer) {
+            Ok(length) if answer[..length].starts_with(b"HTTP/1.1 201") => created += 1,
+            Ok(length) if length > 0 => failed += 1,
+            _ => break,
+        }
+        assert!(created < 4_096 && failed < 1_000, "{created} created, {failed} refused, and it goes on");
+    }
+    assert_eq!(server.child.wait().unwrap().code(), Some(6));
+    let again = Listing::start(&store);
+    let listed = again.ask("GET", "/conferences", &Value::Null)["conferences"].as_array().unwrap().len();
+    assert!((created..=created + 1).contains(&listed), "{created} acknowledged, {listed} listed");
+    again.end();
 }
 
 /// Aim: a watcher that waits is woken by the next change, and gets it.

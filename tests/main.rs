@@ -1,5 +1,6 @@
 //! Tests of the `bellini` command as users meet it: the real binary, in processes and directories of its own.
 
+mod api;
 mod arguments;
 mod calibrate;
 mod compare;
@@ -25,6 +26,8 @@ mod replay;
 mod report;
 mod reproduce;
 mod schema;
+#[cfg(target_os = "linux")]
+mod sealed;
 mod seeds;
 mod shipped;
 mod terminal;

@@ -134,6 +134,7 @@ impl Overlay {
             symbol_bytes,
             delivery: bellini_core::io::Delivery::BestEffort,
             coding: None,
+            seal: None,
             hop_kind: self.kind,
             start,
             stop,

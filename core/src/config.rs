@@ -36,8 +36,8 @@ pub struct NodeConfig {
     pub report_interval: Option<Duration>,
     /// Largest IP packet that its links take, told to peers in the hello. Default 1,500 bytes.
     pub mtu: u16,
-    /// Bytes that the driver puts around each datagram to seal it: paced hops count them as bytes on the wire. 0: hops
-    /// are plain. Frames leave [`SEAL_BYTES`](crate::wire::frame::SEAL_BYTES) free in any case.
+    /// Bytes that the driver puts around each datagram to seal it: pacers, congestion control and feeders count them as
+    /// bytes on the wire. 0: hops are plain. Frames leave [`SEAL_BYTES`](crate::wire::frame::SEAL_BYTES) free in any case.
     pub seal_bytes: u16,
     /// Distance of the probes by which a destination estimates how far its sources' clocks are ahead (after a quick
     /// start of eight in the first second); `None`: delays are corrected by what

@@ -3,9 +3,11 @@
 use crate::coding::CodingSpec;
 use crate::content::spec::Content;
 use crate::ids::{ConferenceId, Epoch, FlowId, HopIndex, Incarnation, NodeId, SessionKey};
+use crate::listing::{Change, HeldListing};
 use crate::payload::Payload;
 use crate::report::Report;
 use crate::route::Route;
+use crate::seal::SealSpec;
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -129,6 +131,37 @@ pub enum Command {
         /// Nanoseconds to take off its source timestamps.
         ahead_ns: i64,
     },
+    /// Holds a listing, in place of one that it may hold already. Its leases begin anew; what changes in it comes as
+    /// [`Event::Listed`].
+    HoldListing(Box<HeldListing>),
+    /// Registers as a member of a conference, and sends heartbeats until the conference ends. Said again: by another way.
+    Register(Registration),
+    /// A node is a destination of a session of which this node is the source, as the listing says. What is so already
+    /// changes nothing.
+    Admit {
+        /// The session.
+        key: SessionKey,
+        /// The destination.
+        node: NodeId,
+    },
+    /// A node is no destination of it any more, although it may not have said so on the way of the packets.
+    Dismiss {
+        /// The session.
+        key: SessionKey,
+        /// The destination that was.
+        node: NodeId,
+    },
+}
+
+/// How a node registers with the node that holds the listing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// As a member of which conference.
+    pub conference: ConferenceId,
+    /// Routes of one branch, to the listing and from there back; `None`: it is held by the node itself.
+    pub way: Option<(Route, Route)>,
+    /// Distance of the heartbeats, a third of the lease; longer than zero.
+    pub every: Duration,
 }
 
 /// What is promised of a session's symbols.
@@ -163,6 +196,9 @@ pub struct SessionSpec {
     /// How its packets are coded; `None`: not.
     #[serde(default)]
     pub coding: Option<CodingSpec>,
+    /// How its symbols are sealed from end to end; `None`: not.
+    #[serde(default)]
+    pub seal: Option<SealSpec>,
     /// When content starts, on this node's clock.
     pub start: Instant,
     /// When content stops.
@@ -192,6 +228,9 @@ pub struct SinkSpec {
     /// How its packets are coded; `None`: not.
     #[serde(default)]
     pub coding: Option<CodingSpec>,
+    /// How its symbols are sealed from end to end; `None`: not.
+    #[serde(default)]
+    pub seal: Option<SealSpec>,
     /// When content starts, on the source's clock.
     pub start: Instant,
     /// When content stops, on the source's clock.
@@ -399,6 +438,14 @@ pub enum Event {
     },
     /// The periodic report is due.
     Report(Box<Report>),
+    /// What is listed has changed, in the listing that this node holds. Whoever keeps these can give them back with
+    /// [`Command::HoldListing`].
+    Listed {
+        /// The number of the change.
+        revision: u64,
+        /// What has changed.
+        change: Box<Change>,
+    },
 }
 
 /// Why policies are asked.
@@ -510,6 +557,9 @@ pub enum CommandError {
     /// Policies would be asked for without end.
     #[error("policy_period is 0: it must be longer than zero, or null for a session that never asks again")]
     NoPeriod,
+    /// Heartbeats would be sent without end.
+    #[error("heartbeats every 0 s: the distance must be longer than zero")]
+    NoHeartbeat,
     /// A node has no hop to itself.
     #[error("node {0} is this node itself: hops lead to other nodes")]
     OwnHop(NodeId),

@@ -39,6 +39,7 @@ pub mod reliable;
 pub mod report;
 pub mod rng;
 pub mod route;
+pub mod seal;
 pub mod session;
 pub mod stats;
 pub mod stopwatch;

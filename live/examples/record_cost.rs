@@ -95,6 +95,7 @@ fn relay(packets: u64, options: Option<RecordOptions>, path: &std::path::Path) -
         symbol_bytes: 1_200,
         delivery: bellini_core::io::Delivery::BestEffort,
         coding: None,
+        seal: None,
         hop_kind: KIND,
         start: Instant::ZERO + Duration::from_millis(10),
         stop: window.to,

@@ -1,6 +1,7 @@
 //! Live nodes: the tokio runtime around the protocol core, and the lab.
 //!
 //! - [`node`] is the node daemon: the core, driven by real time and real sockets.
+//!   [`node::Embedded`] is one in a program's own process.
 //! - [`net`] has the sockets: batched datagrams and stream pipes, without a protocol rule in them.
 //! - [`console`] is how whoever conducts a run talks to a node process: orders in, answers out, JSON lines; [`client`]
 //!   is the other side of it.

@@ -44,6 +44,13 @@ pub fn to_value(scenario: &Scenario) -> Value {
     planner.time("time", scenario.planner.time);
     planner.time("period", scenario.planner.period);
     all.put("planner", planner.done());
+    if let Some(given) = scenario.listing {
+        let mut listing = Object::default();
+        listing.put("node", given.node.get());
+        listing.time("lease", given.lease);
+        all.put("listing", listing.done());
+    }
+    all.put_some("seal", scenario.seal.then_some(true));
     all.put_some("failover", scenario.failover.map(failover));
     all.put_some("billing", scenario.billing.map(billing));
     all.put("nodes", scenario.nodes.iter().map(network::node).collect::<Vec<_>>());

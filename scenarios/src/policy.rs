@@ -7,6 +7,7 @@
 use bellini_core::coding::CodingSpec;
 use bellini_core::congestion::ControlFigures;
 use bellini_core::ids::{NodeId, SessionKey};
+use bellini_core::io::PolicyReason;
 use bellini_core::route::Route;
 use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
@@ -127,6 +128,20 @@ pub enum Reason {
     Topology,
 }
 
+impl From<PolicyReason> for Reason {
+    fn from(reason: PolicyReason) -> Self {
+        match reason {
+            PolicyReason::Start => Self::Start,
+            PolicyReason::Periodic => Self::Periodic,
+            PolicyReason::Joined => Self::Joined,
+            PolicyReason::Left => Self::Left,
+            PolicyReason::Overflow => Self::Overflow,
+            PolicyReason::Reload => Self::Reload,
+            PolicyReason::Topology => Self::Topology,
+        }
+    }
+}
+
 /// One route with the rate or share that came with it, if any.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RouteChoice {
@@ -175,6 +190,12 @@ pub trait Routing: Send {
     /// # Errors
     /// When it finds none: the session then keeps the routes that it has.
     fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError>;
+
+    /// Returns whether its answer depends on other sessions: it is then asked anew when any of them comes or goes, or
+    /// changes its destinations.
+    fn minds_others(&self) -> bool {
+        false
+    }
 }
 
 /// Decides the shares of a session's flows (the paper's `IFlowAssignment`).

@@ -2,8 +2,8 @@
 
 use crate::model;
 use crate::policies::{
-    Adaptive, Direct, Equal, Exec, Jetway, KShortest, MulticastTree, RateProportional, ShortestDelay, Static,
-    StaticShares,
+    Adaptive, Airlift, Direct, Equal, Exec, Jetway, KShortest, MulticastTree, RateProportional,
+    ShortestDelay, Static, StaticShares,
 };
 use crate::policy::{ConferenceHook, FlowAssignment, PolicyError, Request, RouteChoice, Routing};
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +82,8 @@ impl Registry {
             conference: Vec::new(),
             mistake: None,
         };
+        // Its objects plan for all sessions, and share the plan.
+        let airlift = Airlift::default();
         empty
             // Flows come with the scenario: see `routing_for`.
             .routing(STATIC, || Box::new(Static::new(Vec::new())))
@@ -91,6 +93,7 @@ impl Registry {
             .routing("k-shortest", || Box::new(KShortest))
             .routing("multicast-tree", || Box::new(MulticastTree))
             .routing_of_run("jetway", || Box::new(Jetway::default()))
+            .routing("airlift", move || Box::new(airlift.clone()))
             .assignment(STATIC, || Box::new(StaticShares))
             .assignment(EXEC, || Box::new(Exec::default()))
             .assignment("adaptive", || Box::new(Adaptive::default()))
@@ -231,6 +234,10 @@ struct Shared(Arc<Mutex<Box<dyn Routing>>>);
 impl Routing for Shared {
     fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).routes(request)
+    }
+
+    fn minds_others(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).minds_others()
     }
 }
 

@@ -83,7 +83,7 @@ fn shown_as_rustc_shows_it() {
    |
    = at: conferences[0].sessions[0].stopp
    = help: did you mean "stop"?
-   = help: known keys: id, name, source, destinations, transport, delivery, coding, content, symbol_bytes, start, stop, routing, and 2 more
+   = help: known keys: id, name, source, destinations, transport, delivery, coding, sealed, content, symbol_bytes, start, stop, and 3 more
 
 1 error, 0 warnings; nothing was started."#;
     assert_eq!(found.to_string(), expected);
@@ -669,6 +669,22 @@ fn coding_that_cannot_be() {
     assert!(error.contains("E0412") && error.contains("use \"symbol_bytes\": \"1059 B\" or less"), "{error}");
 }
 
+/// Aim: the tag of a sealed session counts for the MTU: what just fits without it is refused, and the help says what fits.
+#[test]
+fn sealing_that_cannot_be() {
+    refuse("\"source\"", "\"sealed\": \"yes\", \"source\"", "E0203", &["`sealed` must be"]);
+    refuse("\"bellini\": 1,", "\"bellini\": 1, \"seal\": 24,", "E0203", &["`seal` must be"]);
+    let text = |sealed: &str, bytes: u32| {
+        let keys = format!("{sealed}\"symbol_bytes\": \"{bytes} B\", \"source\"");
+        parse_str("bad.json", &GOOD.replacen("\"source\"", &keys, 1), &LoadOptions::default())
+    };
+    let most = (1_000..1_500).rev().find(|bytes| text("", *bytes).is_ok()).expect("something fits");
+    assert!(text("\"sealed\": true, ", most - 16).is_ok());
+    let error = text("\"sealed\": true, ", most - 15).unwrap_err().to_string();
+    let help = format!("use \"symbol_bytes\": \"{} B\" or less", most - 16);
+    assert!(error.contains("E0412") && error.contains(&help), "{error}");
+}
+
 #[test]
 fn warnings_do_not_stop_a_run() {
     // W0505: cut off by the end of the run. W0703: nothing to heal.
@@ -752,4 +768,42 @@ fn billing() {
     refuse_with(&billing("\"percentile\": 101"), "E0206", &["101"]);
     refuse_with(&billing("\"direction\": \"both\""), "E0207", &["larger"]);
     refuse_with(&billing("\"percentil\": 95"), "E0201", &["did you mean \"percentile\"?"]);
+}
+
+/// A listing names a node of the scenario, which its members reach, and leases have bounds.
+#[test]
+fn a_listing_that_cannot_be() {
+    let listing = |keys: &str| format!("\"listing\": {{{keys}}}");
+    let node = "\"node\": \"relay\"";
+    refuse_with(&listing(""), "E0202", &["`node` is missing in this listing"]);
+    refuse_with(&listing("\"node\": \"rellay\""), "E0301", &["no node rellay", "did you mean \"relay\"?"]);
+    for lease in ["999 ms", "3601 s"] {
+        let message =
+            format!("a lease of {} is out of range", if lease == "999 ms" { lease } else { "3601 s" });
+        refuse_with(&listing(&format!("{node}, \"lease\": \"{lease}\"")), "E0206", &[&message, "1 s to 1 h"]);
+    }
+    refuse_with(&listing(&format!("{node}, \"lease\": \"0 s\"")), "E0210", &["`lease` must not be zero"]);
+    refuse_with(&listing(&format!("{node}, \"lease\": 3")), "E0204", &["`lease`"]);
+    refuse_with(&listing(&format!("{node}, \"leases\": 3")), "E0201", &["did you mean \"lease\"?"]);
+    let alone = GOOD
+        .replace("{\"id\": 4}", "{\"id\": 4}, {\"id\": 5}")
+        .replace("\"bellini\": 1,", "\"bellini\": 1, \"listing\": {\"node\": 5},");
+    let found = diagnose(&alone);
+    assert!(found.diagnostics.iter().all(|found| found.code == "E0411"), "{found}");
+    assert!(found.to_string().contains("members and the listing have to reach each other"), "{found}");
+}
+
+/// The planner is at the listing unless another node is named.
+#[test]
+fn the_listing_decides_by_default() {
+    let planner = |keys: &str| {
+        let text = GOOD.replace("\"bellini\": 1,", &format!("\"bellini\": 1, {keys},"));
+        let loaded = parse_str("good.json", &text, &LoadOptions::default()).unwrap();
+        loaded.scenario.planner.node.map(|node| node.get())
+    };
+    let listing = "\"listing\": {\"node\": \"relay\", \"lease\": \"1 h\"}";
+    assert_eq!(planner(listing), Some(3));
+    assert_eq!(planner(&format!("{listing}, \"planner\": {{\"period\": \"3 s\"}}")), Some(3));
+    assert_eq!(planner(&format!("{listing}, \"planner\": {{\"node\": 2}}")), Some(2));
+    assert_eq!(planner("\"seed\": 1"), None);
 }

@@ -30,6 +30,7 @@ fn shipped() -> Vec<PathBuf> {
     let mut paths: Vec<_> = files(folder.to_path_buf())
         .chain(files(folder.join("bench")))
         .chain(files(folder.join("coding")))
+        .chain(files(folder.join("listing")))
         .collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
@@ -61,6 +62,8 @@ const EVERYTHING: &str = r#"{
   "report_interval": "10 s",
   "view": "measured",
   "planner": {"node": "a", "time": "3 ms", "period": "1 s"},
+  "listing": {"node": "d", "lease": "2.5 s"},
+  "seal": true,
   "defaults": {
     "node": {"processing": "5 us"},
     "link": {"delay": "7 ms", "rate": "50 Mbit/s", "mtu": 1400},
@@ -109,7 +112,7 @@ const EVERYTHING: &str = r#"{
       {"id": 4, "source": "a", "destinations": [2], "content": {"kind": "messages", "mean_interval": "2 s", "size": {"exponential": {"mean": "1 KB"}}, "deadline": "1 s"}, "routing": "direct"},
       {"id": 5, "source": "a", "destinations": [2], "content": {"kind": "messages", "mean_interval": "2 s", "size": {"fixed": "5 KB"}, "deadline": "1 s"}, "routing": "direct"},
       {"id": 6, "source": 3, "destinations": [4], "content": {"kind": "file", "bytes": "8 MiB"}, "routing": "direct",
-       "delivery": "reliable", "coding": {"generation": 100, "recode": false}},
+       "delivery": "reliable", "sealed": true, "coding": {"generation": 100, "recode": false}},
       {"id": 7, "source": 3, "destinations": [4], "content": {"kind": "file", "bytes": "8 MiB", "rate": "1 Mbit/s"}, "routing": "direct",
        "coding": {"scheme": "generation", "systematic": false, "latency": "40 ms", "repair": 0.25}},
       {"id": 8, "source": 3, "destinations": [4], "content": {"kind": "on-off", "rate": "1 Mbit/s", "on": {"fixed": "1 s"}, "off": {"exponential": "3 s"}}, "routing": "direct", "coding": "window"},
@@ -120,7 +123,7 @@ const EVERYTHING: &str = r#"{
   "populations": [
     {"conferences": 3, "sessions": 2, "nodes": [2, 3, "a"], "destinations": 2, "start": {"every": "1 s"}, "lifetime": {"exponential": "5 s"},
      "content": {"kind": "constant", "rate": "10 kbit/s"}, "routing": "shortest-delay", "weight": 2,
-     "coding": {"scheme": "window", "window": 32, "latency": "1 s", "repair_max": 1.5, "real_bytes": true}}
+     "sealed": true, "coding": {"scheme": "window", "window": 32, "latency": "1 s", "repair_max": 1.5, "real_bytes": true}}
   ],
   "faults": [
     {"at": "9 s", "heal": [["a", 2], "3>4"]},
@@ -137,6 +140,11 @@ fn one_of_everything() {
     same_again(&scenario);
     // What it was resolved to, by hand.
     let ms = Duration::from_millis;
+    assert!(scenario.seal);
+    let sessions = scenario.conferences.iter().flat_map(|conference| &conference.sessions);
+    let sealed = sessions.filter(|session| session.sealed).count();
+    // One that is written, and two in each of three generated conferences.
+    assert_eq!(sealed, 1 + 3 * 2);
     assert_eq!((scenario.seed, scenario.drain, scenario.measure.from), (u64::MAX, ms(2_500), ms(5_000)));
     assert_eq!(scenario.nodes.iter().map(|node| node.id.get()).collect::<Vec<_>>(), [1, 2, 3, 4]);
     let [a, second, third, d] = &scenario.nodes[..] else { panic!() };

@@ -70,6 +70,17 @@ fn scenarios_of_coding_load() {
     assert!(found >= 4 && coded >= 3, "{coded} of {found}");
 }
 
+/// Aim: the scenario of the listing says what it shows, is right, and its listing decides.
+#[test]
+fn the_scenario_of_the_listing_loads() {
+    let path = folder().join("listing/member-lost.json");
+    let loaded = load(&path, &LoadOptions::default()).unwrap_or_else(|found| panic!("{found}"));
+    assert!(loaded.warnings.is_empty());
+    let scenario = loaded.scenario;
+    assert!(scenario.description.len() > 300);
+    assert_eq!(scenario.planner.node, scenario.listing.map(|listing| listing.node));
+}
+
 #[test]
 fn named_regions_have_measured_delays_between_them() {
     for (name, scenario) in shipped() {
@@ -217,4 +228,22 @@ fn an_unloaded_overlay_delivers_what_the_peers_delivered() {
             .sum();
         assert_eq!(delivered, expected, "{sessions} sessions");
     }
+}
+
+/// Aim: the case study stays as short as the paper says that it can be: under 1,000 lines of policy, blank lines, comments
+/// and tests apart.
+#[test]
+fn case_studies_stay_short() {
+    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/policies/airlift");
+    let mut lines = 0;
+    for entry in std::fs::read_dir(policy).expect("it is there") {
+        let path = entry.expect("it can be read").path();
+        if path.file_name().is_some_and(|name| name != "tests.rs") {
+            let text = std::fs::read_to_string(&path).expect("it can be read");
+            let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+            lines += text.lines().filter(is_code).count();
+        }
+    }
+    println!("airlift: {lines} lines");
+    assert!((100..1_000).contains(&lines), "{lines}");
 }

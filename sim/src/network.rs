@@ -12,7 +12,7 @@ use bellini_core::io::{HopKind, Transmit};
 use bellini_core::payload::Payload;
 use bellini_core::rng::Seed;
 use bellini_core::time::Instant;
-use bellini_core::wire::frame::UDP_IP_BYTES;
+use bellini_core::wire::frame::{SEAL_BYTES, UDP_IP_BYTES};
 use bellini_scenarios::conduct::{Duty, LinkFigures};
 use bellini_scenarios::model::{Rate, Scenario};
 use bytes::Bytes;
@@ -139,11 +139,13 @@ struct FirstEntity {
 }
 
 impl Network {
-    /// Builds the network of a scenario for the core's frames, which UDP and IP go around. `zero`: the instant of
+    /// Builds the network of a scenario for the core's frames, which UDP and IP go around, and the seal where hops
+    /// are sealed. `zero`: the instant of
     /// scenario time zero.
     #[must_use]
     pub fn new(scenario: &Scenario, seed: Seed, zero: Instant) -> Self {
-        Self::build(scenario, seed, zero, UDP_IP_BYTES as u32)
+        let sealing = if scenario.seal { SEAL_BYTES } else { 0 };
+        Self::build(scenario, seed, zero, (UDP_IP_BYTES + sealing) as u32)
     }
 
     /// Builds the network of a scenario for whole IP packets, as the lab's emulator has them.

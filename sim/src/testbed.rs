@@ -19,6 +19,10 @@ impl Testbed for World<'_> {
         false
     }
 
+    fn secret(&self) -> Option<[u8; 32]> {
+        None
+    }
+
     fn now(&self) -> Instant {
         self.now
     }

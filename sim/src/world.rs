@@ -16,6 +16,7 @@ use bellini_core::io::{Command, CommandError, Event, HopKind, Input, InputError,
 use bellini_core::rng::Seed;
 use bellini_core::stats::NodeStats;
 use bellini_core::time::{Duration, Instant};
+use bellini_core::wire::frame::SEAL_BYTES;
 use bellini_scenarios::model::{Link, Scenario};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -156,6 +157,12 @@ impl<'a> World<'a> {
         Ok(world)
     }
 
+    /// Lets nodes use stream hops, although no session of the scenario does: others may come.
+    pub fn allow_streams(&mut self) {
+        let count = self.nodes.len();
+        self.tcp.get_or_insert_with(|| Box::new(Connections::new(Options::of_stream_hops(), count)));
+    }
+
     /// Starts a node's process.
     ///
     /// # Errors
@@ -172,6 +179,7 @@ impl<'a> World<'a> {
                 ..PacingConfig::default()
             },
             congestion: spec.congestion,
+            seal_bytes: if self.scenario.seal { SEAL_BYTES as u16 } else { 0 },
             coding: CodingConfig { recode: spec.recoding, ..CodingConfig::default() },
             report_interval: Some(self.scenario.report_interval),
             clock_probes: self.clock_probes,

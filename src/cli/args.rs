@@ -234,7 +234,7 @@ pub(super) struct LabOptions {
     /// udp:ADDRESS, tcp:ADDRESS, unix:PATH, unixgram:PATH, file:PATH, or - for standard input or output.
     #[arg(long = "edge", value_name = "EDGE", conflicts_with = "seeds")]
     pub(super) edges: Vec<EdgeText>,
-    /// Seal all hops, with keys that are made for the run.
+    /// Seal all hops, with keys that are made for the run: as --set seal=true, which the simulator takes, too.
     #[arg(long)]
     pub(super) seal: bool,
     /// Estimate clocks although all nodes share one, as on several machines.

@@ -35,9 +35,14 @@ pub(super) fn run(registry: &Registry, options: &LabOptions) -> Result<u8, Failu
     if options.idle {
         return idle(registry, options);
     }
+    let mut run = options.run.clone();
+    if options.seal {
+        // The scenario of the records says so, too, and the simulator can play the same.
+        run.scenario.set.push(("seal".to_owned(), "true".to_owned()));
+    }
     runs::run(
         registry,
-        &options.run,
+        &run,
         &Lab { registry, record: options.record, edges: &options.edges, options: lab_options(options) },
     )
 }

@@ -28,7 +28,12 @@ fn one_command_runs_a_conference_on_hosts_and_leaves_nothing() {
         let usual = ["live", &scenario, "--hosts", "hosts.json", "--set", "duration=3 s", "--out", out];
         yard.run(&[&usual[..], more].concat())
     };
-    live("run", &["--record", "--keep"])
+    // Keys of a sealed session come from a secret of the run.
+    let sealed = "conferences[0].sessions[0].sealed=true";
+    live("refused", &["--set", "seal=true", "--plaintext"])
+        .expect(3)
+        .says(&["--plaintext", "--set seal=false"]);
+    live("run", &["--record", "--keep", "--set", sealed])
         .expect(0)
         .says(&["pushed to 6 of 6 hosts", "Report: run/report.html"]);
     let summary = yard.scratch.json("run/summary.json");
@@ -43,6 +48,8 @@ fn one_command_runs_a_conference_on_hosts_and_leaves_nothing() {
         let (sent, got) = (&destination["sent_packets"], &destination["delivered_packets"]);
         assert!(sent.as_u64().unwrap() > 300 && got == sent, "{destination}");
     }
+    let unopened = |session: &Value| session["destinations"][0]["unopened_symbols"].as_u64();
+    assert_eq!(sessions.iter().map(unopened).collect::<Vec<_>>(), [Some(0), None, None, None]);
     for name in ["scenario.json", "series.csv", "events.jsonl", "delays.csv", "report.html"] {
         assert!(!yard.scratch.read(&format!("run/{name}")).is_empty(), "{name}");
     }
@@ -96,6 +103,44 @@ fn a_killed_node_leaves_partial_results_that_name_it() {
     assert_eq!(delivered(0, 2), sent(0, 2));
     assert!(delivered(0, 3) > 0 && delivered(0, 3) < sent(0, 3), "{}", destination(0, 3));
     assert!(!yard.scratch.read("run/hosts/beijing/settings.json").is_empty(), "its logs came home, too");
+}
+
+/// Aim: the host of a relay is cut off in the middle of a reliable transfer: the session moves to its backup and is
+/// complete, the run comes home without that host, and what is still on it goes once it can be reached again.
+#[test]
+fn a_host_that_is_cut_off_is_left_by_a_backup() {
+    let names = ["paris", "london", "lille", "dublin", "zurich"];
+    let Some(yard) = Yard::open("a host cut off", &names) else { return };
+    let scenario = format!("{}/scenarios/failover/kill.json", env!("CARGO_MANIFEST_DIR"));
+    let sets = ["--set", "faults=[]", "--set", "duration=10 s"];
+    // All hosts are as near to each other as the bridge lets them: the way through London is named.
+    let way = r#"conferences[0].sessions[0].routing={"policy": "static", "flows": [{"route": "paris>london>dublin", "share": 1}]}"#;
+    let more = ["--set", way, "--out", "run"];
+    let arguments = [&["live", &scenario, "--hosts", "hosts.json"], &sets[..], &more].concat();
+    let live = yard.bellini(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    yard.wait_for_nodes(&names);
+    until("samples of the run", || {
+        yard.scratch.join("run/series.csv").is_file()
+            || yard.scratch.list("run").iter().any(|name| name.starts_with(".series"))
+    });
+    std::thread::sleep(Duration::from_secs(3));
+    yard.on("london", "ip link set eth0 down");
+    let output = live.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    let summary = yard.scratch.json("run/summary.json");
+    assert_eq!(summary["status"], "partial");
+    assert!(
+        summary["notes"].to_string().contains("Node london (london-host) failed"),
+        "{}",
+        summary["notes"]
+    );
+    assert_eq!(summary["sessions"][0]["destinations"][0]["complete"], true, "{}", summary["sessions"][0]);
+    let events = yard.scratch.read("run/events.jsonl");
+    assert!(events.contains("\"rerouted\"") && events.contains("100.0 % by 3>4d"), "{events}");
+    yard.on("london", "ip link set eth0 up");
+    yard.run(&["deploy", "down", "--hosts", "hosts.json"]).expect(0);
+    yard.nothing_is_left();
 }
 
 /// Aim: one scenario in simulator, lab and on hosts, each as it is, and all three beside each other on one page. The hosts

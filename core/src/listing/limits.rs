@@ -17,8 +17,13 @@ pub struct ListingLimits {
     pub members_max: usize,
     /// Sessions of one conference, those that have ended included: their ids are not given again.
     pub sessions_max: usize,
+    /// Conferences, members, sessions and destinations of sessions, and each 256 bytes of what is said about them,
+    /// all together.
+    pub entries_max: usize,
     /// Bytes of a name.
     pub name_bytes_max: usize,
+    /// Bytes of what is said about a session.
+    pub about_bytes_max: usize,
     /// Addresses of one member.
     pub addresses_max: usize,
     /// Changes that are kept for who watches; who is further behind gets the whole list.
@@ -26,7 +31,8 @@ pub struct ListingLimits {
 }
 
 impl Default for ListingLimits {
-    /// Leases of 15 s, an hour for empty conferences, 4,096 conferences of 256 members and 1,024 sessions.
+    /// Leases of 15 s, an hour for empty conferences, 4,096 conferences of 256 members and 1,024 sessions, 65,536
+    /// entries in all.
     fn default() -> Self {
         Self {
             lease: Duration::from_millis(15_000),
@@ -34,7 +40,9 @@ impl Default for ListingLimits {
             conferences_max: 4_096,
             members_max: 256,
             sessions_max: 1_024,
+            entries_max: 65_536,
             name_bytes_max: 128,
+            about_bytes_max: 2_048,
             addresses_max: 4,
             recent_max: 1_024,
         }

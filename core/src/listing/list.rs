@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use thiserror::Error;
 
+/// Bytes of what is said about a session that count as an entry.
+const ENTRY_BYTES: usize = 256;
+
 /// A node that takes part in a conference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +40,9 @@ pub struct Session {
     /// Its destinations, sorted; those that left or whose lease ended are not among them.
     #[serde(default)]
     pub destinations: Vec<NodeId>,
+    /// What its creator says of it to those who join, in a form of their own.
+    #[serde(default)]
+    pub about: String,
     /// Whether it has ended. It stays listed, so that its id is not given again.
     #[serde(default)]
     pub ended: bool,
@@ -203,39 +209,78 @@ impl List {
                     sessions: BTreeMap::new(),
                 };
                 self.conferences.insert(*conference, created);
+                Some(())
             }
-            Change::ConferenceEnded { conference } => {
-                self.conferences.remove(conference)?;
+            Change::ConferenceEnded { conference } => self.conferences.remove(conference).map(|_| ()),
+            change => self.conferences.get_mut(&change.conference())?.apply(change),
+        }
+    }
+}
+
+impl Change {
+    /// Returns the conference that it is about.
+    #[must_use]
+    pub const fn conference(&self) -> ConferenceId {
+        match self {
+            Self::ConferenceCreated { conference, .. }
+            | Self::ConferenceEnded { conference }
+            | Self::MemberJoined { conference, .. }
+            | Self::MemberGone { conference, .. }
+            | Self::SessionAdded { conference, .. }
+            | Self::DestinationJoined { conference, .. }
+            | Self::DestinationLeft { conference, .. }
+            | Self::SessionEnded { conference, .. } => *conference,
+        }
+    }
+}
+
+impl Session {
+    /// Returns what it counts for in the bound of the whole list: itself, its destinations, and what is said about it.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        1 + self.destinations.len() + self.about.len().div_ceil(ENTRY_BYTES)
+    }
+}
+
+impl Conference {
+    /// Returns what it counts for in the bound of the whole list: itself, members, and sessions with all they have.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        1 + self.members.len() + self.sessions.values().map(Session::entries).sum::<usize>()
+    }
+
+    /// Takes a change of this conference in, its beginning and end aside; `None`: it does not fit what is listed, and
+    /// nothing has changed.
+    pub fn apply(&mut self, change: &Change) -> Option<()> {
+        match change {
+            Change::ConferenceCreated { .. } | Change::ConferenceEnded { .. } => return None,
+            Change::MemberJoined { member, .. } => {
+                self.members.insert(member.node, member.clone());
             }
-            Change::MemberJoined { conference, member } => {
-                self.conferences.get_mut(conference)?.members.insert(member.node, member.clone());
-            }
-            Change::MemberGone { conference, node, .. } => {
-                let conference = self.conferences.get_mut(conference)?;
-                conference.members.remove(node)?;
-                for session in conference.sessions.values_mut() {
+            Change::MemberGone { node, .. } => {
+                self.members.remove(node)?;
+                for session in self.sessions.values_mut() {
                     session.destinations.retain(|destination| destination != node);
                 }
             }
-            Change::SessionAdded { conference, session } => {
-                let sessions = &mut self.conferences.get_mut(conference)?.sessions;
-                if sessions.contains_key(&session.session) {
+            Change::SessionAdded { session, .. } => {
+                if self.sessions.contains_key(&session.session) {
                     return None;
                 }
-                sessions.insert(session.session, session.clone());
+                self.sessions.insert(session.session, session.clone());
             }
-            Change::DestinationJoined { conference, session, node } => {
-                let session = self.conferences.get_mut(conference)?.sessions.get_mut(session)?;
+            Change::DestinationJoined { session, node, .. } => {
+                let session = self.sessions.get_mut(session)?;
                 let place = session.destinations.binary_search(node).err()?;
                 session.destinations.insert(place, *node);
             }
-            Change::DestinationLeft { conference, session, node } => {
-                let session = self.conferences.get_mut(conference)?.sessions.get_mut(session)?;
+            Change::DestinationLeft { session, node, .. } => {
+                let session = self.sessions.get_mut(session)?;
                 let place = session.destinations.binary_search(node).ok()?;
                 session.destinations.remove(place);
             }
-            Change::SessionEnded { conference, session } => {
-                let session = self.conferences.get_mut(conference)?.sessions.get_mut(session)?;
+            Change::SessionEnded { session, .. } => {
+                let session = self.sessions.get_mut(session)?;
                 if session.ended {
                     return None;
                 }

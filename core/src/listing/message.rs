@@ -222,8 +222,12 @@ pub enum Bounded {
     Members,
     /// Sessions of a conference, ended ones included.
     Sessions,
+    /// Conferences, members, sessions and destinations together.
+    Entries,
     /// Bytes of a name.
     NameBytes,
+    /// Bytes of what is said about a session.
+    AboutBytes,
     /// Addresses of a member.
     Addresses,
 }
@@ -234,7 +238,11 @@ impl std::fmt::Display for Bounded {
             Self::Conferences => "conferences",
             Self::Members => "members of a conference",
             Self::Sessions => "sessions of a conference, ended ones included",
+            Self::Entries => {
+                "conferences, members, sessions, their destinations and what is said about them, together"
+            }
             Self::NameBytes => "bytes of a name",
+            Self::AboutBytes => "bytes of what is said about a session",
             Self::Addresses => "addresses of a member",
         })
     }

@@ -4,7 +4,7 @@ use super::limits::ListingLimits;
 use super::list::{Change, Conference, List, Member, NumberedChange, Parting, ReplayError, Session};
 use super::message::{Bounded, ListingAnswer, ListingError, ListingRequest};
 use crate::ids::{ConferenceId, Incarnation, NodeId, SessionId};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What ends by itself: a member's lease, or (no node) a conference without members.
@@ -15,6 +15,8 @@ type Lease = (ConferenceId, Option<NodeId>);
 pub struct Listing {
     limits: ListingLimits,
     list: List,
+    /// What is listed, counted.
+    entries: usize,
     /// When each lease ends, and the same by time.
     ends: BTreeMap<Lease, Instant>,
     by_time: BTreeSet<(Instant, Lease)>,
@@ -28,9 +30,11 @@ impl Listing {
     /// Returns a listing of what `list` holds. Leases begin with [`Listing::begin_leases`].
     #[must_use]
     pub fn new(limits: ListingLimits, list: List) -> Self {
+        let entries = list.conferences.values().map(Conference::entries).sum();
         Self {
             limits,
             list,
+            entries,
             ends: BTreeMap::new(),
             by_time: BTreeSet::new(),
             recent: VecDeque::new(),
@@ -43,8 +47,18 @@ impl Listing {
     /// # Errors
     /// When the store's record cannot be what happened.
     pub fn replay(&mut self, numbered: &NumberedChange) -> Result<(), ReplayError> {
-        self.list.apply(numbered)?;
+        self.apply(numbered)?;
         self.remember(numbered.clone());
+        Ok(())
+    }
+
+    /// Applies a change and counts what is listed then.
+    fn apply(&mut self, numbered: &NumberedChange) -> Result<(), ReplayError> {
+        let conference = numbered.change.conference();
+        let count = |list: &List| list.conferences.get(&conference).map_or(0, Conference::entries);
+        let before = count(&self.list);
+        self.list.apply(numbered)?;
+        self.entries = self.entries - before + count(&self.list);
         Ok(())
     }
 
@@ -70,6 +84,11 @@ impl Listing {
         &self.list
     }
 
+    #[cfg(test)]
+    pub(super) fn limits_mut(&mut self) -> &mut ListingLimits {
+        &mut self.limits
+    }
+
     /// Returns the bounds.
     #[must_use]
     pub fn limits(&self) -> &ListingLimits {
@@ -87,6 +106,25 @@ impl Listing {
         self.by_time.first().map(|(at, _)| *at)
     }
 
+    /// Lets every lease end so much later: for so long whoever drives the listing could not hear.
+    pub fn postpone(&mut self, span: Duration) {
+        let leases = std::mem::take(&mut self.ends);
+        self.by_time.clear();
+        for (lease, at) in leases {
+            // Past the end of time there is no lease that ends.
+            if let Some(at) = at.checked_add(span) {
+                self.ends.insert(lease, at);
+                self.by_time.insert((at, lease));
+            }
+        }
+    }
+
+    /// Returns how much is listed: conferences, members, sessions and destinations.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.entries
+    }
+
     /// Returns how many leases there are: a member's, or an empty conference's.
     #[must_use]
     pub fn leases(&self) -> usize {
@@ -95,14 +133,28 @@ impl Listing {
 
     /// Ends the leases whose time has come, in order of time.
     pub fn expire(&mut self, now: Instant) {
-        while let Some((at, (conference, node))) = self.by_time.first().copied().filter(|(at, _)| *at <= now)
-        {
-            self.end_lease((conference, node));
-            match node {
-                Some(node) => self.part(at, conference, node, Parting::Expired),
-                None => self.change(Change::ConferenceEnded { conference }),
-            }
+        while self.expire_next(now) {}
+    }
+
+    /// Returns the first lease that has ended by `now`: of a member, or (no node) of a conference without members.
+    #[must_use]
+    pub fn due(&self, now: Instant) -> Option<(ConferenceId, Option<NodeId>)> {
+        self.by_time.first().filter(|(at, _)| *at <= now).map(|(_, lease)| *lease)
+    }
+
+    /// Ends the first lease that has ended by `now`, for those who look at the list before each; returns whether there
+    /// was one.
+    pub fn expire_next(&mut self, now: Instant) -> bool {
+        let Some((at, (conference, node))) = self.by_time.first().copied().filter(|(at, _)| *at <= now)
+        else {
+            return false;
+        };
+        self.end_lease((conference, node));
+        match node {
+            Some(node) => self.part(at, conference, node, Parting::Expired),
+            None => self.change(Change::ConferenceEnded { conference }),
         }
+        true
     }
 
     /// Answers a request at `now`. Leases that have ended by then have ended before it.
@@ -143,6 +195,7 @@ impl Listing {
                 self.member(conference, node)?;
                 // Asked twice is done once: an answer may have been lost.
                 if !is_there {
+                    self.check_room(1)?;
                     self.change(Change::DestinationJoined { conference, session, node });
                 }
             }
@@ -187,6 +240,7 @@ impl Listing {
         if self.list.conferences.len() >= max {
             return Err(full);
         }
+        self.check_room(1)?;
         let conference = ConferenceId(self.list.last_conference.0.checked_add(1).ok_or(full)?);
         self.change(Change::ConferenceCreated { conference, name });
         self.begin(now, (conference, None));
@@ -208,7 +262,10 @@ impl Listing {
                 return Err(ListingError::OldIncarnation { node: member.node, known, given });
             }
             Some(_) => (),
-            None => check(Bounded::Members, members.len() + 1, self.limits.members_max)?,
+            None => {
+                check(Bounded::Members, members.len() + 1, self.limits.members_max)?;
+                self.check_room(1)?;
+            }
         }
         let node = member.node;
         // The same word twice changes nothing but the lease.
@@ -228,6 +285,8 @@ impl Listing {
         }
         check(Bounded::Sessions, sessions.len() + 1, self.limits.sessions_max)?;
         check(Bounded::Members, session.destinations.len(), self.limits.members_max)?;
+        check(Bounded::AboutBytes, session.about.len(), self.limits.about_bytes_max)?;
+        self.check_room(session.entries())?;
         session.destinations.sort_unstable();
         if session.ended || session.destinations.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(ListingError::BadSession);
@@ -268,7 +327,7 @@ impl Listing {
 
     fn change(&mut self, change: Change) {
         let numbered = NumberedChange { revision: self.list.revision + 1, change };
-        let taken = self.list.apply(&numbered);
+        let taken = self.apply(&numbered);
         assert!(taken.is_ok(), "a change was made that does not fit the list: {numbered:?}");
         self.fresh.push_back(numbered.clone());
         self.remember(numbered);
@@ -306,6 +365,10 @@ impl Listing {
     fn going_on(&self, conference: ConferenceId, session: SessionId) -> Result<&Session, ListingError> {
         let entry = self.known(conference)?.sessions.get(&session).filter(|entry| !entry.ended);
         entry.ok_or(ListingError::NoSession { conference, session })
+    }
+
+    fn check_room(&self, more: usize) -> Result<(), ListingError> {
+        check(Bounded::Entries, self.entries + more, self.limits.entries_max)
     }
 
     fn check_name(&self, name: &str) -> Result<(), ListingError> {

@@ -28,6 +28,7 @@ fn session(id: u32, source: u32, destinations: &[u32]) -> Session {
         name: String::new(),
         source: node(source),
         destinations: destinations.iter().map(|id| node(*id)).collect(),
+        about: String::new(),
         ended: false,
     }
 }
@@ -137,6 +138,7 @@ fn bounds_are_kept() {
         members_max: 2,
         sessions_max: 1,
         name_bytes_max: 3,
+        about_bytes_max: 5,
         addresses_max: 0,
         ..ListingLimits::default()
     };
@@ -150,6 +152,12 @@ fn bounds_are_kept() {
     ask(ListingRequest::AddSession { conference: C, session: session(1, 1, &[2]) }).expect("there is room");
     let mut placed = member(1, 1);
     placed.addresses.push("127.0.0.1:1".parse().expect("an address"));
+    let told = Session { about: "six by".to_owned(), ..session(2, 1, &[2]) };
+    let full = ListingLimits { sessions_max: 2, ..limits };
+    let mut roomy = Listing::new(full, listing.list().clone());
+    let too_long = roomy.handle(at(0), ListingRequest::AddSession { conference: C, session: told });
+    assert_eq!(too_long, Err(ListingError::TooMany { what: Bounded::AboutBytes, max: 5 }));
+    let mut ask = |request| listing.handle(at(0), request);
     for (request, what, max) in [
         (create(), Bounded::Conferences, 1),
         (ListingRequest::Create { name: "abcd".to_owned() }, Bounded::NameBytes, 3),
@@ -159,6 +167,44 @@ fn bounds_are_kept() {
     ] {
         assert_eq!(ask(request), Err(ListingError::TooMany { what, max }));
     }
+}
+
+/// Aim: the bound on everything together refuses one too many of each kind, and what has ended makes room.
+#[test]
+fn all_entries_together_are_bounded() {
+    // Conference, three members, a session with two destinations.
+    let mut listing = peopled();
+    assert_eq!(listing.entries(), 7);
+    listing.limits_mut().entries_max = 7;
+    let full = Err(ListingError::TooMany { what: Bounded::Entries, max: 7 });
+    for request in [
+        ListingRequest::Create { name: String::new() },
+        ListingRequest::Join { conference: C, member: member(4, 1) },
+        ListingRequest::AddSession { conference: C, session: session(8, 1, &[]) },
+    ] {
+        assert_eq!(listing.handle(at(1), request), full);
+    }
+    let leave = ListingRequest::LeaveSession { conference: C, session: SessionId(7), node: node(2) };
+    listing.handle(at(1), leave).expect("it is one");
+    listing.handle(at(1), ListingRequest::Join { conference: C, member: member(4, 1) }).expect("room");
+    let join = ListingRequest::JoinSession { conference: C, session: SessionId(7), node: node(4) };
+    assert_eq!(listing.handle(at(1), join), full);
+    listing.handle(at(1), ListingRequest::End { conference: C }).expect("it is listed");
+    assert_eq!(listing.entries(), 0);
+}
+
+/// Aim: leases that are postponed end so much later, and in the same order.
+#[test]
+fn leases_can_be_postponed() {
+    let mut listing = peopled();
+    let renew = ListingRequest::Renew { conference: C, node: node(2), incarnation: Incarnation(1) };
+    listing.handle(at(5), renew).expect("it takes part");
+    listing.postpone(Duration::from_secs(30));
+    listing.expire(at(44));
+    assert_eq!(listing.list().conferences[&C].members.len(), 3);
+    listing.expire(at(45));
+    assert_eq!(listing.list().conferences[&C].members.keys().copied().collect::<Vec<_>>(), [node(2)]);
+    assert_eq!(listing.poll_timeout(), Some(at(50)));
 }
 
 /// Aim: who watches gets exactly what came after, and the whole list where that is not known any more.
@@ -241,6 +287,8 @@ proptest! {
             let lasting = listing.list().conferences.values();
             let leases: usize = lasting.map(|conference| conference.members.len().max(1)).sum();
             prop_assert_eq!(listing.leases(), leases);
+            let entries: usize = listing.list().conferences.values().map(Conference::entries).sum();
+            prop_assert_eq!(listing.entries(), entries);
             prop_assert!(listing.poll_timeout().is_none_or(|end| end > time));
         }
     }

@@ -6,6 +6,7 @@ use crate::ids::{HopIndex, NodeId, SessionKey};
 use crate::io::{Command, CommandError, Delivery, Event, Install, PolicyReason, SessionSpec, SinkSpec};
 use crate::node::Node;
 use crate::reliable::DESTINATIONS_MAX;
+use crate::seal::TAG_BYTES;
 use crate::session::{SinkSession, SourceSession};
 use crate::time::{Duration, Instant};
 use crate::wire::control::ControlBody;
@@ -81,12 +82,30 @@ impl Node {
                 }
                 sent
             }
+            Command::HoldListing(held) => {
+                self.hold_listing(now, *held);
+                Ok(())
+            }
+            Command::Register(registration) => self.register(now, &registration),
             Command::ClockCorrection { session, ahead_ns } => {
                 let index = self.known_session(session)?;
                 let estimates = self.config.clock_probes.is_some();
                 if let Some(sink) = self.sessions.get_mut(index).sink.as_mut().filter(|_| !estimates) {
                     sink.correct_clock(ahead_ns);
                 }
+                Ok(())
+            }
+            Command::Admit { key, node } => {
+                if node == self.config.id {
+                    return Err(CommandError::OwnHop(node));
+                }
+                self.known_session(key)?;
+                self.change_membership(now, key, node, PolicyReason::Joined);
+                Ok(())
+            }
+            Command::Dismiss { key, node } => {
+                self.known_session(key)?;
+                self.change_membership(now, key, node, PolicyReason::Left);
                 Ok(())
             }
         }
@@ -112,14 +131,15 @@ impl Node {
     }
 
     fn start_session(&mut self, now: Instant, spec: &SessionSpec) -> Result<(), CommandError> {
-        if !(1..=SYMBOL_BYTES_MAX).contains(&spec.symbol_bytes) {
+        let symbol_bytes = spec.symbol_bytes.saturating_add(spec.seal.map_or(0, |_| TAG_BYTES));
+        if spec.symbol_bytes == 0 || symbol_bytes > SYMBOL_BYTES_MAX {
             return Err(CommandError::BadSymbolSize(spec.symbol_bytes));
         }
         if spec.policy_period == Some(Duration::ZERO) {
             return Err(CommandError::NoPeriod);
         }
         let is_reliable = spec.delivery == Delivery::Reliable;
-        if let Some(fault) = spec.coding.and_then(|coding| coding.fault(is_reliable, spec.symbol_bytes)) {
+        if let Some(fault) = spec.coding.and_then(|coding| coding.fault(is_reliable, symbol_bytes)) {
             return Err(CommandError::BadCoding(fault));
         }
         let index = self.own_session(spec.key)?;

@@ -46,6 +46,8 @@ impl Node {
         if !self.ended.insert(conference) {
             return;
         }
+        self.unregister(conference);
+        self.unlist(now, conference);
         let mut dropped = 0;
         for hop in &mut self.hops {
             hop.pressed.retain(|pressed| pressed.conference != conference);

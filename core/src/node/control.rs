@@ -119,6 +119,9 @@ impl Node {
                 ControlBody::ClockReply { t1_ns, t2_ns, t3_ns } => {
                     self.take_clock_reply(now, message.origin, [t1_ns, t2_ns, t3_ns]);
                 }
+                ControlBody::Register { conference, incarnation, back } => {
+                    self.take_registration(now, message.origin, (conference, incarnation), Some(back));
+                }
                 body => self.act(now, body),
             }
         }
@@ -199,19 +202,26 @@ impl Node {
                     self.overflow_at_source(now, index);
                 }
             }
-            ControlBody::Join { key, node } => self.change_membership(now, key, node, PolicyReason::Joined),
-            ControlBody::Leave { key, node } => self.change_membership(now, key, node, PolicyReason::Left),
+            ControlBody::Join { key, node } => {
+                self.change_membership(now, key, node, PolicyReason::Joined);
+                self.list_membership(now, key, node, PolicyReason::Joined);
+            }
+            ControlBody::Leave { key, node } => {
+                self.change_membership(now, key, node, PolicyReason::Left);
+                self.list_membership(now, key, node, PolicyReason::Left);
+            }
             ControlBody::Install { key, planner_incarnation, version, flows } => {
                 self.install_encoded(now, key, planner_incarnation, version, &flows);
             }
             ControlBody::ConferenceEnd { conference } => self.end_conference(now, conference, None),
             ControlBody::Setup { .. } => {}
             ControlBody::Begin { key, epoch, symbol } => self.begin_sink(key, epoch, symbol),
-            // Probes go by the nodes' own knowledge, answers along a route: these came the wrong way.
+            // Probes go by the nodes' own knowledge, answers and registrations along a route: these came the wrong way.
             ControlBody::ClockProbe { .. }
             | ControlBody::ClockReply { .. }
             | ControlBody::Pressure { .. }
             | ControlBody::Release { .. }
+            | ControlBody::Register { .. }
             | ControlBody::HopState { .. }
             | ControlBody::Unknown { .. } => {
                 self.stats.dropped_control += 1;

@@ -5,7 +5,7 @@ use crate::flow::FlowBranch;
 use crate::header::PACKET_HEADER_BYTES_MAX;
 use crate::hop::QueuedPacket;
 use crate::ids::{HopIndex, SessionKey};
-use crate::io::Event;
+use crate::io::{Event, HopKind};
 use crate::node::receive::Packet;
 use crate::node::{DroppedPacket, Node};
 use crate::payload::Payload;
@@ -166,6 +166,15 @@ impl Node {
     }
 
     fn deliver(&mut self, now: Instant, index: u32, header: &PacketHeader, payload: Payload) {
+        let payload = match &mut self.sessions.get_mut(index).sink {
+            Some(sink) => sink.open(header, payload),
+            None => Some(payload),
+        };
+        // It was not acknowledged: a reliable session sends it again.
+        let Some(payload) = payload else {
+            self.stats.drop_packets(Drop::Rejected, 1);
+            return;
+        };
         let outcome = self.deliver_symbol(now, index, header, payload);
         match outcome {
             SinkOutcome::Delivered(_) => self.stats.delivered_packets += 1,
@@ -267,8 +276,10 @@ impl Node {
     ) -> bool {
         let lane = if header.flags.contains(PacketFlags::BULK) { Lane::Bulk } else { Lane::Live };
         let dropped = &mut self.dropped;
+        let hop = &mut self.hops[next.0 as usize];
+        let bytes = bytes + sealing_bytes(hop.kind, self.config.seal_bytes) as u32;
         // A control hop has no feeder, and takes no packets.
-        let Some(feeder) = &mut self.hops[next.0 as usize].feeder else { return false };
+        let Some(feeder) = &mut hop.feeder else { return false };
         let slot = feeder.push(header.key.conference, lane, bytes, &mut |packet, bytes| {
             dropped.push(DroppedPacket {
                 key: packet.key,
@@ -297,7 +308,16 @@ impl Node {
     }
 }
 
-/// Returns what a packet of `bytes` bytes counts for in a feeder: all that it takes on the link.
+/// Returns what sealing adds to a packet on a hop of a kind: `seal_bytes` where frames are datagrams.
+#[inline]
+pub(super) const fn sealing_bytes(kind: HopKind, seal_bytes: u16) -> usize {
+    match kind {
+        HopKind::Datagram | HopKind::Paced => seal_bytes as usize,
+        HopKind::Stream | HopKind::Control => 0,
+    }
+}
+
+/// Returns what a packet of `bytes` bytes counts for in a feeder: all that it takes on the link, unless that is sealed.
 #[inline]
 pub(super) fn queued_bytes(bytes: usize) -> u32 {
     (FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + UDP_IP_BYTES + bytes) as u32

@@ -5,8 +5,9 @@ use crate::feeder::Lane;
 use crate::ids::FlowId;
 use crate::io::{Event, PolicyReason};
 use crate::node::Node;
-use crate::node::dispatch::Copies;
+use crate::node::dispatch::{Copies, sealing_bytes};
 use crate::node::timers::Timer;
+use crate::seal::sealed;
 use crate::session::SourceSession;
 use crate::stopwatch::Step;
 use crate::time::Instant;
@@ -60,7 +61,9 @@ impl Node {
                         source.content.on_grant(now, grant);
                     }
                     match source.content.poll(now) {
-                        SourcePoll::Symbol(symbol) => (symbol, None),
+                        SourcePoll::Symbol(symbol) => {
+                            (sealed(source.seal.as_deref(), source.epoch, symbol), None)
+                        }
                         SourcePoll::WaitUntil(at) => {
                             wake = Some(at);
                             break;
@@ -181,8 +184,9 @@ impl Node {
         let coding = if source.coded.is_some() { CODING_HEADER_BYTES } else { 0 };
         let fixed = FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + UDP_IP_BYTES + PACKET_FIXED_BYTES + coding;
         for branch in &flows.flows()[flow].branches {
-            let bytes = fixed + branch.pathlet.len() + payload;
             let hop = &mut self.hops[branch.hop.0 as usize];
+            let sealing = sealing_bytes(hop.kind, self.config.seal_bytes);
+            let bytes = fixed + branch.pathlet.len() + payload + sealing;
             let Some(feeder) = &hop.feeder else { continue };
             if feeder.lane_room(conference, source.content.lane()) < bytes as u64 {
                 if !hop.waiting.contains(&index) {

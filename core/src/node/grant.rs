@@ -9,6 +9,8 @@ use crate::content::Grant;
 use crate::ids::{ConferenceId, HopIndex};
 use crate::io::HopKind;
 use crate::node::Node;
+use crate::node::dispatch::sealing_bytes;
+use crate::seal::TAG_BYTES;
 use crate::session::{FirstHop, SourceSession};
 use crate::time::{Duration, Instant};
 use crate::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES};
@@ -25,6 +27,7 @@ impl Node {
         let flows = source.flows.as_ref()?.flows();
         let symbol_bytes = f64::from(source.content.symbol_bytes());
         let fixed = FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + PACKET_FIXED_BYTES;
+        let tag = if source.seal.is_some() { TAG_BYTES as usize } else { 0 };
         let mut grant = None;
         for (f, flow) in flows.iter().enumerate() {
             for (b, branch) in flow.branches.iter().enumerate() {
@@ -39,7 +42,8 @@ impl Node {
                     flow.share * flow.branches.iter().filter(|branch| branch.hop == hop).count() as f64
                 });
                 // Frame bytes on the hop for a payload byte of the session.
-                let header = (fixed + branch.pathlet.len()) as f64;
+                let sealing = sealing_bytes(self.hops[hop.0 as usize].kind, self.config.seal_bytes);
+                let header = (fixed + branch.pathlet.len() + tag + sealing) as f64;
                 let load = shares.sum::<f64>() * (symbol_bytes + header) / symbol_bytes;
                 let counted = (self.hops[hop.0 as usize].stats.sent_bytes, source.stats.bytes);
                 let mark = mark_of(&mut source.first_hops, hop, now, counted);

@@ -19,9 +19,11 @@ mod emit;
 mod failover;
 mod grant;
 mod hops;
+mod listing;
 mod overflow;
 mod pressure;
 mod receive;
+mod registering;
 mod reliable;
 mod reporting;
 mod timers;
@@ -77,6 +79,10 @@ pub struct Node {
     next_control_id: u64,
     /// Origin and id of the messages that were passed on over a way back, the newest last.
     passed_back: VecDeque<(NodeId, u64)>,
+    /// The listing, where this node holds it.
+    listing: Option<Box<listing::NodeListing>>,
+    /// Conferences that it registers for.
+    registered: BTreeMap<ConferenceId, registering::Registered>,
     reported_at: Instant,
     /// Frames without packets are built here.
     scratch: Vec<u8>,
@@ -137,6 +143,8 @@ impl Node {
             // Never used by an earlier start of the node.
             next_control_id: u64::from(config.incarnation.0) << 32,
             passed_back: VecDeque::new(),
+            listing: None,
+            registered: BTreeMap::new(),
             reported_at: now,
             scratch: Vec::new(),
             ack_bytes: bytes::BytesMut::new(),
@@ -233,6 +241,12 @@ impl Node {
     /// Returns all sessions that the node knows.
     pub fn sessions(&self) -> impl Iterator<Item = &SessionEntry> {
         self.sessions.iter().map(|(_, entry)| entry)
+    }
+
+    /// Returns the listing, where this node holds it.
+    #[must_use]
+    pub fn listing(&self) -> Option<&crate::listing::Listing> {
+        self.listing.as_ref().map(|held| &held.listing)
     }
 
     /// Returns the packets that wait in feeders.

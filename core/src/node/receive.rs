@@ -93,7 +93,7 @@ impl Node {
                 }
                 let parts = find_parts(rest, body.len_apart())?;
                 if hop.kind == HopKind::Paced {
-                    let whole = bytes.len() + body.len_apart();
+                    let whole = bytes.len() + body.len_apart() + usize::from(self.config.seal_bytes);
                     self.take_paced(now, index, &frame, whole, &parts)?;
                 }
                 let hop = &mut self.hops[index.0 as usize];

@@ -10,11 +10,12 @@ use crate::ids::{ConferenceId, Epoch, FlowId, HopIndex, NodeId, SessionKey};
 use crate::io::{Event, HopKind, PolicyReason};
 use crate::node::Node;
 use crate::node::coded::{Stamp, systematic};
-use crate::node::dispatch::{Copies, queued_bytes, write_header};
+use crate::node::dispatch::{Copies, queued_bytes, sealing_bytes, write_header};
 use crate::node::receive::Packet;
 use crate::node::timers::Timer;
 use crate::payload::Payload;
 use crate::reliable::{AckTaken, Sender, Sending};
+use crate::seal::sealed;
 use crate::session::SourceSession;
 use crate::session::coded::Repaired;
 use crate::stats::Drop;
@@ -105,8 +106,10 @@ impl Node {
         let hops = &mut self.hops;
         let coding = if source.coded.is_some() { CODING_HEADER_BYTES + META_BYTES } else { 0 };
         let bytes = source.symbol_bytes + coding as u32;
-        let mut ready =
-            |branches: &[FlowBranch]| branches_ready(hops, index, (conference, lane), bytes, branches);
+        let seal_bytes = self.config.seal_bytes;
+        let mut ready = |branches: &[FlowBranch]| {
+            branches_ready(hops, index, (conference, lane), bytes, (branches, seal_bytes))
+        };
         if sender.has_repeats() || sender.has_suspects() {
             let first = list.draw(&mut source.stream);
             if let Some(sending) = sender.choose_repeat(list, first, &mut ready) {
@@ -120,7 +123,8 @@ impl Node {
             }
             match source.content.poll(now) {
                 SourcePoll::Symbol(symbol) => {
-                    source.pending = Some((symbol, list.draw(&mut source.stream)));
+                    let drawn = list.draw(&mut source.stream);
+                    source.pending = Some((sealed(source.seal.as_deref(), source.epoch, symbol), drawn));
                 }
                 SourcePoll::WaitUntil(at) => return Step::WaitUntil(at),
                 SourcePoll::Finished => {
@@ -187,7 +191,7 @@ impl Node {
             }
             return;
         }
-        let payload = source.content.payload_again(sending.symbol, held.len);
+        let payload = source.payload_again(sending.symbol, held);
         sender.stats.repeated_packets += 1;
         sender.stats.probes += u64::from(sending.is_probe);
         self.send_symbol(now, index, source, sender, sending, payload, PacketFlags::REPEAT);
@@ -540,12 +544,13 @@ fn branches_ready(
     session: u32,
     queue: (ConferenceId, Lane),
     len: u32,
-    branches: &[FlowBranch],
+    (branches, seal_bytes): (&[FlowBranch], u16),
 ) -> bool {
     let fixed = FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + UDP_IP_BYTES + PACKET_FIXED_BYTES;
     for branch in branches {
-        let bytes = fixed + branch.pathlet.len() + len.min(SYMBOL_BYTES_MAX) as usize;
         let hop = &mut hops[branch.hop.0 as usize];
+        let sealing = sealing_bytes(hop.kind, seal_bytes);
+        let bytes = fixed + branch.pathlet.len() + len.min(SYMBOL_BYTES_MAX) as usize + sealing;
         let Some(feeder) = &hop.feeder else { continue };
         // What the next hop keeps back would only wait here: another flow may be free.
         let is_held = queue.1 == Lane::Bulk && feeder.is_held(queue.0);

@@ -1,6 +1,6 @@
 //! The node's timers.
 
-use crate::ids::{HopIndex, SessionKey};
+use crate::ids::{ConferenceId, HopIndex, SessionKey};
 use crate::io::PolicyReason;
 use crate::node::Node;
 use crate::time::Instant;
@@ -26,6 +26,10 @@ pub(super) enum Timer {
     Overflow(SessionKey),
     /// The next probe of a source's clock (index into the table of clocks).
     Clock(u32),
+    /// A heartbeat to the listing is due.
+    Heartbeat(ConferenceId),
+    /// A lease of the listing may have ended.
+    Listing,
     /// A keepalive to the peer of a control hop, or its silence.
     Watch(HopIndex),
     /// Hops that are down are told again, or forgotten.
@@ -60,6 +64,8 @@ impl Node {
                 Timer::Held(index) => self.end_holds(now, index),
                 Timer::Overflow(key) => self.tell_held_back(now, key),
                 Timer::Clock(peer) => self.probe_clock(now, peer),
+                Timer::Heartbeat(conference) => self.on_heartbeat(now, conference),
+                Timer::Listing => self.on_listing_timer(now),
                 Timer::Watch(index) => self.on_watch_timer(now, index),
                 Timer::DownHops => self.on_down_timer(now),
                 Timer::Setup => self.on_setup_timer(now),

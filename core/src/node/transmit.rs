@@ -143,12 +143,12 @@ impl Node {
             STREAM_PREFIX_BYTES
         };
         hop.room.on_sent(frame_bytes + STREAM_PREFIX_BYTES as u64);
+        let sealed = u64::from(self.config.seal_bytes);
         if let Some(pacer) = &mut hop.pacer {
-            let sealed = u64::from(self.config.seal_bytes);
             pacer.on_sent(now, frame_bytes + UDP_IP_BYTES as u64 + sealed);
         }
         if let Some(pacing) = &mut hop.pacing {
-            pacing.on_sent(now, SentFrame { number: header.number, bytes: frame_bytes as u32 });
+            pacing.on_sent(now, SentFrame { number: header.number, bytes: (frame_bytes + sealed) as u32 });
         }
         hop.stats.sent_frames += 1;
         hop.stats.sent_packets += 1;

@@ -12,6 +12,7 @@ use crate::io::{Delivery, MeasureWindow, SinkSpec};
 use crate::payload::Payload;
 use crate::reliable::{AckDue, Order, Receiver, ReliableConfig};
 use crate::rng::Seed;
+use crate::seal::SymbolSeal;
 use crate::stats::Histogram;
 use crate::time::{Duration, Instant};
 use crate::wire::acknowledgement::Ranges;
@@ -34,6 +35,8 @@ pub struct SinkSession {
     estimate: Option<Option<Estimate>>,
     /// Whether each delivery is an event.
     pub deliver_events: bool,
+    /// What opens its symbols; `None`: they are plain, or nobody announced the session.
+    seal: Option<Box<SymbolSeal>>,
     /// What was counted.
     pub stats: SinkSessionStats,
     /// Delays of measured symbols, in nanoseconds.
@@ -104,6 +107,9 @@ pub struct SinkSessionStats {
     /// Symbols of a reliable session that were delivered out of order, because their source went beyond the window.
     #[serde(default)]
     pub unordered_packets: u64,
+    /// Symbols that did not open: changed on the way, or sealed under another key. Nothing of them was delivered.
+    #[serde(default)]
+    pub unopened_symbols: u64,
     /// What decoding came to; zeros where nothing is coded.
     #[serde(default)]
     pub coded: CodedSinkStats,
@@ -146,6 +152,7 @@ impl SinkSession {
             deliver_events: spec.deliver_events,
             receiver: is_reliable.then(Box::default),
             scheme: spec.coding.map(|coding| coding.scheme),
+            seal: spec.seal.map(|seal| Box::new(SymbolSeal::new(&seal, spec.key, spec.source, seed))),
             arrived: spec
                 .coding
                 .filter(|coding| !is_reliable && matches!(coding.repair, Repair::Adaptive { .. }))
@@ -174,6 +181,7 @@ impl SinkSession {
             coded: None,
             coding_counted: 0,
             scheme: None,
+            seal: None,
             arrived: None,
             order: None,
             reported: (0, 0, 0),
@@ -259,7 +267,9 @@ impl SinkSession {
         take: impl FnMut(u64, Meta, Body),
     ) {
         if let Some(coded) = &mut self.coded {
-            coded.recover(key, epoch, first, (&self.window, workers), take);
+            let seal = self.seal.as_deref();
+            self.stats.unopened_symbols +=
+                coded.recover(key, epoch, first, (&self.window, workers, seal), take);
         }
     }
 
@@ -289,6 +299,19 @@ impl SinkSession {
     pub fn counted(&self) -> SinkSessionStats {
         let coded = self.coded.as_ref().map_or(self.stats.coded, |coded| coded.stats);
         SinkSessionStats { coded, ..self.stats }
+    }
+
+    /// Opens the payload of a symbol, where the session is sealed; `None`: it is not what the source sealed. Of what was
+    /// delivered before, the payload is of no use.
+    #[inline]
+    pub(crate) fn open(&mut self, packet: &PacketHeader, payload: Payload) -> Option<Payload> {
+        let Some(seal) = &self.seal else { return Some(payload) };
+        if self.has(packet.epoch, packet.symbol) {
+            return Some(payload);
+        }
+        let opened = seal.open(&packet.into(), payload);
+        self.stats.unopened_symbols += u64::from(opened.is_none());
+        opened
     }
 
     /// Takes a packet in, at `now` of this node's clock.

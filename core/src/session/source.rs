@@ -5,9 +5,11 @@ use crate::content::{Source, SourceContext, SourceStats, Symbol};
 use crate::flow::FlowList;
 use crate::ids::{Epoch, HopIndex, Incarnation, NodeId, SessionKey};
 use crate::io::{Delivery, DrawMode, HopKind, MeasureWindow, SessionSpec};
-use crate::reliable::{ReliableConfig, Sender, SenderStats};
+use crate::payload::Payload;
+use crate::reliable::{Held, ReliableConfig, Sender, SenderStats};
 use crate::rng::{Seed, Stream};
 use crate::route::Route;
+use crate::seal::{SealSpec, SealedAs, SymbolSeal, TAG_BYTES};
 use crate::time::{Duration, Instant};
 use crate::timer::TimerId;
 use crate::wire::acknowledgement::Acknowledgement;
@@ -50,8 +52,10 @@ pub struct SourceSession {
     pub policy_timer: Option<TimerId>,
     /// Whether it has offered everything.
     pub finished: bool,
-    /// Largest payload of one symbol, in bytes.
+    /// Largest payload of one symbol as it is sent, in bytes.
     pub symbol_bytes: u32,
+    /// What seals its symbols from end to end; `None`: they are plain.
+    pub seal: Option<Box<SymbolSeal>>,
     /// What makes delivery reliable; `None`: best effort, or the conference is over.
     pub reliable: Option<Box<Sender>>,
     /// What codes its packets; `None`: they are not coded.
@@ -147,7 +151,12 @@ impl SourceSession {
             timer: None,
             policy_timer: None,
             finished: false,
-            symbol_bytes: spec.symbol_bytes,
+            symbol_bytes: spec.symbol_bytes + spec.seal.map_or(0, |_| TAG_BYTES),
+            seal: spec.seal.map(|seal| {
+                // What is coded as real bytes must have been sealed as such.
+                let real_bytes = seal.real_bytes || spec.coding.is_some_and(|coding| coding.real_bytes);
+                Box::new(SymbolSeal::new(&SealSpec { real_bytes, ..seal }, *key, node, seed))
+            }),
             reliable: (spec.delivery == Delivery::Reliable)
                 .then(|| Box::new(Sender::new(now, config, span, &spec.destinations))),
             coded: spec.coding.map(|coding| {
@@ -208,6 +217,14 @@ impl SourceSession {
             }
             self.finished = false;
         }
+    }
+
+    /// Returns the payload of a symbol that was sent before; it is the same again.
+    pub(crate) fn payload_again(&self, symbol: u64, held: &Held) -> Payload {
+        let Some(seal) = &self.seal else { return self.content.payload_again(symbol, held.len) };
+        let Held { object, index, count, .. } = *held;
+        let plain = self.content.payload_again(symbol, held.len.saturating_sub(TAG_BYTES));
+        seal.seal(&SealedAs { epoch: self.epoch, symbol, object, index, count }, plain)
     }
 
     /// Takes in what a destination of a coded session acknowledges, if it can be read.

@@ -186,6 +186,10 @@ fn write_message(f: &mut fmt::Formatter<'_>, message: &ControlMessage) -> fmt::R
         ControlBody::Begin { key, epoch, symbol } => {
             write!(f, "session {key} begins with symbol {symbol} of epoch {epoch}")?;
         }
+        ControlBody::Register { conference, incarnation, back } => {
+            write!(f, "incarnation {incarnation} takes part in conference {conference}, back ")?;
+            write_pathlet(f, back)?;
+        }
         ControlBody::Unknown { kind, bytes } => write!(f, "unknown message {kind} of {} bytes", bytes.len())?,
     }
     write!(f, ", id {} from {}", message.id, message.origin)?;

@@ -5,7 +5,7 @@ use super::harness::*;
 use bellini_core::coding::CodingSpec;
 use bellini_core::content::OfferFault;
 use bellini_core::content::spec::{Content, Unit};
-use bellini_core::ids::Epoch;
+use bellini_core::ids::{Epoch, SessionKey};
 use bellini_core::io::{
     Command, CommandError, Delivery, DrawMode, Event, HopKind, InputError, MeasureWindow, SessionSpec,
     SinkSpec,
@@ -28,6 +28,7 @@ fn start(net: &mut Net, to: &[u32], unit: Unit, delivery: Delivery, coding: Opti
             symbol_bytes: SYMBOL_BYTES,
             delivery,
             coding,
+            seal: None,
             start: ms(100),
             stop: STOP,
             measure,
@@ -44,6 +45,7 @@ fn start(net: &mut Net, to: &[u32], unit: Unit, delivery: Delivery, coding: Opti
         hop_kind: HopKind::Datagram,
         delivery,
         coding,
+        seal: None,
         start: ms(100),
         stop: STOP,
         measure,
@@ -133,4 +135,38 @@ fn offers_need_a_session_that_takes_them() {
         panic!("{refused:?}");
     };
     assert!(net.try_command(3, offer()).is_err(), "a destination is no source");
+}
+
+/// Aim: the listing's word admits and dismisses destinations at the source like their own: routes are asked for, what is said
+/// twice changes nothing, and a node is no destination of its own session.
+#[test]
+fn destinations_come_and_go_by_the_listing() {
+    let mut net = Net::new(3);
+    start(&mut net, &[2], Unit::Datagrams, Delivery::BestEffort, None);
+    net.run_until(ms(50));
+    let told = |net: &Net| -> Vec<String> {
+        let of_source = net.events.iter().filter(|(_, node, _)| *node == 1).map(|(_, _, event)| event);
+        let kinds = of_source.filter_map(|event| match event {
+            Event::Joined { node, .. } => Some(format!("joined {node}")),
+            Event::Left { node, .. } => Some(format!("left {node}")),
+            Event::PolicyWanted { reason, .. } => Some(format!("{reason:?}")),
+            _ => None,
+        });
+        kinds.collect()
+    };
+    let before = told(&net).len();
+    for command in [
+        Command::Admit { key: KEY, node: id(2) },
+        Command::Admit { key: KEY, node: id(3) },
+        Command::Admit { key: KEY, node: id(3) },
+        Command::Dismiss { key: KEY, node: id(2) },
+        Command::Dismiss { key: KEY, node: id(2) },
+    ] {
+        net.command(1, command);
+    }
+    assert_eq!(told(&net)[before..], ["joined 3", "Joined", "left 2", "Left"]);
+    let own = net.try_command(1, Command::Admit { key: KEY, node: id(1) });
+    assert!(matches!(own, Err(InputError::Command(CommandError::OwnHop(_)))), "{own:?}");
+    let other = net.try_command(1, Command::Dismiss { key: SessionKey::new(9, 9), node: id(2) });
+    assert!(matches!(other, Err(InputError::Command(CommandError::UnknownSession(_)))), "{other:?}");
 }

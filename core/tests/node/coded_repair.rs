@@ -188,6 +188,7 @@ fn coding_that_cannot_be_is_refused() {
         hop_kind: HopKind::Datagram,
         delivery,
         coding: Some(coding),
+        seal: None,
         start: ms(100),
         stop: ms(1_100),
         measure: MeasureWindow { from: ms(0), to: ms(10_000) },

@@ -105,6 +105,7 @@ fn commands_that_cannot_work_are_refused() {
         symbol_bytes: 100,
         delivery: bellini_core::io::Delivery::BestEffort,
         coding: None,
+        seal: None,
         hop_kind: HopKind::Datagram,
         start: Instant::ZERO,
         stop,

@@ -92,6 +92,7 @@ fn an_adaptive_source_backs_off_from_a_stream_that_stalls() {
             Command::StartSession(Box::new(SessionSpec {
                 delivery: bellini_core::io::Delivery::BestEffort,
                 coding: None,
+                seal: None,
                 key: KEY,
                 epoch: Epoch(0),
                 destinations: vec![id(2)],

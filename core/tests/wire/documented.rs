@@ -127,6 +127,14 @@ fn control_messages_are_shown() {
         (Vec::new(), ControlBody::HopState { from: node(3), to: node(4), is_down: true }),
         (route("3>2d"), ControlBody::Begin { key: KEY, epoch: Epoch(1), symbol: 700 }),
         (
+            route("3>2d"),
+            ControlBody::Register {
+                conference: ConferenceId(1),
+                incarnation: Incarnation(6),
+                back: route("3>5d"),
+            },
+        ),
+        (
             route("7>2d"),
             ControlBody::ClockReply { t1_ns: 1_000_000_000, t2_ns: 1_050_000_000, t3_ns: 1_050_000_001 },
         ),

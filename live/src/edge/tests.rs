@@ -79,6 +79,7 @@ fn join(key: SessionKey, deliver_events: bool) -> Command {
         symbol_bytes: 1_200,
         delivery: Default::default(),
         coding: None,
+        seal: None,
         start: Instant::ZERO,
         stop: Instant::ZERO,
         measure: MeasureWindow { from: Instant::ZERO, to: Instant::ZERO },

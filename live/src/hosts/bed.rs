@@ -25,6 +25,7 @@ use bellini_scenarios::conduct::{
 };
 use bellini_scenarios::model::Scenario;
 use bellini_scenarios::record::{EventRow, kind};
+use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -57,6 +58,8 @@ pub(super) struct HostsBed<'a> {
     options: &'a RunOptions,
     /// The keys of this run; `None`: hops are plain.
     keys: Option<Issued>,
+    /// Keys of sessions that are sealed from end to end are made of it: new for each run, told to nobody.
+    secret: [u8; 32],
     /// What the clocks of nodes count from, in nanoseconds since 1970.
     origin_ns: i64,
     nodes: Vec<HostNode>,
@@ -122,10 +125,14 @@ impl<'a> HostsBed<'a> {
         options: &'a RunOptions,
     ) -> Result<Self, HostsError> {
         let is_inside = places.iter().all(|place| place.addresses.data.ip().is_loopback());
-        let keys = match options.plaintext || is_inside {
+        let keys = match (options.plaintext || is_inside) && !scenario.seal {
             true => None,
             false => Some(deployment.issue_keys(places)?),
         };
+        let mut secret = [0; 32];
+        SystemRandom::new()
+            .fill(&mut secret)
+            .map_err(|_| HostsError::Environment("the system gives no random bytes".to_owned()))?;
         let (speak, heard) = channel();
         let index = |id: NodeId| scenario.nodes.iter().position(|node| node.id == id).unwrap_or(0) as u32;
         let mut bed = Self {
@@ -135,6 +142,7 @@ impl<'a> HostsBed<'a> {
             places,
             options,
             keys,
+            secret,
             origin_ns: read_ns(ClockId::CLOCK_REALTIME) - CLOCK_BASE_NS,
             nodes: places.iter().map(|_| HostNode::default()).collect(),
             ends: scenario.links.iter().map(|link| (index(link.from), index(link.to))).collect(),

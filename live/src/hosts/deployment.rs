@@ -5,6 +5,8 @@
 //! half there is made anew. Processes are found by the binary that they run, so that no record of them can be stale.
 
 mod doctor;
+#[cfg(test)]
+mod tests;
 
 pub use doctor::{Finding, Level, examine_here};
 
@@ -20,7 +22,7 @@ use crate::seal::SealSettings;
 use crate::seal::keys::{Issued, issue_all};
 use bellini_scenarios::model::Scenario;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -256,30 +258,34 @@ impl Deployment {
 
     /// Brings home what nodes wrote: each node's directory as `to/<name>`. Returns what could not be had.
     pub(super) fn collect(&self, places: &[Place], to: &Path) -> Vec<HostsError> {
-        let fetch = |place: &Place| {
+        let names = file_names(places.iter().map(|place| place.name.as_str()));
+        let named: Vec<_> = places.iter().zip(names).collect();
+        let fetch = |(place, name): &(&Place, String)| {
             let (machine, directory) = (self.machine(&place.key), place.directory());
             let arguments = [machine.directory.as_str(), &directory];
-            let to = to.join(file_name(&place.name));
-            self.remote(&place.key).fetch(include_str!("scripts/collect.sh"), &arguments, &to)
+            self.remote(&place.key).fetch(include_str!("scripts/collect.sh"), &arguments, &to.join(name))
         };
-        together(places, fetch).into_iter().filter_map(Result::err).collect()
+        together(&named, fetch).into_iter().filter_map(Result::err).collect()
     }
 
     /// Brings home what lies in the directories of all nodes of all hosts, as `to/<host>/<node directory>`, whether
-    /// their processes run or not. Returns how many there were, and what could not be had.
+    /// their processes run or not; a second state directory of a host is `to/<host>-2`. Returns how many there were, and
+    /// what could not be had.
     pub fn collect_all(&self, to: &Path) -> (usize, Vec<HostsError>) {
-        let fetch = |machine: &Machine| -> Result<usize, HostsError> {
+        let names = file_names(self.machines.iter().map(|machine| self.remotes[machine.remote].name()));
+        let named: Vec<_> = self.machines.iter().zip(names).collect();
+        let fetch = |(machine, name): &(&Machine, String)| -> Result<usize, HostsError> {
             let remote = &self.remotes[machine.remote];
             let nodes = self.state_of(machine)?.nodes;
             for (node, _) in &nodes {
-                let place = to.join(file_name(remote.name())).join(node);
+                let place = to.join(name).join(node);
                 let arguments = [machine.directory.as_str(), node];
                 remote.fetch(include_str!("scripts/collect.sh"), &arguments, &place)?;
             }
             Ok(nodes.len())
         };
         let (mut count, mut problems) = (0, Vec::new());
-        for result in together(&self.machines, fetch) {
+        for result in together(&named, fetch) {
             match result {
                 Ok(nodes) => count += nodes,
                 Err(problem) => problems.push(problem),
@@ -318,11 +324,15 @@ impl Deployment {
     /// # Errors
     /// [`HostsError::Environment`] with every host where that failed; the others are clean.
     pub fn down(&self) -> Result<(), HostsError> {
-        let down = |machine: &Machine| {
-            let remote = &self.remotes[machine.remote];
-            remote.run(include_str!("scripts/down.sh"), &[&machine.directory], Feed::Nothing)
+        let on_all = |script: &str| {
+            together(&self.machines, |machine| {
+                self.remotes[machine.remote].run(script, &[&machine.directory], Feed::Nothing)
+            })
         };
-        all(together(&self.machines, down)).map(|_| ())
+        // Hosts may share a home: everything has ended everywhere before anything is removed. What fails now fails
+        // again below.
+        drop(on_all(include_str!("scripts/end.sh")));
+        all(on_all(include_str!("scripts/down.sh"))).map(|_| ())
     }
 }
 
@@ -335,6 +345,23 @@ fn is_node(name: &str) -> bool {
 fn file_name(name: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || "-_.@".contains(c) { c } else { '_' };
     name.chars().map(plain).collect::<String>().trim_start_matches('.').to_owned()
+}
+
+/// Returns names as the names of files, no two of them the same, also where case does not count: the second of a name
+/// ends in `-2`.
+fn file_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    let mut unique = |name: &str| {
+        let plain = file_name(name);
+        let mut found = plain.clone();
+        let mut number = 1;
+        while !taken.insert(found.to_lowercase()) {
+            number += 1;
+            found = format!("{plain}-{number}");
+        }
+        found
+    };
+    names.map(&mut unique).collect()
 }
 
 /// Returns the place of `value` in `list`, where it is put if it is not there.

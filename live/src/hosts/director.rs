@@ -41,6 +41,10 @@ impl<'a> LiveRun<'a> {
         options: RunOptions,
     ) -> Result<Self, HostsError> {
         place::check(scenario)?;
+        if options.plaintext && scenario.seal {
+            let text = "--plaintext: the scenario asks for sealed hops; leave the option out, or use --set seal=false";
+            return Err(HostsError::Scenario(text.to_owned()));
+        }
         let conductor = Conductor::new(scenario, seed, registry).map_err(failed)?;
         let places = deployment.places(scenario)?;
         Ok(Self { scenario, seed, conductor, deployment, places, options })

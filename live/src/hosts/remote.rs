@@ -2,16 +2,21 @@
 
 use super::error::{HostsError, here};
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// Functions that every script has.
 const COMMON: &str = include_str!("scripts/common.sh");
 /// The exit code of ssh itself, when it is not that of what it ran.
 const SSH_FAILED: i32 = 255;
+/// How long it may take from connecting to the first command: more than connecting by itself may.
+const LOGIN_WITHIN: Duration = Duration::from_secs(40);
+/// Bytes that a login shell may print before that.
+const GREETING_BYTES: u64 = 1 << 20;
 /// How long the connection may take to end by itself.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -91,20 +96,23 @@ impl Remote {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file).spawn();
         let mut child = child.map_err(|error| here("ssh", error))?;
         let input = child.stdin.take();
-        let mut answer = BufReader::new(child.stdout.take().expect("standard output is piped"));
-        let mut line = String::new();
-        // What a shell prints at its start may come first.
-        while !answer.read_line(&mut line).is_ok_and(|read| read == 0) && line.trim_end() != "here" {
-            line.clear();
-        }
-        if line.trim_end() != "here" {
+        let greeting = greeting(&mut child, LOGIN_WITHIN);
+        if greeting != Greeting::Here {
             drop(input);
+            let _ = child.kill();
             let _ = child.wait();
             let said = std::fs::read_to_string(&errors).unwrap_or_default();
             let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
             let tried = config.map_or(String::new(), |config| format!("-F {} ", config.display()));
+            let problem = match greeting {
+                Greeting::Silence => format!(
+                    "no command ran within {} s: the connection, or what the login shell does at its start, hangs",
+                    LOGIN_WITHIN.as_secs()
+                ),
+                _ => format!("ssh cannot connect: {said}"),
+            };
             return Err(HostsError::Environment(format!(
-                "{destination}: ssh cannot connect: {said}\nhelp: this must work without a question: \
+                "{destination}: {problem}\nhelp: this must work without a question: \
                  ssh {tried}-o BatchMode=yes {destination} true"
             )));
         }
@@ -268,6 +276,34 @@ impl Drop for Remote {
     }
 }
 
+/// How a connection began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Greeting {
+    /// The word came.
+    Here,
+    /// It ended without.
+    End,
+    /// Nothing came in time.
+    Silence,
+}
+
+/// Waits until a process says that it is there; what a shell prints at its start may come first.
+fn greeting(child: &mut Child, within: Duration) -> Greeting {
+    let Some(output) = child.stdout.take() else { return Greeting::End };
+    let (speak, heard) = channel();
+    // It ends with the output; where that does not end in time, with the process that is then killed.
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(output.take(GREETING_BYTES)).lines();
+        let is_here = lines.any(|line| line.is_ok_and(|line| line.trim_end() == "here"));
+        let _ = speak.send(is_here);
+    });
+    match heard.recv_timeout(within) {
+        Ok(true) => Greeting::Here,
+        Ok(false) | Err(RecvTimeoutError::Disconnected) => Greeting::End,
+        Err(RecvTimeoutError::Timeout) => Greeting::Silence,
+    }
+}
+
 /// Quotes a word for a POSIX shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
@@ -284,6 +320,22 @@ mod tests {
             let line = format!("exec sh -c {} x {}", quoted("printf %s \"$1\""), quoted(word));
             let output = Command::new("sh").args(["-c", &line]).output().expect("there is a shell");
             assert_eq!(String::from_utf8_lossy(&output.stdout), word);
+        }
+    }
+
+    /// Aim: a login shell may talk before the first command runs, and one that hangs holds nobody up for ever.
+    #[test]
+    fn a_login_shell_may_talk_but_not_hang() {
+        for (line, within, expected) in [
+            ("echo welcome; echo here; exec sleep 60", Duration::from_secs(20), Greeting::Here),
+            ("echo welcome", Duration::from_secs(20), Greeting::End),
+            ("echo welcome; exec sleep 60", Duration::from_millis(100), Greeting::Silence),
+        ] {
+            let child = Command::new("sh").args(["-c", line]).stdout(Stdio::piped()).spawn();
+            let mut child = child.expect("there is a shell");
+            assert_eq!(greeting(&mut child, within), expected, "{line}");
+            let _ = child.kill();
+            let _ = child.wait();
         }
     }
 }

@@ -32,5 +32,5 @@ pub use error::LabError;
 pub use idle::IdleLab;
 pub use limits::{LabHealth, LabLimits};
 pub use netns::Privilege;
-pub use plan::LabOptions;
+pub use plan::{LabOptions, node_config};
 pub use workshop::{Leftover, clean};

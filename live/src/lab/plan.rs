@@ -43,7 +43,8 @@ pub struct LabOptions {
     pub tcp_congestion: Option<String>,
     /// Applications that bring and take content. Nodes of a lab share the machine's files, but not its ports.
     pub edges: EdgePlan,
-    /// Hops are sealed, with keys that are made for the run. The simulator's packets are 24 bytes smaller then.
+    /// Hops are sealed, with keys that are made for the run, as they are where the scenario says so. Of the two only the
+    /// scenario's word makes the simulator count the 24 bytes more.
     pub seal: bool,
     /// The program whose `node` subcommand runs a node; `None`: the one that runs now.
     pub program: Option<PathBuf>,
@@ -112,7 +113,7 @@ impl Plan {
             made_ns: now_ns,
             directory: directory.to_owned(),
             seed,
-            options: options.clone(),
+            options: LabOptions { seal: options.seal || scenario.seal, ..options.clone() },
         }
     }
 
@@ -217,7 +218,8 @@ impl Plan {
 
 /// Returns the core's configuration of a node, for its first start. `clock_probes`: how often it asks others for their
 /// time.
-pub(crate) fn node_config(scenario: &Scenario, spec: &Node, clock_probes: Option<Duration>) -> NodeConfig {
+#[must_use]
+pub fn node_config(scenario: &Scenario, spec: &Node, clock_probes: Option<Duration>) -> NodeConfig {
     let mtu = scenario.links.iter().filter(|link| link.from == spec.id).map(|link| link.mtu).max();
     NodeConfig {
         feeder: spec.feeder,

@@ -1,13 +1,14 @@
 //! HTTP/1.1 around the keeper. Whoever connects costs a bounded amount of memory and time.
 
 use super::keeper::{Keeper, KeeperGone, KeeperHandle};
-use super::routes::{Asked, HELP, Refusal, read, write};
+use super::patient::Patient;
+use super::routes::{Asked, HELP, Refusal, check_origin, read, write};
 use super::store::{Store, StoreError};
 use bellini_core::listing::{Listing, ListingRequest};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -34,6 +35,8 @@ pub const WATCH_MAX: Duration = Duration::from_secs(25);
 const HEAD_MAX: Duration = Duration::from_secs(30);
 /// How long a request's body may take.
 const BODY_MAX: Duration = Duration::from_secs(10);
+/// How long a write may stand still because the other side does not read.
+const WRITE_MAX: Duration = Duration::from_secs(30);
 /// How long one connection may last, whatever it does; a client connects again.
 const CONNECTION_MAX: Duration = Duration::from_secs(3_600);
 /// How long connections may go on while the server ends.
@@ -77,27 +80,21 @@ impl Server {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let (farewell, ending) = watch::channel(false);
         let mut connections = JoinSet::new();
-        tokio::pin!(stop);
+        // It ends before it is told only when its store fails.
+        let failed = handle.ended();
+        tokio::pin!(stop, failed);
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                // It ends before it is told only when its store fails.
-                _ = sleep(Duration::from_millis(200)), if connections.is_empty() => {
-                    if keeper.has_ended() {
-                        break;
-                    }
-                }
-                Some(_) = connections.join_next() => {
-                    if keeper.has_ended() {
-                        break;
-                    }
-                }
+                () = &mut failed => break,
+                Some(_) = connections.join_next() => (),
                 (socket, place) = accept(&listener, &places) => {
                     let (handle, ending) = (handle.clone(), ending.clone());
                     connections.spawn(async move {
                         let answers = service_fn(|request| answer(request, &handle, &ending));
                         let mut protocol = http1::Builder::new();
                         protocol.timer(TokioTimer::new()).header_read_timeout(HEAD_MAX).max_buf_size(HEAD_BYTES_MAX);
+                        let socket = Patient::new(socket, WRITE_MAX);
                         let connection = protocol.serve_connection(TokioIo::new(socket), answers);
                         tokio::pin!(connection);
                         let mut end = ending.clone();
@@ -163,6 +160,8 @@ async fn serve(
     ending: &watch::Receiver<bool>,
 ) -> Result<Option<(u16, Value)>, Refusal> {
     let (head, body) = request.into_parts();
+    let header = |name: HeaderName| head.headers.get(name).map(HeaderValue::as_bytes);
+    check_origin(header(ORIGIN), header(HOST))?;
     let body = timeout(BODY_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await;
     let body =
         body.map_err(|_| Refusal::new(408, format!("the body took more than {} s", BODY_MAX.as_secs())))?;

@@ -15,6 +15,8 @@ use tokio::sync::{oneshot, watch};
 const WAITING_MAX: usize = 1_024;
 /// Requests that one commit makes durable.
 const BATCH_MAX: usize = 256;
+/// A commit that takes longer is a stall: meanwhile nobody is heard.
+const STALL: Duration = Duration::from_millis(500);
 /// The longest time without a look at the leases.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -57,6 +59,13 @@ impl KeeperHandle {
         answered.await.map_err(|_| KeeperGone::Ended)
     }
 
+    /// Returns what is ready once the keeper has ended, as it does while it can be asked only when its store fails. It
+    /// does not keep the keeper going.
+    pub fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let mut revisions = self.revisions.clone();
+        async move { while revisions.changed().await.is_ok() {} }
+    }
+
     /// Waits until the list's revision is another than `seen`.
     ///
     /// # Errors
@@ -97,12 +106,6 @@ impl Keeper {
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
-
-    /// Whether it has ended, as it does when its store fails.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        self.thread.is_finished()
-    }
 }
 
 fn keep(
@@ -125,7 +128,13 @@ fn keep(
             batch.into_iter().map(|asked| (asked.answer, listing.handle(now, asked.request))).collect();
         let changes: Vec<_> = std::iter::from_fn(|| listing.poll_change()).collect();
         if !changes.is_empty() {
+            let before = read_ns(ClockId::CLOCK_BOOTTIME);
             store.keep(&changes, listing.list())?;
+            let stalled = u64::try_from(read_ns(ClockId::CLOCK_BOOTTIME) - before).unwrap_or(0);
+            // Heartbeats waited, or were refused as too many: no silence of the members.
+            if stalled > STALL.as_nanos() as u64 {
+                listing.postpone(bellini_core::time::Duration::from_nanos(stalled));
+            }
             revision.send_replace(listing.list().revision);
         }
         for (answer, answered) in answers {

@@ -5,13 +5,15 @@
 //! [`Server::run`]; each is bounded in time, size and number. [`ListingClient`] is the other side.
 
 mod client;
+mod form;
 mod http;
 mod keeper;
+mod patient;
 mod routes;
 mod serve;
 mod store;
 
-pub use client::{ListingClient, ListingClientError, exchange};
+pub use client::{CancelRequest, ListingClient, ListingClientError, exchange};
 pub use http::{BODY_BYTES_MAX, CONNECTIONS_MAX, Server, WATCH_MAX};
 pub use keeper::{Keeper, KeeperGone, KeeperHandle};
 pub use routes::HELP;

@@ -109,6 +109,20 @@ pub(super) fn read(method: &str, path: &str, query: Option<&str>, body: &[u8]) -
     Ok(Asked::Listing(request))
 }
 
+/// Refuses what a page of another host has a browser ask: it could change what is listed without anybody's knowledge. A
+/// name other than `localhost` may be made to lead here, so that only addresses count as this host.
+pub(super) fn check_origin(origin: Option<&[u8]>, host: Option<&[u8]>) -> Result<(), Refusal> {
+    let Some(origin) = origin else { return Ok(()) };
+    let host = host.and_then(|host| std::str::from_utf8(host).ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let is_address = name == "localhost" || name.parse::<std::net::IpAddr>().is_ok();
+    if is_address && origin == format!("http://{host}").as_bytes() {
+        return Ok(());
+    }
+    Err(Refusal::new(403, "requests of web pages of other hosts are refused (header `Origin`)"))
+}
+
 /// Says what a method can do at a path, or that the path is none.
 fn unknown(method: &str, parts: &[&str]) -> Refusal {
     let methods = match parts {
@@ -193,5 +207,39 @@ pub(super) fn write(answered: Result<ListingAnswer, ListingError>) -> (u16, Valu
             };
             (status, json!({ "error": error.to_string() }))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Aim: pages of other hosts are refused, also those whose name leads here; programs, which send no origin, and pages
+    /// of this host are not.
+    #[test]
+    fn only_pages_of_this_host_may_ask() {
+        let check = |origin: Option<&str>, host: &str| {
+            check_origin(origin.map(str::as_bytes), Some(host.as_bytes())).map_err(|refusal| refusal.status)
+        };
+        for (origin, host) in [
+            (None, "127.0.0.1:7400"),
+            (None, "listing.example:7400"),
+            (Some("http://127.0.0.1:7400"), "127.0.0.1:7400"),
+            (Some("http://localhost:7400"), "localhost:7400"),
+            (Some("http://[::1]:7400"), "[::1]:7400"),
+        ] {
+            assert_eq!(check(origin, host), Ok(()), "{origin:?} {host}");
+        }
+        for (origin, host) in [
+            ("http://evil.example", "127.0.0.1:7400"),
+            ("http://127.0.0.1:80", "127.0.0.1:7400"),
+            ("https://127.0.0.1:7400", "127.0.0.1:7400"),
+            ("http://evil.example:7400", "evil.example:7400"),
+            ("null", "127.0.0.1:7400"),
+            ("http://", ""),
+        ] {
+            assert_eq!(check(Some(origin), host), Err(403), "{origin} {host}");
+        }
+        assert!(check_origin(Some(b"http://x"), None).is_err());
     }
 }

@@ -3,6 +3,8 @@
 use bellini_core::listing::{List, Listing, ListingLimits, NumberedChange, ReplayError};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 use std::fmt::Display;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -39,14 +41,22 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened, is no store, or is in use.
     pub fn open(path: &Path, limits: ListingLimits) -> Result<(Self, Listing), StoreError> {
-        let fault =
-            |problem: &dyn Display| StoreError { path: path.to_owned(), problem: problem.to_string() };
-        let database = Database::create(path).map_err(|error| fault(&error))?;
-        let mut store = Self { path: path.to_owned(), database, changes: 0 };
-        // A new file has its tables from here on.
-        store.commit(&[], None)?;
+        let fault = |error: &dyn Display| StoreError { path: path.to_owned(), problem: error.to_string() };
+        if !path.try_exists().map_err(|error| fault(&error))? {
+            make(path)?;
+        }
+        let mut store = Self::open_file(path)?;
         let listing = store.read(limits)?;
         Ok((store, listing))
+    }
+
+    /// Opens a file, made if it is not there, and gives it the tables that it may not have yet.
+    fn open_file(path: &Path) -> Result<Self, StoreError> {
+        let fault = |error: &dyn Display| StoreError { path: path.to_owned(), problem: error.to_string() };
+        let database = Database::create(path).map_err(|error| fault(&error))?;
+        let mut store = Self { path: path.to_owned(), database, changes: 0 };
+        store.commit(&[], None)?;
+        Ok(store)
     }
 
     /// Makes changes durable; when it returns, they outlive the process and the machine's power.
@@ -124,11 +134,57 @@ impl Store {
     }
 }
 
+/// Makes a new store. It gets its name only when it is whole, so that a kill leaves a store or none; a file under the
+/// other name may be left, which nobody reads.
+fn make(path: &Path) -> Result<(), StoreError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".new-{}", std::process::id()));
+    let new = path.with_file_name(name);
+    // Left by an earlier process of the same number.
+    let _ = fs::remove_file(&new);
+    let made = Store::open_file(&new).map(drop).map_err(|error| error.problem);
+    let made = made.and_then(|()| name_it(&new, path).map_err(|error| error.to_string()));
+    let _ = fs::remove_file(&new);
+    made.map_err(|problem| StoreError { path: path.to_owned(), problem })
+}
+
+/// Gives a file its name for good, unless another process was first with that name.
+fn name_it(new: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(new, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        // A file system without links.
+        Err(_) => fs::rename(new, path)?,
+        Ok(()) => (),
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use bellini_core::listing::ListingRequest;
     use bellini_core::time::Instant;
+
+    /// Aim: a new store is alone in its directory; what a killed creation left is in nobody's way, and who made a store
+    /// meanwhile keeps it.
+    #[test]
+    fn a_new_store_gets_its_name_when_it_is_whole() {
+        let folder = std::env::temp_dir().join(format!("bellini-new-store-{}", std::process::id()));
+        fs::create_dir(&folder).expect("a new directory");
+        let path = folder.join("listing.redb");
+        fs::write(folder.join(format!("listing.redb.new-{}", std::process::id())), b"half of one")
+            .expect("room");
+        let (store, _) = Store::open(&path, ListingLimits::default()).expect("a new file");
+        drop(store);
+        let names: Vec<_> =
+            fs::read_dir(&folder).expect("it is there").flatten().map(|it| it.file_name()).collect();
+        assert_eq!(names, ["listing.redb"]);
+        let before = fs::read(&path).expect("it is there");
+        make(&path).expect("the one that is there stays");
+        assert_eq!(fs::read(&path).expect("it is there"), before);
+        fs::remove_dir_all(&folder).expect("it was made");
+    }
 
     /// Aim: a store that has put a snapshot in the place of its changes gives the same list again, and does not grow
     /// with what has ended.

@@ -11,6 +11,7 @@
 
 mod check;
 mod clock;
+mod embed;
 mod ending;
 mod engine;
 mod orders;
@@ -18,6 +19,7 @@ mod outlet;
 mod peers;
 mod ports;
 mod process;
+mod resident;
 mod seals;
 mod signals;
 mod streams;
@@ -29,9 +31,11 @@ mod workers;
 
 pub use check::SettingsError;
 pub use clock::{DRIFT_PPB_MAX, NodeClock, read_ns};
+pub use embed::{Bell, Embedded};
 pub use ending::{DRAIN_MAX, FAREWELL_MAX};
 pub use nix::time::ClockId;
 pub use process::{die_with_parent, peak_rss_mib};
+pub use resident::{Housing, Resident};
 pub use signals::Signals;
 pub use streams::STRANGE_CONNECTIONS_MAX;
 
@@ -51,6 +55,7 @@ use ending::Ending;
 use engine::Engine;
 use outlet::Outlet;
 use ports::Port;
+use resident::Lodger;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -107,6 +112,7 @@ pub struct Daemon {
     sealing: Option<Sealing>,
     console: Console,
     edges: Edges,
+    lodger: Option<Lodger>,
     unlinked_frames: u64,
     host_dropped: u64,
     turns: u64,
@@ -193,10 +199,10 @@ impl Daemon {
             engine.set_workers(workers);
         }
         let limits = settings.seal.as_ref().map(|seal| seal.limits).unwrap_or_default();
-        let sealing = identity.map(|identity| {
-            streams.seal(Arc::clone(&identity));
-            Sealing::new(identity, limits)
-        });
+        if let Some(identity) = &identity {
+            streams.seal(Arc::clone(identity)).map_err(open("the thread for handshakes".to_owned()))?;
+        }
+        let sealing = identity.map(|identity| Sealing::new(identity, limits));
         let timer = DeadlineTimer::new().map_err(open("the timer".to_owned()))?;
         let mut daemon = Self {
             id,
@@ -211,6 +217,7 @@ impl Daemon {
             sealing,
             console,
             edges: Edges::default(),
+            lodger: None,
             unlinked_frames: 0,
             host_dropped: 0,
             turns: 0,
@@ -244,7 +251,7 @@ impl Daemon {
         let mut more = true;
         while !self.has_ended() {
             let wake = {
-                let Self { timer, data, control, streams, console, edges, .. } = &mut self;
+                let Self { timer, data, control, streams, console, edges, lodger, .. } = &mut self;
                 tokio::select! {
                     wake = Signals::next(&mut signals) => wake,
                     call = console.next() => Wake::Call(call),
@@ -253,6 +260,7 @@ impl Daemon {
                     ready = control.ready() => ready.map(|()| Wake::Other)?,
                     news = streams.next() => Wake::Stream(news?),
                     () = edges.next() => Wake::Other,
+                    () = resident::rung(lodger.as_ref()) => Wake::Other,
                     () = tokio::time::sleep_until(housekeeping) => Wake::Housekeeping,
                     // Readiness is looked up again before this goes on.
                     () = tokio::task::yield_now(), if more => Wake::Other,
@@ -306,6 +314,7 @@ impl Daemon {
         more |= self.control.receive(now, &mut self.engine, self.sealing.as_mut())?;
         more |= self.streams.serve(now, &mut self.engine)?;
         more |= self.feed_edges(now);
+        more |= self.serve_resident(now);
         more |= self.send(now)?;
         self.timer.arm(self.engine.node().poll_timeout(), &self.clock)?;
         Ok(more)
@@ -316,7 +325,17 @@ impl Daemon {
         self.send_ready(now);
         for _ in 0..DRAINS_A_TURN {
             let Self {
-                engine, data, control, streams, sealing, console, edges, unlinked_frames, seed, ..
+                engine,
+                data,
+                control,
+                streams,
+                sealing,
+                console,
+                edges,
+                lodger,
+                unlinked_frames,
+                seed,
+                ..
             } = self;
             let seed = *seed;
             let drained = engine.drain(now, FRAMES_A_DRAIN, move |behind| Outlet {
@@ -328,9 +347,13 @@ impl Daemon {
                 sealing: sealing.as_mut(),
                 console,
                 edges,
+                lodger: lodger.as_mut(),
                 unlinked_frames,
             });
             self.edges.hand_over(self.engine.node(), seed);
+            if let Some(lodger) = &mut self.lodger {
+                lodger.resident.drained(now, self.engine.node(), seed);
+            }
             self.data.flush(now, &mut self.engine)?;
             self.control.flush(now, &mut self.engine)?;
             let has_granted = self.streams.flush(now, &mut self.engine)?;

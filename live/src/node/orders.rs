@@ -36,14 +36,9 @@ impl Daemon {
                 }
             }
             Order::Peers(peers) => {
-                let known = self.engine.peers.places();
-                let check = check::check_peers(self.id, self.data.local_addr().ip(), &known, &peers);
-                match check {
-                    Ok(()) => self.add_peers(&peers),
-                    Err(error) => {
-                        let problem = error.to_string();
-                        self.console.answer(client, Answer::Refused { at: now, problem });
-                    }
+                if let Err(error) = self.meet(&peers) {
+                    let problem = error.to_string();
+                    self.console.answer(client, Answer::Refused { at: now, problem });
                 }
             }
             Order::Look { id, full, finish } => {
@@ -73,6 +68,14 @@ impl Daemon {
         if let Err(error) = self.engine.command(now, command) {
             self.console.answer(client, Answer::Refused { at: now, problem: error.to_string() });
         }
+    }
+
+    /// Takes in where other nodes are, if nothing is wrong with it.
+    pub(super) fn meet(&mut self, peers: &BTreeMap<NodeId, Addresses>) -> Result<(), check::SettingsError> {
+        let known = self.engine.peers.places();
+        check::check_peers(self.id, self.data.local_addr().ip(), &known, peers)?;
+        self.add_peers(peers);
+        Ok(())
     }
 
     pub(super) fn add_peers(&mut self, peers: &BTreeMap<NodeId, Addresses>) {

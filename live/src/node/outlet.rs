@@ -2,6 +2,7 @@
 
 use super::engine::Behind;
 use super::ports::Port;
+use super::resident::Lodger;
 use super::streams::Streams;
 use crate::console::{Answer, Console};
 use crate::edge::Edges;
@@ -23,6 +24,7 @@ pub(super) struct Outlet<'a> {
     pub(super) sealing: Option<&'a mut Sealing>,
     pub(super) console: &'a Console,
     pub(super) edges: &'a mut Edges,
+    pub(super) lodger: Option<&'a mut Lodger>,
     pub(super) unlinked_frames: &'a mut u64,
 }
 
@@ -50,6 +52,9 @@ impl Host for Outlet<'_> {
     }
 
     fn event(&mut self, now: Instant, mut event: Event) {
+        if let Some(lodger) = &mut self.lodger {
+            lodger.resident.event(now, &event);
+        }
         if let Event::Delivered { key, symbol, payload, .. } = &event
             && !self.edges.take(*key, *symbol, payload)
         {

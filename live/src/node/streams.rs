@@ -16,6 +16,7 @@ use crate::net::{Arrived, DialError, TcpOptions, TcpPipe, listen};
 use crate::seal::gate::Gate;
 use crate::seal::handshake::{Agreed, HandshakeFault, Offer};
 use crate::seal::identity::Identity;
+use crate::seal::thread::HandshakeThread;
 use crate::seal::trust::KeyHash;
 use bellini_core::ids::{HopIndex, Incarnation, NodeId};
 use bellini_core::io::{FrameFault, Input, InputError, Transmit};
@@ -84,8 +85,8 @@ pub(super) struct Streams {
     news: mpsc::UnboundedReceiver<StreamNews>,
     reporter: mpsc::UnboundedSender<StreamNews>,
     strange: VecDeque<AbortHandle>,
-    /// Seals what is dialled and accepted.
-    identity: Option<Arc<Identity>>,
+    /// Seals what is dialled and accepted, and where.
+    seals: Option<(Arc<Identity>, HandshakeThread)>,
     gate: Gate,
     /// Links that frames were handed out for since the last flush.
     touched: Vec<Slot>,
@@ -148,7 +149,7 @@ impl Streams {
             news,
             reporter,
             strange: VecDeque::new(),
-            identity: None,
+            seals: None,
             gate: Gate::new(HostInstant::now()),
             touched: Vec::new(),
             is_closing: false,

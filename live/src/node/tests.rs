@@ -11,6 +11,7 @@ use bellini_core::content::Content;
 use bellini_core::ids::{Epoch, Incarnation, SessionKey};
 use bellini_core::io::{Command, DrawMode, Event, Install, MeasureWindow, SessionSpec, SinkSpec};
 use bellini_core::route::Route;
+use bellini_core::seal::SealSpec;
 use bellini_core::time::Duration as Span;
 use bellini_core::units::BitRate;
 use bellini_scenarios::conduct::ProcessFigures;
@@ -175,17 +176,17 @@ fn introduce(stations: &mut [Station]) {
 
 /// Has node 1 send `symbols` symbols at 8 Mbit/s along `route`; content starts in 100 ms.
 fn session(stations: &[Station], key: SessionKey, route: &str, kind: HopKind, symbols: u64) {
-    coded_session(stations, key, route, kind, symbols, None);
+    session_of(stations, key, route, kind, symbols, (None, None));
 }
 
-/// The same, coded.
-fn coded_session(
+/// The same, coded or sealed from end to end.
+fn session_of(
     stations: &[Station],
     key: SessionKey,
     route: &str,
     kind: HopKind,
     symbols: u64,
-    coding: Option<CodingSpec>,
+    (coding, seal): (Option<CodingSpec>, Option<SealSpec>),
 ) {
     let route: Route = route.parse().expect("a route");
     let source = &stations[0];
@@ -204,6 +205,7 @@ fn coded_session(
             symbol_bytes: SYMBOL_BYTES,
             delivery: bellini_core::io::Delivery::BestEffort,
             coding,
+            seal,
             start,
             stop,
             measure,
@@ -218,6 +220,7 @@ fn coded_session(
         symbol_bytes: SYMBOL_BYTES,
         delivery: bellini_core::io::Delivery::BestEffort,
         coding,
+        seal,
         hop_kind: kind,
         start,
         stop,
@@ -283,7 +286,7 @@ fn a_coded_session_crosses_a_relay_that_recodes() {
     };
     for kind in [HopKind::Datagram, HopKind::Stream] {
         let mut stations = stations(4, None);
-        coded_session(&stations, KEY, "2>{3d,4d}", kind, 150, Some(coding));
+        session_of(&stations, KEY, "2>{3d,4d}", kind, 150, (Some(coding), None));
         for destination in [2, 3] {
             let figures = stations[destination].wait_delivered(KEY, 150);
             let counts = figures.counts.iter().find(|counts| counts.key == KEY).expect("it is known");

@@ -4,7 +4,7 @@
 //! - [`identity`] is a node's own key and whom it trusts, as TLS 1.3 needs it; [`handshake`] agrees on keys with a peer,
 //!   over a connection to its stream port. Stream hops then go on inside TLS.
 //! - [`aead`] seals datagrams under keys of that handshake; [`state`] keeps them by peer while a node runs.
-//! - [`gate`] bounds the handshakes that strangers can cause.
+//! - Handshakes run on a thread of their own (`thread`); [`gate`] bounds the handshakes that strangers can cause.
 //!
 //! The core knows nothing of all this but the bytes that are left free for it (`SEAL_BYTES`): it gets what was opened,
 //! and hands out what is then sealed.
@@ -22,6 +22,7 @@ pub mod state;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub(crate) mod thread;
 pub mod trust;
 mod window;
 
@@ -30,6 +31,7 @@ pub use state::{SEALING_BYTES, Sealing};
 pub use window::REPLAY_FRAMES;
 
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// What a node needs to seal its hops: paths of files, as `bellini keys issue` writes them.
@@ -47,14 +49,43 @@ pub struct SealSettings {
     pub limits: SealLimits,
 }
 
-/// When keys of datagrams are replaced.
+/// When keys of datagrams are replaced. Where it is read from a file, both must be within their bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(try_from = "GivenLimits")]
 pub struct SealLimits {
-    /// Frames under one key, after which the next one is derived from it. Default 2^22.
+    /// Frames under one key, after which the next one is derived from it: 2^16 to 2^24. Default 2^22. With fewer, the 16
+    /// keys that a receiver may miss are over within a short outage; more come near to where AES-GCM's guarantees wear
+    /// thin.
     pub epoch_frames: u32,
-    /// Seconds after which a handshake is made anew. Default one hour.
+    /// Seconds after which a handshake is made anew: a minute to a week. Default one hour.
     pub renew_s: u32,
+}
+
+/// [`SealLimits`] as they are written down.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenLimits {
+    epoch_frames: Option<u32>,
+    renew_s: Option<u32>,
+}
+
+impl TryFrom<GivenLimits> for SealLimits {
+    type Error = String;
+
+    fn try_from(given: GivenLimits) -> Result<Self, String> {
+        let usual = Self::default();
+        let value = |name: &str, given: Option<u32>, usual: u32, bounds: RangeInclusive<u32>| match given {
+            Some(given) if !bounds.contains(&given) => {
+                let (least, most) = bounds.into_inner();
+                Err(format!("seal.limits.{name} is {given}: it must be {least} to {most}"))
+            }
+            given => Ok(given.unwrap_or(usual)),
+        };
+        Ok(Self {
+            epoch_frames: value("epoch_frames", given.epoch_frames, usual.epoch_frames, 1 << 16..=1 << 24)?,
+            renew_s: value("renew_s", given.renew_s, usual.renew_s, 60..=604_800)?,
+        })
+    }
 }
 
 impl Default for SealLimits {

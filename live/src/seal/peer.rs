@@ -34,7 +34,8 @@ pub(super) struct PeerKeys {
 
 impl PeerKeys {
     /// Takes the keys of a handshake. The dialler may send under them at once, the acceptor when it hears that the
-    /// dialler has them. The oldest ones go when there are too many.
+    /// dialler has them. When there are too many, the oldest of those go that the peer is not known to have, or else the
+    /// oldest: handshakes that are begun and not ended never cost the keys in use.
     pub(super) fn take(
         &mut self,
         now: Instant,
@@ -59,7 +60,9 @@ impl PeerKeys {
             open: Purpose::ALL.map(|purpose| OpenKey::new(keys, of(!by_us, purpose))),
         });
         if self.sets.len() > KEY_SETS_MAX {
-            self.sets.pop_front();
+            let older = self.sets.len() - 1;
+            let unused = self.sets.iter().take(older).position(|set| !set.is_agreed);
+            self.sets.remove(unused.unwrap_or(0));
         }
     }
 
@@ -75,28 +78,29 @@ impl PeerKeys {
         Some(&mut set.send[purpose as usize])
     }
 
-    /// Opens a datagram in place.
+    /// Opens a datagram in place. Returns whether it is the first to say that the peer has these keys.
     #[inline]
     pub(super) fn open(
         &mut self,
         now: Instant,
         purpose: Purpose,
         datagram: &mut BytesMut,
-    ) -> Result<(), OpenFault> {
+    ) -> Result<bool, OpenFault> {
         let keys = keys_of(prefix_of(datagram).ok_or(OpenFault::Form)?);
         let set = self.sets.iter_mut().rev().find(|set| set.keys == keys).ok_or(OpenFault::Keys)?;
         set.open[purpose as usize].open(now, datagram)?;
-        set.is_agreed = true;
-        Ok(())
+        Ok(!std::mem::replace(&mut set.is_agreed, true))
     }
 
-    /// Keeps a frame until there are keys; whether it was kept.
+    /// Keeps a frame until there are keys. The oldest one goes when there are too many: what it tells is the oldest news.
+    /// Returns whether one went.
     pub(super) fn wait(&mut self, purpose: Purpose, frame: Vec<u8>) -> bool {
-        let is_room = self.waiting.len() < WAITING_FRAMES_MAX;
-        if is_room {
-            self.waiting.push_back((purpose, frame));
+        let is_full = self.waiting.len() >= WAITING_FRAMES_MAX;
+        if is_full {
+            self.waiting.pop_front();
         }
-        is_room
+        self.waiting.push_back((purpose, frame));
+        is_full
     }
 
     /// Returns what waited for keys.

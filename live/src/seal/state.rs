@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub const SEALING_BYTES: usize = PREFIX_BYTES + TAG_BYTES;
 /// Distance of wishes for keys with one peer.
 const WISH_DISTANCE: Duration = Duration::from_millis(250);
+/// Distance of handshakes with one peer that are caused by datagrams under keys that are not known, once there are any.
+const LOST_DISTANCE: Duration = Duration::from_secs(10);
 /// What the side that did not dial last waits longer before it renews keys.
 const YIELD_TO_DIALLER: Duration = Duration::from_secs(30);
 
@@ -38,6 +40,8 @@ pub struct Sealing {
 struct PeerState {
     keys: PeerKeys,
     wished: Option<Instant>,
+    /// When datagrams under unknown keys last caused a wish.
+    lost: Option<Instant>,
     /// Keys are made beforehand.
     is_eager: bool,
     /// Rekeyings of keys that are gone.
@@ -77,8 +81,12 @@ impl Sealing {
     ) -> bool {
         let keys = &mut self.peer(slot).keys;
         match keys.open(now, purpose, datagram) {
-            Ok(()) => {
+            Ok(is_news) => {
                 self.figures.opened_frames += 1;
+                if is_news {
+                    // It has overtaken the last message of the handshake.
+                    self.note_ready(slot);
+                }
                 true
             }
             Err(fault) => {
@@ -96,9 +104,16 @@ impl Sealing {
             OpenFault::Forged => self.figures.forged_datagrams += 1,
             OpenFault::Keys => {
                 self.figures.keyless_datagrams += 1;
-                // A peer that has keys which a former life of this node had. Once there are keys nobody can have this
-                // node dial by what he makes up.
-                if !self.peer(slot).keys.has_keys() {
+                let state = self.peer(slot);
+                // A peer that has keys which a former life of this node had; or one that has gone on so far, unheard,
+                // that its keys cannot be followed. Anybody can make up such datagrams, so that once there are keys
+                // they cause a handshake seldom.
+                let is_new = |since: Instant| now.saturating_since(since) < LOST_DISTANCE;
+                let has_new = state.keys.newest().is_some_and(|(since, _)| is_new(since));
+                if !state.keys.has_keys() {
+                    self.wish(now, slot);
+                } else if !has_new && !state.lost.is_some_and(is_new) {
+                    state.lost = Some(now);
                     self.wish(now, slot);
                 }
             }
@@ -117,7 +132,7 @@ impl Sealing {
     /// Keeps a frame for a peer whose keys are not there yet, and has them made.
     #[cold]
     pub(crate) fn wait(&mut self, now: Instant, slot: usize, purpose: Purpose, frame: Vec<u8>) {
-        if !self.peer(slot).keys.wait(purpose, frame) {
+        if self.peer(slot).keys.wait(purpose, frame) {
             self.figures.waiting_dropped_frames += 1;
         }
         self.wish(now, slot);

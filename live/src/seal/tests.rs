@@ -1,12 +1,18 @@
 //! Sealed datagrams against whoever sits on the way.
 
 use super::aead::{OpenFault, OpenKey, PREFIX_BYTES, Purpose, Secret, SendKey};
-use super::peer::{KEY_SETS_MAX, PeerKeys};
+use super::handshake::Offer;
+use super::identity::Identity;
+use super::peer::{KEY_SETS_MAX, PeerKeys, WAITING_FRAMES_MAX};
+use super::testing::Scratch;
 use super::trust::KeyHash;
-use super::{REPLAY_FRAMES, SEALING_BYTES};
+use super::{REPLAY_FRAMES, SEALING_BYTES, SealLimits, Sealing, keys};
+use bellini_core::ids::{Incarnation, NodeId};
 use bellini_core::time::{Duration, Instant};
 use bellini_core::wire::frame::SEAL_BYTES;
+use bellini_core::wire::preface::Preface;
 use bytes::BytesMut;
+use std::sync::Arc;
 
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
 const MANY: u32 = 1 << 20;
@@ -160,7 +166,7 @@ fn directions_and_ports_do_not_mix() {
     let datagram = send(&mut here, Purpose::Data, b"frame").expect("the dialler has the keys");
     assert_eq!(there.open(NOW, Purpose::Control, &mut datagram.clone()), Err(OpenFault::Forged));
     assert_eq!(here.open(NOW, Purpose::Data, &mut datagram.clone()), Err(OpenFault::Forged), "sent back");
-    assert_eq!(there.open(NOW, Purpose::Data, &mut datagram.clone()), Ok(()));
+    assert_eq!(there.open(NOW, Purpose::Data, &mut datagram.clone()).map(drop), Ok(()));
 }
 
 /// Aim: the acceptor sends nothing under keys that the dialler may not have yet; handshakes that cross leave both ends
@@ -172,7 +178,7 @@ fn handshakes_may_cross() {
     assert_eq!(send(&mut there, Purpose::Data, b"early"), None);
     take(&mut here, 1, true);
     let datagram = send(&mut here, Purpose::Data, b"first").expect("the dialler has the keys");
-    assert_eq!(there.open(NOW, Purpose::Data, &mut datagram.clone()), Ok(()));
+    assert_eq!(there.open(NOW, Purpose::Data, &mut datagram.clone()).map(drop), Ok(()));
     assert!(send(&mut there, Purpose::Control, b"now").is_some(), "a genuine datagram says that it has them");
     // 2 by one end and 3 by the other, each told last of its own.
     take(&mut there, 2, false);
@@ -181,15 +187,121 @@ fn handshakes_may_cross() {
     take(&mut there, 3, true);
     for _ in 0..3 {
         let datagram = send(&mut here, Purpose::Data, b"to").expect("agreed");
-        assert_eq!(there.open(NOW, Purpose::Data, &mut datagram.clone()), Ok(()));
+        assert_eq!(there.open(NOW, Purpose::Data, &mut datagram.clone()).map(drop), Ok(()));
         let datagram = send(&mut there, Purpose::Data, b"fro").expect("agreed");
-        assert_eq!(here.open(NOW, Purpose::Data, &mut datagram.clone()), Ok(()));
+        assert_eq!(here.open(NOW, Purpose::Data, &mut datagram.clone()).map(drop), Ok(()));
     }
     let first = send(&mut here, Purpose::Data, b"old").expect("agreed");
     for name in 10..10 + KEY_SETS_MAX as u16 {
-        take(&mut there, name, false);
+        take(&mut there, name, true);
     }
     assert_eq!(there.open(NOW, Purpose::Data, &mut first.clone()), Err(OpenFault::Keys));
     assert_eq!(there.retain(|_| false), KEY_SETS_MAX);
     assert_eq!(send(&mut there, Purpose::Data, b"none"), None);
+}
+
+/// Aim: handshakes that are begun and never ended, however many, cost neither end the keys in use.
+#[test]
+fn unfinished_handshakes_do_not_cost_the_keys_in_use() {
+    let (mut here, mut there) = (PeerKeys::default(), PeerKeys::default());
+    take(&mut here, 1, true);
+    take(&mut there, 1, false);
+    there.agree(1);
+    for name in 10..30 {
+        take(&mut there, name, false);
+        let datagram = send(&mut here, Purpose::Data, b"to").expect("agreed");
+        assert_eq!(there.open(NOW, Purpose::Data, &mut datagram.clone()), Ok(false), "after {name}");
+        let datagram = send(&mut there, Purpose::Data, b"fro").expect("it still has the keys");
+        assert_eq!(here.open(NOW, Purpose::Data, &mut datagram.clone()), Ok(false), "after {name}");
+    }
+    // The newest one still counts when it is ended.
+    take(&mut here, 29, true);
+    let datagram = send(&mut here, Purpose::Data, b"new").expect("agreed");
+    assert_eq!(there.open(NOW, Purpose::Data, &mut datagram.clone()), Ok(true));
+    assert_eq!(there.retain(|_| false), KEY_SETS_MAX);
+}
+
+/// Aim: of what waits for keys the oldest goes when there is too much, and the newest comes out.
+#[test]
+fn the_oldest_of_what_waits_goes() {
+    let mut keys = PeerKeys::default();
+    let all = WAITING_FRAMES_MAX + 3;
+    let went = (0..all).filter(|number| keys.wait(Purpose::Data, vec![*number as u8])).count();
+    assert_eq!(went, 3);
+    let left: Vec<u8> = keys.take_waiting().into_iter().map(|(_, frame)| frame[0]).collect();
+    assert_eq!(left, (3..all as u8).collect::<Vec<_>>());
+}
+
+/// A node's sealing, with identities in a directory of the test's own.
+fn sealing(scratch: &Scratch, epoch_frames: u32) -> Sealing {
+    let node = NodeId::new(1).expect("not zero");
+    keys::issue_all(scratch.path(), &[node], keys::LIFETIME).expect("a directory of our own");
+    let identity = Identity::load(&keys::settings(scratch.path(), node), node).expect("they were just made");
+    Sealing::new(Arc::new(identity), SealLimits { epoch_frames, ..SealLimits::default() })
+}
+
+fn offer(keys: u16, is_dialler: bool) -> Offer {
+    let preface = Preface { node: NodeId::new(2).expect("not zero"), incarnation: Incarnation(1) };
+    let from = "127.0.0.1:1".parse().expect("an address");
+    let (secret, shown) = (Secret::new([keys as u8; 32]), KeyHash::of(b"peer"));
+    Offer { preface, from, is_dialler, shown, keys, secret, taken: tokio::sync::oneshot::channel().0 }
+}
+
+/// Aim: a datagram that outruns the handshake's last message says that the peer has the keys, and what waits goes at once.
+#[test]
+fn what_outruns_the_handshake_wakes_what_waits() {
+    let scratch = Scratch::new("outrun");
+    let (mut here, mut there) = (sealing(&scratch, MANY), sealing(&scratch, MANY));
+    there.wait(NOW, 0, Purpose::Data, vec![7; 30]);
+    there.take(NOW, 0, offer(5, false));
+    assert!(there.take_ready().is_empty(), "the dialler may not have the keys yet");
+    here.take(NOW, 0, offer(5, true));
+    let mut datagram = seal(here.sender(0, Purpose::Data).expect("it dialled"), b"frame");
+    assert!(there.open(NOW, 0, Purpose::Data, &mut datagram));
+    assert_eq!(there.take_ready(), [(0, Purpose::Data, vec![7; 30])]);
+}
+
+/// Aim: a direction of which more keys were lost than can be followed comes back by a new handshake, which what anybody may
+/// make up causes at most every ten seconds.
+#[test]
+fn keys_that_cannot_be_followed_are_made_anew() {
+    let scratch = Scratch::new("ahead");
+    let (mut here, mut there) = (sealing(&scratch, 1), sealing(&scratch, 1));
+    here.take(NOW, 0, offer(5, true));
+    there.take(NOW, 0, offer(5, false));
+    let next = |here: &mut Sealing| seal(here.sender(0, Purpose::Data).expect("it dialled"), b"frame");
+    assert!(there.open(NOW, 0, Purpose::Data, &mut next(&mut here)));
+    (0..17).for_each(|_| drop(next(&mut here)));
+    let mut wishes = Vec::new();
+    for second in 0..35 {
+        let now = NOW + Duration::from_secs(second);
+        assert!(!there.open(now, 0, Purpose::Data, &mut next(&mut here)));
+        wishes.extend(there.take_wanted().into_iter().map(|slot| (second, slot)));
+    }
+    assert_eq!(wishes, [(10, 0), (20, 0), (30, 0)], "not while the keys are new");
+    assert_eq!(there.figures().keyless_datagrams, 35);
+    let later = NOW + Duration::from_secs(35);
+    there.take(later, 0, offer(6, true));
+    here.take(later, 0, offer(6, false));
+    here.agree(0, 6);
+    assert!(there.open(later, 0, Purpose::Data, &mut next(&mut here)));
+}
+
+/// Aim: limits out of bounds are refused where they are read, and say what would be right; those that are missing are usual.
+#[test]
+fn limits_have_bounds() {
+    let read = |text: &str| serde_json::from_str::<SealLimits>(text).map_err(|error| error.to_string());
+    assert_eq!(read("{}"), Ok(SealLimits::default()));
+    let own = SealLimits { epoch_frames: 1 << 16, renew_s: 60 };
+    assert_eq!(read("{\"epoch_frames\": 65536, \"renew_s\": 60}"), Ok(own));
+    assert_eq!(read(&serde_json::to_string(&own).expect("plain data")), Ok(own));
+    for (text, part) in [
+        ("{\"epoch_frames\": 65535}", "seal.limits.epoch_frames is 65535: it must be 65536 to 16777216"),
+        ("{\"epoch_frames\": 16777217}", "it must be 65536 to 16777216"),
+        ("{\"renew_s\": 0}", "seal.limits.renew_s is 0: it must be 60 to 604800"),
+        ("{\"renew\": 60}", "unknown field"),
+    ] {
+        let refused = read(text).expect_err(text);
+        assert!(refused.contains(part), "{text}: {refused}");
+    }
 }

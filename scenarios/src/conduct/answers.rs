@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 impl Conductor<'_> {
     /// Returns the network as policies see it now.
-    fn current_view(&mut self, bed: &dyn Testbed) -> Arc<NetworkView> {
+    pub(super) fn current_view(&mut self, bed: &dyn Testbed) -> Arc<NetworkView> {
         let scenario = self.roster.scenario;
         if scenario.view == View::Measured {
             return self.measured.now(scenario, bed);
@@ -54,6 +54,11 @@ impl Conductor<'_> {
         observer: &mut dyn Observer,
     ) -> Result<(), ConductError> {
         let Some(question) = self.planner.poll(bed.now()) else { return Ok(()) };
+        let decider = self.roster.scenario.planner.node.map(|node| self.roster.node_index(node));
+        if decider.is_some_and(|node| !bed.node_is_up(node)) {
+            self.planner.miss(question);
+            return Ok(());
+        }
         let view = self.planning_view(bed);
         match self.planner.decide(&question, &view) {
             Ok(install) => self.deliver_decision(bed, install),

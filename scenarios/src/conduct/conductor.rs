@@ -1,6 +1,7 @@
 //! The conductor itself: what it holds, when it has to act, and the timeline.
 
 use super::error::ConductError;
+use super::listing::RunListing;
 use super::measured::MeasuredView;
 use super::observer::{Observer, Progress};
 use super::planner::Planner;
@@ -28,6 +29,7 @@ pub struct Conductor<'a> {
     pub(super) roster: Roster<'a>,
     pub(super) seed: u64,
     pub(super) planner: Planner,
+    pub(super) listing: Option<RunListing>,
     /// The network as policies see it, until something breaks or is mended.
     pub(super) view: Option<Arc<NetworkView>>,
     /// The view asked for last, with the sessions after so many changes.
@@ -70,6 +72,7 @@ impl<'a> Conductor<'a> {
         Ok(Self {
             seed,
             planner: Planner::new(scenario, registry)?,
+            listing: RunListing::new(scenario),
             view: None,
             full_view: None,
             measured: MeasuredView::default(),
@@ -88,6 +91,7 @@ impl<'a> Conductor<'a> {
         for node in 0..self.roster.scenario.nodes.len() as u32 {
             self.configure_conferences(bed, node);
         }
+        self.begin_listing(bed);
     }
 
     /// Returns scenario time zero.
@@ -170,6 +174,7 @@ impl<'a> Conductor<'a> {
         observer: &mut dyn Observer,
     ) -> Result<(), ConductError> {
         let now = bed.now();
+        let changes = self.roster.changes;
         while let Some((at, happening)) = self.timeline.get(self.next_happening).copied() {
             if at > now {
                 break;
@@ -196,6 +201,9 @@ impl<'a> Conductor<'a> {
                 Happening::MeasureFrom => self.window.0 = Some(Snapshot::take(bed, self.roster.scenario)?),
                 Happening::MeasureTo => self.window.1 = Some(Snapshot::take(bed, self.roster.scenario)?),
             }
+        }
+        if self.roster.changes != changes {
+            self.ask_who_minds_others(bed);
         }
         Ok(())
     }

@@ -140,6 +140,7 @@ impl Conductor<'_> {
                 self.hooks.iter_mut().for_each(|hook| hook.delivery(&notice));
                 Ok(())
             }
+            Event::Listed { revision, change } => self.take_listed(bed, (revision, *change), observer),
             Event::SessionFinished { .. } => Ok(()),
             Event::SessionCompleted { key } => {
                 let text = format!("Every destination of session {key} has everything.");

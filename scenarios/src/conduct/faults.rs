@@ -27,6 +27,7 @@ impl Conductor<'_> {
         };
         let fault = &scenario.faults[i];
         let mut node = None;
+        let mut restarted = None;
         let mut word = kind::FAULT;
         let label = fault_label(&fault.kind, &names, &|id| scenario.node_name(id));
         let text = match &fault.kind {
@@ -56,6 +57,9 @@ impl Conductor<'_> {
             FaultKind::Restart(id) => {
                 node = Some(id.get());
                 word = kind::NODE_RESTARTED;
+                if !bed.node_is_up(self.roster.node_index(*id)) {
+                    restarted = Some(*id);
+                }
                 self.restart(bed, *id)?;
                 format!("Node {id} started again.")
             }
@@ -71,6 +75,10 @@ impl Conductor<'_> {
             }
         };
         self.view = None;
+        self.listing_after_fault(bed, restarted);
+        if restarted.is_some() && restarted == scenario.planner.node {
+            self.planner.ask_again(bed.now() + scenario.planner.time);
+        }
         let mut row = EventRow::new(self.t_s(bed), word, text);
         row.data.insert("fault".into(), label.into());
         row.node = node;

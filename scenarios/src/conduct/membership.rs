@@ -9,15 +9,21 @@ use crate::record::kind;
 use bellini_core::coding::CodingSpec;
 use bellini_core::ids::{Epoch, NodeId, SessionKey};
 use bellini_core::io::{Command, CommandError, DrawMode, SessionSpec, SinkSpec};
+use bellini_core::rng::Seed;
+use bellini_core::seal::{SealSpec, SymbolKey};
 use bellini_core::wire::control::ControlBody;
 
 impl Conductor<'_> {
     /// Tells a session's nodes of it. `session`: its place in the roster, here and below.
     pub(super) fn announce(&mut self, bed: &mut dyn Testbed, session: usize) {
         let spec = self.roster.sessions[session].spec;
+        let conference = self.roster.sessions[session].key().conference;
         self.roster.sessions[session].tally.is_known = true;
         self.roster.changes += 1;
         for node in &spec.destinations {
+            if self.listing.as_ref().is_some_and(|listing| listing.is_lost(conference, *node)) {
+                continue;
+            }
             self.roster.sessions[session].tally.join(bed.now(), *node, 0);
             // Refused only when the node's table is full: it then gets nothing, which the summary shows.
             let _ = self.join_at(bed, session, *node);
@@ -39,6 +45,7 @@ impl Conductor<'_> {
             hop_kind: session.spec.transport.hop_kind(),
             delivery: session.spec.delivery.of_session(),
             coding: coding(bed, session.spec),
+            seal: self.seal(bed, session.spec, session.key()),
             start: bed.local(source, start),
             stop: bed.local(source, roster.zero + session.spec.stop),
             measure: roster.measure(bed, source),
@@ -76,6 +83,7 @@ impl Conductor<'_> {
             symbol_bytes: session.spec.symbol_bytes,
             delivery: session.spec.delivery.of_session(),
             coding: coding(bed, session.spec),
+            seal: self.seal(bed, session.spec, session.key()),
             start: bed.local(source, roster.zero + session.spec.start),
             stop: bed.local(source, roster.zero + session.spec.stop),
             measure,
@@ -85,6 +93,19 @@ impl Conductor<'_> {
         let answer = bed.command(sink, Command::JoinSession(Box::new(spec)));
         correct_clock(bed, session.key(), source, sink);
         answer
+    }
+
+    /// Returns how a session is sealed from end to end on this testbed, if it is.
+    fn seal(&self, bed: &dyn Testbed, session: &Session, key: SessionKey) -> Option<SealSpec> {
+        let secret = bed.secret().unwrap_or_else(|| {
+            let mut secret = [0; 32];
+            Seed(self.seed).stream("session keys").bytes_at(0, &mut secret);
+            secret
+        });
+        session.sealed.then(|| SealSpec {
+            key: SymbolKey::of(&secret, key, session.source),
+            real_bytes: bed.has_real_bytes(),
+        })
     }
 
     /// Where the testbed knows all clocks, delays are corrected by their true difference.
@@ -139,6 +160,7 @@ impl Conductor<'_> {
             Membership::Leave => {
                 self.roster.sessions[session].tally.leave(churn.node, made);
                 let _ = bed.command(self.roster.node_index(churn.node), Command::LeaveSession(key));
+                self.tell_listing(bed, churn.node, ControlBody::Leave { key, node: churn.node });
             }
         }
         let (kind, text) = match churn.membership {
@@ -148,8 +170,30 @@ impl Conductor<'_> {
         self.record_session(bed, observer, kind, key, churn.node, text)
     }
 
+    /// Sessions came or went, or their destinations: policies that plan for all of them are asked anew.
+    pub(super) fn ask_who_minds_others(&mut self, bed: &mut dyn Testbed) {
+        for key in self.planner.minding_others() {
+            let Some(session) = self.roster.find(key) else { continue };
+            let session = &self.roster.sessions[session];
+            if session.tally.is_known {
+                // A source that has gone meanwhile has nothing to ask.
+                let _ = bed.command(session.source, Command::ReloadSessionPolicies(key));
+            }
+        }
+    }
+
     /// A node becomes a destination while the session is going on.
     fn join(&mut self, bed: &mut dyn Testbed, session: usize, node: NodeId, made: u64) {
+        let key = self.roster.sessions[session].key();
+        self.take_in(bed, session, node, made);
+        // The request travels to the source as a control message, over the shortest path.
+        let source = self.roster.sessions[session].spec.source;
+        self.send_control(bed, node, source, ControlBody::Join { key, node });
+        self.tell_listing(bed, node, ControlBody::Join { key, node });
+    }
+
+    /// A node becomes a destination, as far as it and the tally are concerned.
+    pub(super) fn take_in(&mut self, bed: &mut dyn Testbed, session: usize, node: NodeId, made: u64) {
         let key = self.roster.sessions[session].key();
         // One that comes back starts anew; what it counted in its earlier stay is kept here, unless it is refused
         // (its conference has ended there) and goes on counting.
@@ -159,9 +203,6 @@ impl Conductor<'_> {
         if let (Ok(()), Some(sink)) = (answer, earlier) {
             self.roster.sessions[session].tally.add_sink(node, sink);
         }
-        // The request travels to the source as a control message, over the shortest path.
-        let source = self.roster.sessions[session].spec.source;
-        self.send_control(bed, node, source, ControlBody::Join { key, node });
     }
 
     /// Ends a conference, by index, for all its nodes.
@@ -171,6 +212,7 @@ impl Conductor<'_> {
         if let Some(session) = conference.sessions.first() {
             let creator = self.roster.node_index(session.source);
             let _ = bed.command(creator, Command::EndConference(conference.id));
+            self.end_listed(bed, conference.id, session.source);
         }
     }
 }

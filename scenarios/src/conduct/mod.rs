@@ -13,10 +13,12 @@ mod error;
 mod events;
 mod faults;
 mod figures;
+mod listing;
 mod measured;
 mod membership;
 mod observer;
 mod planner;
+mod policies;
 mod recorder;
 mod report;
 mod results;
@@ -35,7 +37,8 @@ pub use figures::{
     SessionFigures, SourceCounts,
 };
 pub use observer::{NoObserver, Observer, Progress};
+pub use policies::SessionPolicies;
 pub use results::Outcome;
 pub use tally::{SessionTally, SinkTally, SourceTally};
 pub use testbed::{Degrade, Testbed, TestbedError};
-pub use view::planning_view;
+pub use view::{network_view, planning_view};

@@ -153,6 +153,7 @@ impl SinkTally {
         own.acks += more.acks;
         own.wayless_acks += more.wayless_acks;
         own.unordered_packets += more.unordered_packets;
+        own.unopened_symbols += more.unopened_symbols;
         own.coded.add(&more.coded);
         own.delay_error_ns_max = own.delay_error_ns_max.max(more.delay_error_ns_max);
         self.delays.merge(&later.delays);

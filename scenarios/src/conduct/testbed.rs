@@ -44,6 +44,10 @@ pub trait Testbed {
     /// Whether packets carry their bytes, and not only descriptions.
     fn has_real_bytes(&self) -> bool;
 
+    /// Returns the secret that keys of sealed sessions are made of. `None`: they are made of the run's seed, which keeps
+    /// nothing secret, but makes every run of a seed the same.
+    fn secret(&self) -> Option<[u8; 32]>;
+
     /// Whether a node's process runs.
     fn node_is_up(&self, node: u32) -> bool;
 

@@ -3,7 +3,7 @@
 use super::testbed::Testbed;
 use crate::model::{Link, Loss, Node, Rate, RateTrace, Scenario, Session, Transport};
 use crate::policy::{NetworkView, ViewLink, ViewNode, ViewSession};
-use crate::resolve::{coding_bytes, mean_rate as content_rate};
+use crate::resolve::{added_bytes, mean_rate as content_rate};
 use bellini_core::content::spec::{Content, PlayoutMode};
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::units::BitRate;
@@ -12,7 +12,7 @@ use bellini_core::wire::frame::UDP_IP_BYTES;
 
 /// Builds the oracle's view of what is up, without sessions.
 pub(super) fn oracle_view(scenario: &Scenario, bed: &dyn Testbed) -> NetworkView {
-    build(scenario, |node| bed.node_is_up(node), |link| bed.link_is_up(link))
+    network_view(scenario, |node| bed.node_is_up(node), |link| bed.link_is_up(link))
 }
 
 /// Returns the network of a scenario as policies see it before anything has happened: by the scenario's own figures,
@@ -25,10 +25,13 @@ pub fn planning_view(scenario: &Scenario) -> NetworkView {
             view_session(key, session, session.destinations.clone())
         })
     });
-    NetworkView { sessions: all.collect(), ..build(scenario, |_| true, |_| true) }
+    NetworkView { sessions: all.collect(), ..network_view(scenario, |_| true, |_| true) }
 }
 
-fn build(
+/// Returns the network of a scenario as policies see it by the scenario's own figures: the nodes and links that are
+/// up, by their indices in the scenario; without sessions.
+#[must_use]
+pub fn network_view(
     scenario: &Scenario,
     node_is_up: impl Fn(u32) -> bool,
     link_is_up: impl Fn(u32) -> bool,
@@ -74,7 +77,7 @@ pub(super) fn view_session(key: SessionKey, session: &Session, destinations: Vec
         Content::Messages { deadline, .. } => Some(*deadline),
         _ => None,
     };
-    let header = UDP_IP_BYTES + DATA_FIXED_BYTES + coding_bytes(session.coding.as_ref());
+    let header = UDP_IP_BYTES + DATA_FIXED_BYTES + added_bytes(session.coding.as_ref(), session.sealed);
     ViewSession {
         key,
         source: session.source,

@@ -43,6 +43,7 @@ fn session(session: &Session) -> Value {
     all.put("transport", session.transport.word());
     all.put("delivery", session.delivery.word());
     all.put_some("coding", session.coding.as_ref().map(coding));
+    all.put_some("sealed", session.sealed.then_some(true));
     all.put("content", content(&session.content));
     all.size("symbol_bytes", u64::from(session.symbol_bytes));
     all.time("start", session.start);

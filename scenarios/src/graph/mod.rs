@@ -5,14 +5,21 @@
 //! same view gives the same routes on every machine, whatever ties there are. No path is longer than
 //! [`MAX_HOPS`], the depth that the routing header can carry.
 //!
+//! A [`Network`] adds capacities: of links, and of what nodes send and receive. On it [`cheapest_tree`] and
+//! [`bounded_paths`] keep to delay bounds.
+//!
 //! Shortest paths come from the Bellman-Ford recursion by number of hops (`search`), not from Dijkstra's
 //! algorithm: limits on hops and on the relays of a path are then exact, and on meshes of datacenters it stops
 //! after two or three rounds, each as cheap as Dijkstra's pass over the links.
 
+mod bounded;
+mod capacity;
 mod search;
 mod tree;
 mod yen;
 
+pub use bounded::{Multicast, bounded_paths, cheapest_tree};
+pub use capacity::{FAR, Link, Network, Resource};
 pub use tree::merge;
 
 use crate::policy::NetworkView;

@@ -195,3 +195,40 @@ fn random_steiner_trees_are_trees() {
     }
     assert!(grown > 50, "{grown}");
 }
+
+/// Aim: the cheapest tree within a bound on delay and hops costs as much as the best of all combinations of paths, on 200
+/// random graphs; where no combination is within the bound, there is no tree.
+#[test]
+fn bounded_trees_agree_with_brute_force() {
+    let mut stream = Seed(11).stream("bounded trees");
+    let mut infeasible = 0;
+    for round in 0..200 {
+        let links = random_links(&mut stream, 6, 0.5);
+        if links.is_empty() {
+            continue;
+        }
+        let network = Network::of(&view(&links));
+        let nodes = network.ids.len();
+        let costs: Vec<f64> = network.arcs.iter().map(|_| 1.0 + stream.below(9) as f64).collect();
+        let cast = Multicast {
+            source: 0,
+            destinations: (1..nodes).take(3).collect(),
+            bound: stream.below(9) * 1_000_000,
+            hops: 1 + stream.below(3) as usize,
+        };
+        let lists = bounded_paths(&network, &cast);
+        let mut open = vec![BTreeSet::new()];
+        for list in &lists {
+            let longer =
+                |arcs: &BTreeSet<usize>, path: &Vec<usize>| arcs.iter().chain(path).copied().collect();
+            open = open.iter().flat_map(|arcs| list.iter().map(move |path| longer(arcs, path))).collect();
+        }
+        let cost = |arcs: &BTreeSet<usize>| arcs.iter().map(|arc| costs[*arc]).sum::<f64>();
+        let least = open.iter().map(cost).fold(f64::INFINITY, f64::min);
+        let found = cheapest_tree(&network, &cast, &costs);
+        infeasible += u32::from(found.is_none());
+        let arcs: Option<BTreeSet<usize>> = found.map(|paths| paths.into_iter().flatten().collect());
+        assert_eq!(arcs.as_ref().map_or(f64::INFINITY, cost), least, "round {round}");
+    }
+    assert!((10..190).contains(&infeasible), "{infeasible} of 200 have none");
+}

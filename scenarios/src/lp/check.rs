@@ -4,8 +4,10 @@ use super::TOLERANCE;
 use super::error::LpError;
 use super::problem::{Problem, Relation};
 
-/// The solver's own tolerance, in parts of the largest value.
-const FINEST: f64 = 1e-7;
+/// What is never judged, in parts of the largest value: ten times the solver's own tolerance.
+const FINEST: f64 = 1e-6;
+/// What rounding may leave of a sum that is zero, in parts of its largest term.
+const ROUNDING: f64 = 1e-9;
 /// Rounds of tightening bounds by rows.
 const ROUNDS: usize = 4;
 
@@ -44,12 +46,14 @@ pub(super) fn primal(problem: &Problem, values: &[f64], unit: f64) -> Result<f64
 /// Returns what no feasible values can be better than, by weak duality, for prices of the rows.
 ///
 /// Prices of the wrong sign are taken as zero, so that the bound holds for any prices. Each column adds the best that
-/// its reduced cost allows within its bounds; where it has none on that side, within those that the rows imply. The
-/// bound is infinite where they imply none.
+/// its reduced cost allows within its bounds; where it has none on that side, within those that the rows imply. Where
+/// they imply none, the bound is infinite, unless the reduced cost is zero but for rounding.
 pub(super) fn bound(problem: &Problem, prices: &[f64]) -> f64 {
     let sign = if problem.maximize { 1.0 } else { -1.0 };
     // All as for a maximum: rows `at most` have prices above zero.
     let mut reduced: Vec<f64> = problem.columns.iter().map(|column| sign * column.objective).collect();
+    // The largest term of each reduced cost.
+    let mut sizes: Vec<f64> = reduced.iter().map(|cost| cost.abs()).collect();
     let mut sum = 0.0;
     for (row, price) in problem.rows.iter().zip(prices) {
         let price = match row.relation {
@@ -63,6 +67,7 @@ pub(super) fn bound(problem: &Problem, prices: &[f64]) -> f64 {
         sum += price * row.right;
         for (column, factor) in &row.terms {
             reduced[*column] -= price * factor;
+            sizes[*column] = sizes[*column].max((price * factor).abs());
         }
     }
     let mut implied = None;
@@ -74,6 +79,9 @@ pub(super) fn bound(problem: &Problem, prices: &[f64]) -> f64 {
         }
         if limit.is_infinite() {
             limit = side(implied.get_or_insert_with(|| implied_bounds(problem))[at]);
+        }
+        if limit.is_infinite() && cost.abs() <= ROUNDING * sizes[at] {
+            continue;
         }
         sum += cost * limit;
     }

@@ -21,6 +21,12 @@ pub(super) struct Scales {
 const ROUNDS: usize = 2;
 
 impl Scales {
+    /// Returns factors that change nothing.
+    pub(super) fn none(problem: &Problem) -> Self {
+        let (rows, columns) = (vec![1.0; problem.rows.len()], vec![1.0; problem.columns.len()]);
+        Self { rows, columns, size: 1.0, objective: 1.0 }
+    }
+
     /// Finds the factors for a problem.
     pub(super) fn of(problem: &Problem) -> Self {
         let mut rows = vec![1.0; problem.rows.len()];
@@ -37,13 +43,15 @@ impl Scales {
             }
             columns = spans.into_iter().map(middle).collect();
         }
+        // Bounds may be far from any value; right-hand sides seldom are.
         let rights = problem.rows.iter().zip(&rows).map(|(row, factor)| (row.right * factor).abs());
         let bounds = problem
             .columns
             .iter()
             .zip(&columns)
             .flat_map(|(column, factor)| [(column.lower / factor).abs(), (column.upper / factor).abs()]);
-        let largest = rights.chain(bounds).filter(|size| size.is_finite()).fold(0.0, f64::max);
+        let largest = Some(rights.fold(0.0, f64::max)).filter(|largest| *largest > 0.0);
+        let largest = largest.unwrap_or_else(|| bounds.filter(|size| size.is_finite()).fold(0.0, f64::max));
         let costs = problem.columns.iter().zip(&columns).map(|(column, factor)| column.objective * factor);
         let dearest = costs.map(f64::abs).fold(0.0, f64::max);
         let size = if largest > 0.0 { power_of_two(largest) } else { 1.0 };

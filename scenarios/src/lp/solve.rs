@@ -4,7 +4,10 @@ use super::error::LpError;
 use super::problem::{Column, Problem, Relation, Row};
 use super::scale::Scales;
 use super::{TOLERANCE, check, dual};
-use microlp::{ComparisonOp, OptimizationDirection};
+use microlp::{ComparisonOp, OptimizationDirection, SolveOptions};
+
+/// The solver's absolute tolerance, in scaled units: many columns may use it at once, and ours is for their sum.
+const SOLVER_TOLERANCE: f64 = 1e-9;
 
 /// A checked answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,13 +20,13 @@ pub struct Solution {
 }
 
 impl Solution {
-    /// Returns the value of a column.
+    /// Returns the value of a column; zero for [`Problem::prices`].
     ///
     /// # Panics
     /// If the column is not of the problem that was solved.
     #[must_use]
     pub fn value(&self, column: Column) -> f64 {
-        self.values[column.0]
+        if self.values.is_empty() { 0.0 } else { self.values[column.0] }
     }
 
     /// Returns the objective.
@@ -57,19 +60,42 @@ impl Problem {
     /// # Errors
     /// Any [`LpError`].
     pub fn solve(&self) -> Result<Solution, LpError> {
-        let mut solution = self.solve_unproved()?;
-        // What the dual says of itself is not believed: its values are only used as prices.
-        let prices = raw(&dual::dual(self)).map_err(|error| match error {
+        let solution = self.solve_unproved()?;
+        let dual = dual::dual(self);
+        let proved = self.prove(&solution, raw(&dual, &Scales::of(&dual)));
+        // What fails in one scale may not in another.
+        proved.or_else(|_| self.prove(&solution, raw(&dual, &Scales::none(&dual))))
+    }
+
+    /// Solves the dual only: prices of the rows, and the bound on the objective that they prove. For programs that are
+    /// solved again and again with more columns, where the values matter at last only.
+    ///
+    /// # Errors
+    /// Any [`LpError`] but [`LpError::Missed`]; an infeasible problem is [`LpError::Unbounded`] here, and the other way round.
+    pub fn prices(&self) -> Result<Solution, LpError> {
+        self.validate()?;
+        let dual = dual::dual(self);
+        let priced = |scales: &Scales| {
+            let prices = raw(&dual, scales)?[..self.rows.len()].to_vec();
+            let bound = check::bound(self, &prices);
+            let solution = Solution { values: Vec::new(), objective: bound, prices, bound };
+            if bound.is_finite() { Ok(solution) } else { Err(LpError::Unproved { objective: bound, bound }) }
+        };
+        priced(&Scales::of(&dual)).or_else(|_| priced(&Scales::none(&dual)))
+    }
+
+    /// Adds prices to a solution: what the dual says of itself is not believed, its values are only used.
+    fn prove(&self, solution: &Solution, prices: Result<Vec<f64>, LpError>) -> Result<Solution, LpError> {
+        let prices = prices.map_err(|error| match error {
             LpError::Infeasible { .. } | LpError::Unbounded => {
                 LpError::Solver("the dual has no solution, though the problem has one".to_owned())
             }
             other => other,
         })?;
-        solution.prices = prices[..self.rows.len()].to_vec();
-        solution.bound = check::bound(self, &solution.prices);
+        let prices = prices[..self.rows.len()].to_vec();
+        let solution = Solution { bound: check::bound(self, &prices), prices, ..solution.clone() };
         let (objective, bound) = (solution.objective, solution.bound);
-        let size = self.objective_size(&solution);
-        if (objective - bound).abs() <= TOLERANCE * size {
+        if (objective - bound).abs() <= TOLERANCE * self.objective_size(&solution) {
             return Ok(solution);
         }
         Err(LpError::Unproved { objective, bound })
@@ -81,10 +107,22 @@ impl Problem {
     /// Any [`LpError`] but [`LpError::Unproved`].
     pub fn solve_unproved(&self) -> Result<Solution, LpError> {
         self.validate()?;
-        let values = match raw(self) {
-            Err(LpError::Infeasible { .. }) => return Err(self.explain()),
-            other => other?,
-        };
+        match self.accept(raw(self, &Scales::of(self))) {
+            Err(LpError::Infeasible { .. }) => Err(self.explain()),
+            Err(LpError::Missed { .. } | LpError::Solver(_)) => self.accept(raw(self, &Scales::none(self))),
+            other => other,
+        }
+    }
+
+    /// Checks what the solver found.
+    fn accept(&self, values: Result<Vec<f64>, LpError>) -> Result<Solution, LpError> {
+        let mut values = values?;
+        // A trace outside its bounds is put inside; what that does to rows is seen next.
+        for (column, value) in self.columns.iter().zip(&mut values) {
+            if (column.lower - *value).max(*value - column.upper) <= TOLERANCE * value.abs().max(1.0) {
+                *value = value.clamp(column.lower, column.upper);
+            }
+        }
         let unit = values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
         let objective = check::primal(self, &values, unit)?;
         let bound = if self.maximize { f64::INFINITY } else { f64::NEG_INFINITY };
@@ -128,7 +166,7 @@ impl Problem {
             }
         }
         let mut binding = Vec::new();
-        if let Ok(values) = raw(&elastic) {
+        if let Ok(values) = raw(&elastic, &Scales::of(&elastic)) {
             let most = slack.iter().fold(0.0_f64, |most, (column, _)| most.max(values[*column]));
             let mut at = slack.iter();
             for row in &self.rows {
@@ -145,8 +183,7 @@ impl Problem {
 }
 
 /// Solves a problem as microlp does, in scaled units.
-fn raw(problem: &Problem) -> Result<Vec<f64>, LpError> {
-    let scales = Scales::of(problem);
+fn raw(problem: &Problem, scales: &Scales) -> Result<Vec<f64>, LpError> {
     let direction =
         if problem.maximize { OptimizationDirection::Maximize } else { OptimizationDirection::Minimize };
     let mut scaled = microlp::Problem::new(direction);
@@ -173,7 +210,11 @@ fn raw(problem: &Problem) -> Result<Vec<f64>, LpError> {
         };
         scaled.add_constraint(&terms, relation, row.right * factor / scales.size);
     }
-    let outcome = scaled.solve().map_err(|error| match error {
+    let mut options = SolveOptions::default();
+    options.tolerances.feasibility = SOLVER_TOLERANCE;
+    // It takes longer than it saves at these sizes.
+    options.presolve = false;
+    let outcome = scaled.solve_with(options).map_err(|error| match error {
         microlp::Error::Infeasible => LpError::Infeasible { binding: Vec::new() },
         microlp::Error::Unbounded => LpError::Unbounded,
         other => LpError::Solver(other.to_string()),

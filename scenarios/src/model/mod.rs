@@ -46,6 +46,10 @@ pub struct Scenario {
     pub view: View,
     /// Where and how fast policies decide.
     pub planner: Planner,
+    /// Where the listing is held; `None`: members never expire.
+    pub listing: Option<Listing>,
+    /// Whether hops are sealed: each datagram is longer by what that takes.
+    pub seal: bool,
     /// How nodes watch each other, so that sessions leave what has failed; `None`: they do not.
     pub failover: Option<FailoverConfig>,
     /// How traffic is charged; `None`: as by default, where a link has a price.
@@ -125,4 +129,13 @@ pub struct Planner {
     pub time: Duration,
     /// Distance of the periodic pulls.
     pub period: Duration,
+}
+
+/// Where the listing of conferences is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The node that holds it.
+    pub node: NodeId,
+    /// How long a member stays without a heartbeat.
+    pub lease: Duration,
 }

@@ -30,6 +30,22 @@ pub struct Conference {
     pub sessions: Vec<Session>,
 }
 
+impl Conference {
+    /// Returns every node that takes part at some time, as source or destination; sorted, each once.
+    #[must_use]
+    pub fn members(&self) -> Vec<NodeId> {
+        let sessions = self.sessions.iter();
+        let mut members: Vec<NodeId> = sessions
+            .flat_map(|session| session.destinations.iter().chain([&session.source]))
+            .copied()
+            .collect();
+        members.extend(self.churn.iter().map(|churn| churn.node));
+        members.sort_unstable();
+        members.dedup();
+        members
+    }
+}
+
 /// A node joins or leaves a session as a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Churn {
@@ -69,6 +85,8 @@ pub struct Session {
     pub delivery: Delivery,
     /// How its packets are coded; `None`: not.
     pub coding: Option<CodingSpec>,
+    /// Whether its source seals its symbols, so that only its destinations can read them.
+    pub sealed: bool,
     /// What it carries.
     pub content: Content,
     /// Largest payload of one symbol, in bytes.

@@ -1,9 +1,11 @@
 //! The built-in policies, one file each, written against the public traits only.
 //!
-//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`], [`Jetway`], [`Exec`]. Flow assignment:
-//! [`StaticShares`], [`Equal`], [`RateProportional`], [`Adaptive`], [`Exec`]. `docs/policies.md` describes them and how to write your own.
+//! Routing: [`Static`], [`Direct`], [`ShortestDelay`], [`KShortest`], [`MulticastTree`], [`Airlift`], [`Jetway`],
+//! [`Exec`]. Flow assignment: [`StaticShares`], [`Equal`], [`RateProportional`], [`Adaptive`], [`Exec`].
+//! `docs/policies.md` describes them and how to write your own.
 
 mod adaptive;
+pub mod airlift;
 mod direct;
 mod equal;
 pub(crate) mod exec;
@@ -17,6 +19,7 @@ mod static_routes;
 mod static_shares;
 
 pub use adaptive::Adaptive;
+pub use airlift::Airlift;
 pub use direct::Direct;
 pub use equal::Equal;
 pub use exec::Exec;

@@ -1,8 +1,9 @@
 //! Strict reading of a policy's parameters.
 
 use crate::policy::{PolicyError, Request};
-use crate::units::parse_time;
+use crate::units::{parse_rate, parse_time};
 use bellini_core::time::Duration;
+use bellini_core::units::BitRate;
 
 /// The parameters of a request, of which every one must be known to the policy.
 #[derive(Debug)]
@@ -49,6 +50,34 @@ impl<'r, 'a> Parameters<'r, 'a> {
         match value.as_f64().filter(|number| (min..=max).contains(number)) {
             Some(number) => Ok(Some(number)),
             None => Err(parameter(name, format!("expected a number from {min} to {max}, found {value}"))),
+        }
+    }
+
+    /// Returns the rate of that name (`"10 Mbit/s"`), or `None` when it is not given.
+    ///
+    /// # Errors
+    /// When it is no rate with its unit, or is zero.
+    pub fn rate(&self, name: &str) -> Result<Option<BitRate>, PolicyError> {
+        let Some(value) = self.request.parameters.get(name) else { return Ok(None) };
+        match value.as_str().and_then(|text| parse_rate(text).ok().flatten()) {
+            Some(rate) => Ok(Some(rate)),
+            None => {
+                Err(parameter(name, format!("expected a rate above zero like \"10 Mbit/s\", found {value}")))
+            }
+        }
+    }
+
+    /// Returns the word of that name, or `None` when it is not given.
+    ///
+    /// # Errors
+    /// When it is none of `words`.
+    pub fn word<'w>(&self, name: &str, words: &[&'w str]) -> Result<Option<&'w str>, PolicyError> {
+        let Some(value) = self.request.parameters.get(name) else { return Ok(None) };
+        match words.iter().find(|word| value.as_str() == Some(word)) {
+            Some(word) => Ok(Some(word)),
+            None => {
+                Err(parameter(name, format!("expected one of \"{}\", found {value}", words.join("\", \""))))
+            }
         }
     }
 

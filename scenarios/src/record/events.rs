@@ -42,6 +42,10 @@ pub mod kind {
     pub const NODE_FAILED: &str = "node_failed";
     /// A node came back.
     pub const NODE_RESTARTED: &str = "node_restarted";
+    /// A member of a conference was silent for its lease (`data`: `sessions`, of which it is a destination no more).
+    pub const MEMBER_EXPIRED: &str = "member_expired";
+    /// A member that had expired registered again.
+    pub const MEMBER_BACK: &str = "member_back";
     /// The periodic report to a conference's hook.
     pub const REPORT: &str = "report";
     /// The run was stopped before its end.

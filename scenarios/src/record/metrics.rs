@@ -401,6 +401,14 @@ pub const METRICS: &[Metric] = &[
     ),
     entry(
         Scope::Destination,
+        "unopened_symbols",
+        Recorded::Summary,
+        "symbols",
+        "Symbols of the whole run that did not open: changed on the way, or sealed under another key; nothing of them was delivered",
+        "the session is not sealed from end to end",
+    ),
+    entry(
+        Scope::Destination,
         "goodput_mbps",
         Recorded::Both,
         "Mbit/s",

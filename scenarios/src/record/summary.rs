@@ -242,6 +242,9 @@ pub struct DestinationSummary {
     /// Symbols that were too late to be waited for any more; `None` without a sliding window.
     #[serde(default)]
     pub given_up_symbols: Option<u64>,
+    /// Symbols that did not open; `None` when the session is not sealed from end to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unopened_symbols: Option<u64>,
     /// Rate of delivered payload, each symbol once.
     #[serde(serialize_with = "round::option")]
     pub goodput_mbps: Option<f64>,

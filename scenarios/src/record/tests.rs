@@ -35,6 +35,7 @@ fn full() -> Summary {
         corrupt_packets: Some(0),
         given_up_generations: Some(1),
         given_up_symbols: Some(3),
+        unopened_symbols: Some(6),
         goodput_mbps: Some(0.1 + 0.2),
         delay_ms: Some(DelayMs {
             mean: 50.123_456_789,

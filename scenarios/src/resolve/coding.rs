@@ -6,6 +6,7 @@ use crate::parse::sink::Sink;
 use crate::parse::tree::{Json, Tree};
 use bellini_core::coding::spec::SIZE_MIN;
 use bellini_core::coding::{CodingSpec, META_BYTES, Repair, Scheme};
+use bellini_core::seal::TAG_BYTES;
 use bellini_core::time::Duration;
 use bellini_core::wire::coding::CODING_HEADER_BYTES;
 
@@ -98,12 +99,13 @@ pub(crate) fn coding(tree: &Tree, delivery: Option<Delivery>, sink: &mut Sink) -
     is_right.then_some(Some(CodingSpec { scheme, repair, recode, real_bytes }))
 }
 
-/// Returns how many bytes coding adds to the largest packet of a session, at most.
-pub(crate) fn coding_bytes(coding: Option<&CodingSpec>) -> usize {
-    let Some(coding) = coding else { return 0 };
+/// Returns how many bytes coding and sealing add to the largest packet of a session, at most.
+pub(crate) fn added_bytes(coding: Option<&CodingSpec>, sealed: bool) -> usize {
+    let tag = if sealed { TAG_BYTES as usize } else { 0 };
+    let Some(coding) = coding else { return tag };
     let vector = match coding.scheme {
         Scheme::Generation { size, .. } if coding.recode => usize::from(size),
         _ => 0,
     };
-    CODING_HEADER_BYTES + META_BYTES + vector
+    CODING_HEADER_BYTES + META_BYTES + vector + tag
 }

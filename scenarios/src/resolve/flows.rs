@@ -91,7 +91,8 @@ pub(crate) fn assignment(
     flows: &[StaticFlow],
     sink: &mut Sink,
 ) -> Option<Assignment> {
-    let spread = !flows.is_empty() && flows.iter().all(|flow| flow.share.is_some() || flow.rate.is_some());
+    let spread = !flows.is_empty() && flows.iter().all(|flow| flow.share.is_some() || flow.rate.is_some())
+        || common.routing.gives_shares();
     let Some(written) = &common.assignment else {
         let policy = if spread { "static" } else { "equal" };
         return Some(Assignment { policy: policy.to_owned(), parameters: BTreeMap::new() });

@@ -9,6 +9,7 @@ mod cross;
 mod faults;
 mod flows;
 mod links;
+mod listing;
 mod names;
 mod nodes;
 mod policies;
@@ -20,7 +21,7 @@ mod times;
 mod topology;
 mod values;
 
-pub(crate) use coding::coding_bytes;
+pub(crate) use coding::added_bytes;
 pub use content::mean_rate;
 
 use crate::model::{Link, Measure, Node, Planner, Scenario, View};
@@ -33,7 +34,7 @@ use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 use links::Links;
 use names::Names;
-use values::{integer_or, text, time, time_or};
+use values::{flag_or, integer_or, text, time, time_or};
 
 /// Version of the text form.
 pub(crate) const FORMAT: u64 = 1;
@@ -56,7 +57,8 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
     topology::fill(root, &nodes, &names, &bottlenecks, &mut links, sink);
     nodes::hop_rates(root, &mut nodes, &names, &|node| links.neighbours(node), sink);
     let view = view(root);
-    let planner = planner(root, &names, sink);
+    let listing = listing::listing(root, &names, sink);
+    let planner = planner(root, &names, listing.map(|listing| listing.node), sink);
     // A run without its duration cannot be judged any further in time; any will do to look at the rest.
     let given = time(root, "duration").filter(|duration| !duration.is_zero());
     let duration = given.unwrap_or(Duration::from_secs(366 * 24 * 3_600));
@@ -74,6 +76,9 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
     let mut conferences = sessions::conferences(root, &network, &policies, &mut reach, sink);
     population::expand(root, &network, &policies, seed, (&mut reach, &mut conferences), sink);
     conferences.sort_by_key(|conference| conference.id);
+    if let Some(listing) = listing {
+        listing::check(root, listing, &conferences, (&network, &mut reach), sink);
+    }
     let duration = given?;
     let sample_interval = time_or(root, "sample_interval", default_sample_interval(duration))?;
     if duration.as_nanos() / sample_interval.as_nanos().max(1) > SAMPLES_MAX
@@ -96,6 +101,8 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
         report_interval: time_or(root, "report_interval", Duration::from_secs(30))?,
         view,
         planner,
+        listing,
+        seal: flag_or(root, "seal", false),
         failover: failover(root, sink),
         billing: billing::billing(root, sample_interval, sink),
         bottlenecks,
@@ -124,11 +131,12 @@ fn view(root: &Tree) -> View {
     }
 }
 
-fn planner(root: &Tree, names: &Names, sink: &mut Sink) -> Planner {
-    let default = Planner { node: None, time: Duration::ZERO, period: Duration::from_secs(30) };
+/// `listing`: who decides where no node is named.
+fn planner(root: &Tree, names: &Names, listing: Option<NodeId>, sink: &mut Sink) -> Planner {
+    let default = Planner { node: listing, time: Duration::ZERO, period: Duration::from_secs(30) };
     let Some(tree) = root.get("planner") else { return default };
     Planner {
-        node: names.find_at(tree, "node", sink),
+        node: names.find_at(tree, "node", sink).or(default.node),
         time: time_or(tree, "time", default.time).unwrap_or(default.time),
         period: time_or(tree, "period", default.period).unwrap_or(default.period),
     }

@@ -21,6 +21,14 @@ pub(crate) struct PolicyText {
     pub(crate) parameters: BTreeMap<String, Value>,
 }
 
+impl PolicyText {
+    /// Whether this routing policy gives shares with its routes, so that the assignment is `static` unless written
+    /// otherwise.
+    pub(crate) fn gives_shares(&self) -> bool {
+        matches!(self.policy.as_str(), "airlift" | "jetway")
+    }
+}
+
 /// The policies that a scenario may name.
 pub(crate) struct Policies {
     builtin: Registry,

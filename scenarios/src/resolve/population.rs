@@ -1,6 +1,7 @@
 //! Conferences and sessions that are generated from the seed.
 
 use super::Network;
+use super::coding::added_bytes;
 use super::content::period;
 use super::policies::Policies;
 use super::reach::Reach;
@@ -63,7 +64,8 @@ pub(crate) fn expand(
             }
             for session in &conference.sessions {
                 let place = tree.get("routing").map_or(tree.span, |tree| tree.span);
-                let wanted = (session.source, &session.destinations[..], (session.symbol_bytes, 0));
+                let added = added_bytes(session.coding.as_ref(), session.sealed);
+                let wanted = (session.source, &session.destinations[..], (session.symbol_bytes, added));
                 reach.check(&population.common.routing, wanted, place, network, sink);
                 population.common.check_rate(tree, session.source, network, sink);
             }
@@ -192,7 +194,10 @@ impl Population {
         destinations.sort_unstable();
         let common = self.common.clone();
         let assignment = common.assignment.map_or_else(
-            || Assignment { policy: "equal".to_owned(), parameters: BTreeMap::new() },
+            || {
+                let policy = if common.routing.gives_shares() { "static" } else { "equal" };
+                Assignment { policy: policy.to_owned(), parameters: BTreeMap::new() }
+            },
             |written| Assignment { policy: written.policy, parameters: written.parameters },
         );
         Session {
@@ -203,6 +208,7 @@ impl Population {
             transport: common.transport,
             delivery: common.delivery,
             coding: common.coding,
+            sealed: common.sealed,
             content: common.content,
             symbol_bytes: common.symbol_bytes,
             start,

@@ -23,13 +23,13 @@ impl Reach {
     pub(crate) fn check(
         &mut self,
         routing: &PolicyText,
-        (source, destinations, (symbol_bytes, coding_bytes)): (NodeId, &[NodeId], (u32, usize)),
+        (source, destinations, (symbol_bytes, added_bytes)): (NodeId, &[NodeId], (u32, usize)),
         place: Span,
         network: &Network<'_>,
         sink: &mut Sink,
     ) {
         let most = hops_max(routing);
-        let packet = symbol_bytes as usize + coding_bytes + OVERHEAD_BYTES + PATHLET_BYTES;
+        let packet = symbol_bytes as usize + added_bytes + OVERHEAD_BYTES + PATHLET_BYTES;
         let name = |node| network.names.name(node);
         for &destination in destinations {
             let hops = |mtu, reach: &mut Self| reach.hops(source, mtu, network).get(&destination).copied();
@@ -51,6 +51,11 @@ impl Reach {
                 too_large(place, packet, largest.max().unwrap_or(0), symbol_bytes, &ends, sink);
             }
         }
+    }
+
+    /// Returns the least number of hops from one node to another; `None`: no path leads there.
+    pub(crate) fn depth(&mut self, from: NodeId, to: NodeId, network: &Network<'_>) -> Option<usize> {
+        self.hops(from, 0, network).get(&to).copied()
     }
 
     /// Returns the least number of hops to every node that `source` reaches over links of at least that MTU.

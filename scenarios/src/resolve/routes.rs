@@ -30,8 +30,8 @@ pub(crate) struct Setting<'a> {
     /// Those and the nodes that join later.
     pub(crate) members: &'a BTreeSet<NodeId>,
     pub(crate) symbol_bytes: u32,
-    /// What coding adds to a packet, in bytes.
-    pub(crate) coding_bytes: usize,
+    /// What coding and sealing add to a packet, in bytes.
+    pub(crate) added_bytes: usize,
 }
 
 /// A node of the text.
@@ -139,7 +139,7 @@ impl Walk<'_> {
         let nested: usize = stop.next.iter().map(|next| self.down(stop.node, next, sink)).sum();
         self.above.pop();
         let size = PATHLET_BYTES + nested;
-        let packet = setting.symbol_bytes as usize + setting.coding_bytes + OVERHEAD_BYTES + size;
+        let packet = setting.symbol_bytes as usize + setting.added_bytes + OVERHEAD_BYTES + size;
         if let Some(link) = setting.links.links.get(&(from, stop.node))
             && size <= ROUTING_INFO_BYTES_MAX
             && packet > link.mtu as usize

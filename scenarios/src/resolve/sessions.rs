@@ -1,13 +1,13 @@
 //! Conferences and their sessions.
 
 use super::churn::{SessionNames, check_churn, churn, session_id};
-use super::coding::{coding, coding_bytes};
+use super::coding::{added_bytes, coding};
 use super::content::content;
 use super::flows::{assignment, flows};
 use super::policies::{Policies, PolicyText};
 use super::reach::Reach;
 use super::routes::Setting;
-use super::values::{integer_or, size_or, text, time, time_or};
+use super::values::{flag_or, integer_or, size_or, text, time, time_or};
 use super::{Network, times};
 use crate::model::{
     Churn, Conference, Delivery, FlowDraw, Membership, Routing, Session, StaticFlow, Transport,
@@ -31,6 +31,7 @@ pub(crate) struct Common {
     pub(crate) transport: Transport,
     pub(crate) delivery: Delivery,
     pub(crate) coding: Option<CodingSpec>,
+    pub(crate) sealed: bool,
     pub(crate) content: Content,
     pub(crate) symbol_bytes: u32,
     pub(crate) routing: PolicyText,
@@ -43,6 +44,7 @@ pub(crate) struct Draft {
     transport: Option<Transport>,
     delivery: Option<Delivery>,
     coding: Option<Option<CodingSpec>>,
+    sealed: bool,
     content: Option<Content>,
     symbol_bytes: Option<u32>,
     routing: Option<PolicyText>,
@@ -59,6 +61,7 @@ impl Draft {
             transport: transport(tree, sink),
             delivery,
             coding: coding(tree, delivery, sink),
+            sealed: flag_or(tree, "sealed", false),
             content: tree.get("content").and_then(|tree| content(tree, sink)),
             symbol_bytes: symbol_bytes.and_then(|bytes| u32::try_from(bytes).ok()),
             routing: tree.get("routing").and_then(|tree| policies.routing(tree, sink)),
@@ -76,6 +79,7 @@ impl Draft {
             transport: self.transport?,
             delivery: self.delivery?,
             coding: self.coding?,
+            sealed: self.sealed,
             content: self.content?,
             symbol_bytes: self.symbol_bytes?,
             routing: self.routing?,
@@ -260,6 +264,7 @@ impl Reader<'_, '_> {
             transport: common.transport,
             delivery: common.delivery,
             coding: common.coding,
+            sealed: common.sealed,
             content: common.content,
             symbol_bytes: common.symbol_bytes,
             start,
@@ -280,16 +285,16 @@ impl Reader<'_, '_> {
     ) -> Option<Vec<StaticFlow>> {
         let (routing, written) = (draft.routing.as_ref()?, tree.get("routing")?);
         let symbol_bytes = draft.symbol_bytes.unwrap_or(1);
-        let coding_bytes = coding_bytes(draft.coding.as_ref().and_then(Option::as_ref));
+        let added_bytes = added_bytes(draft.coding.as_ref().and_then(Option::as_ref), draft.sealed);
         if routing.policy != "static" {
             let wanted: Vec<NodeId> = members.iter().copied().collect();
-            let wanted = (source, &wanted[..], (symbol_bytes, coding_bytes));
+            let wanted = (source, &wanted[..], (symbol_bytes, added_bytes));
             self.reach.check(routing, wanted, written.span, self.network, self.sink);
             return Some(Vec::new());
         }
         let names = self.network.names;
         let links = self.network.links;
-        let setting = Setting { names, links, source, destinations, members, symbol_bytes, coding_bytes };
+        let setting = Setting { names, links, source, destinations, members, symbol_bytes, added_bytes };
         flows(written, session, &setting, self.sink)
     }
 

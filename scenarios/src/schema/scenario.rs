@@ -47,6 +47,18 @@ pub(crate) static SCENARIO: Object = Object {
         ),
         optional("planner", Kind::Object(&PLANNER), "as below", "Where and how fast policies decide."),
         optional(
+            "listing",
+            Kind::Object(&LISTING),
+            "none",
+            "Where members register; who is silent for a lease is a destination no more.",
+        ),
+        optional(
+            "seal",
+            Kind::Bool,
+            "`false`",
+            "Whether hops are sealed, in every mode (sealing.md): 24 B more a datagram. Hops between real hosts are sealed unless they are asked not to be.",
+        ),
+        optional(
             "failover",
             Kind::Object(&FAILOVER),
             "none",
@@ -111,9 +123,24 @@ pub(crate) static PLANNER: Object = Object {
     name: "planner",
     doc: "Where and how fast policies decide.",
     keys: &[
-        optional("node", Kind::Node, "each session's source", "The node that decides for all."),
+        optional(
+            "node",
+            Kind::Node,
+            "the listing's node, else each session's source",
+            "The node that decides for all.",
+        ),
         optional("time", TIME, "`0 s`", "Time that one decision takes."),
         optional("period", SPAN, "`30 s`", "Distance of the periodic decisions."),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static LISTING: Object = Object {
+    name: "listing",
+    doc: "The node that holds the listing of conferences, and how long a member stays without a heartbeat.",
+    keys: &[
+        required("node", Kind::Node, "1", "The node that holds it."),
+        optional("lease", SPAN, "`15 s`", "How long a member may be silent; 1 s to 1 h."),
     ],
     one_of: &[],
 };

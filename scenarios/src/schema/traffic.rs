@@ -69,6 +69,12 @@ pub(crate) static SESSION: Object = Object {
             "`none`",
             "How its packets are coded (coding.md): a word, with everything else as usual, or an object.",
         ),
+        optional(
+            "sealed",
+            Kind::Bool,
+            "`false`",
+            "Whether its source seals every symbol, so that only destinations can read it (sealing.md): 16 B more each.",
+        ),
         required("content", CONTENT, "{\"kind\": \"constant\", \"rate\": \"1 Mbit/s\"}", "What it carries."),
         optional("symbol_bytes", SYMBOL, "`1200 B`", "Largest payload of one symbol."),
         optional("start", TIME, "the conference's", "When its source starts."),
@@ -82,7 +88,7 @@ pub(crate) static SESSION: Object = Object {
         optional(
             "assignment",
             POLICY,
-            "`static` if flows have shares or rates, else `equal`",
+            "`static` if flows have shares or rates, or routing is `airlift`; else `equal`",
             "How its packets are spread over the routes.",
         ),
         optional(
@@ -404,10 +410,16 @@ pub(crate) static POPULATION: Object = Object {
             "What each session carries.",
         ),
         required("routing", POLICY, "\"shortest-delay\"", "How routes are chosen; any policy but `static`."),
-        optional("assignment", POLICY, "`equal`", "How packets are spread over the routes."),
+        optional(
+            "assignment",
+            POLICY,
+            "`static` if routing is `airlift`, else `equal`",
+            "How packets are spread over the routes.",
+        ),
         optional("transport", Kind::Text, "`udp-unpaced`", TRANSPORT_DOC),
         optional("delivery", Kind::Text, "`best-effort`", "What is promised: `best-effort` or `reliable`."),
         optional("coding", CODING_CHOICE, "`none`", "How packets are coded."),
+        optional("sealed", Kind::Bool, "`false`", "Whether sources seal every symbol."),
         optional(
             "draw",
             Kind::Words(&["random", "stride"]),

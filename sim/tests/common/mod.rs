@@ -87,6 +87,7 @@ pub(crate) fn session(
 ) -> Session {
     Session {
         coding: None,
+        sealed: false,
         id: SessionId(number),
         name: format!("s{number}"),
         source: id(source),
@@ -138,7 +139,9 @@ pub(crate) fn scenario(
         sample_interval: Duration::from_millis((duration.as_nanos() / 100_000_000).max(10)),
         report_interval: Duration::from_secs(30),
         view: View::Oracle,
+        seal: false,
         planner: Planner { node: None, time: Duration::ZERO, period: Duration::from_secs(30) },
+        listing: None,
         failover: None,
         billing: None,
         nodes,

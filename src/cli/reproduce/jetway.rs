@@ -334,7 +334,7 @@ fn scenario(drawn: &Workload, interval_s: f64) -> Value {
     let sessions: Vec<_> = (1..)
         .zip(&drawn.demands)
         .map(|(id, it): (u32, &Demand)| {
-            json!({ "id": id, "assignment": { "draw": "stride" }, "source": it.from + 1, "destinations": [it.to + 1], "symbol_bytes": format!("{PAYLOAD} B"), "transport": "udp-unpaced",
+            json!({ "id": id, "draw": "stride", "source": it.from + 1, "destinations": [it.to + 1], "symbol_bytes": format!("{PAYLOAD} B"), "transport": "udp-unpaced",
                 "content": { "kind": "constant", "rate": format!("{} bit/s", (it.rate * SCALE * 1e6).round()) },
                 "start": seconds(it.first), "stop": seconds(it.first + it.count),
                 "routing": { "policy": "jetway", "percentile": 95, "interval": format!("{interval_s} s"),

@@ -10,6 +10,7 @@ mod dumbbell;
 mod equation;
 mod jetway;
 mod kernel;
+mod kill;
 mod paper;
 mod parallel;
 mod play;
@@ -49,6 +50,7 @@ const GROUPS: &[&[Experiment]] = &[
     tcp_theory::EXPERIMENTS,
     kernel::EXPERIMENTS,
     backoff::EXPERIMENTS,
+    kill::EXPERIMENTS,
     ablations::EXPERIMENTS,
     coding::EXPERIMENTS,
     jetway::EXPERIMENTS,

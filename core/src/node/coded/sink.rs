@@ -38,10 +38,17 @@ impl Node {
         let symbol_check = row.offset.map(|_| Meta::parse(&row.coded.meta));
         let is_damaged = symbol_check
             .is_some_and(|meta| meta.check != meta.check_of(key, epoch, header.symbol, &row.coded.body));
+        // Whoever changes a symbol can make its check fit, but not its seal.
+        let opened = match row.offset {
+            Some(_) if !is_damaged => sink.open(header, payload),
+            _ => Some(payload),
+        };
         let room = config.bytes_max.saturating_sub(self.coding_bytes.saturating_sub(held));
         let coded = sink.coded_mut(config.bytes_max);
         let taken = if is_damaged {
             coded.stats.corrupt_symbols += 1;
+            Taken::Corrupt
+        } else if opened.is_none() {
             Taken::Corrupt
         } else if coded.is_window() {
             match coding.form {
@@ -66,7 +73,7 @@ impl Node {
         };
         let is_symbol = row.offset.is_some() && !matches!(taken, Taken::Corrupt | Taken::NoRoom);
         let mut outcome = None;
-        if is_symbol {
+        if let Some(payload) = opened.filter(|_| is_symbol) {
             // What came as it is goes out at once, whatever becomes of its generation.
             let header = PacketHeader { flags: plain(header.flags), ..*header };
             outcome = Some(self.deliver_symbol(now, index, &header, payload));

@@ -4,6 +4,7 @@ use crate::coding::window::{WindowDecoder, WindowLimits};
 use crate::coding::{Body, Coded, Decoder, Meta, Pushed, Scheme, Workers};
 use crate::flow::SymbolWindow;
 use crate::ids::{Epoch, SessionKey};
+use crate::seal::{SealedAs, SymbolSeal, TAG_BYTES};
 use crate::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -238,19 +239,32 @@ impl CodedSink {
 
     /// Gives out the symbols of the generation at `first` that have become known, by `take`: the symbol, what belongs
     /// to it, and its payload. What does not fit its check is not given out; everything that it may have come from is
-    /// then forgotten. `workers`: share large products.
+    /// then forgotten. `workers`: share large products. `seal`: opens them. Returns how many did not open.
     pub fn recover(
         &mut self,
         key: SessionKey,
         epoch: Epoch,
         first: u64,
-        (known, workers): (&SymbolWindow, Option<&dyn Workers>),
+        (known, workers, seal): (&SymbolWindow, Option<&dyn Workers>, Option<&SymbolSeal>),
         mut take: impl FnMut(u64, Meta, Body),
-    ) {
+    ) -> u64 {
+        let mut unopened = 0;
+        let mut opened = |symbol, coded| {
+            let (meta, body) = checked(key, epoch, symbol, coded)?;
+            let Some(seal) = seal else { return Some((meta, body)) };
+            let Meta { object, index, count, .. } = meta;
+            let what = SealedAs { epoch, symbol, object, index, count };
+            let body = match body {
+                Body::Real(bytes) => seal.open_bytes(&what, bytes).map(Body::Real),
+                Body::Described(len) => len.checked_sub(TAG_BYTES).map(Body::Described),
+            };
+            unopened += u64::from(body.is_none());
+            body.map(|body| (meta, body))
+        };
         if let Some(window) = &mut self.window {
             let stats = &mut self.stats;
             window.recover(|symbol, coded| {
-                let body = checked(key, epoch, symbol, coded.clone());
+                let body = opened(symbol, coded.clone());
                 let is_right = body.is_some();
                 match body {
                     Some((meta, body)) => {
@@ -261,15 +275,15 @@ impl CodedSink {
                 }
                 is_right
             });
-            return;
+            return unopened;
         }
-        let Some(at) = self.generations.iter().rposition(|known| known.first == first) else { return };
+        let Some(at) = self.generations.iter().rposition(|known| known.first == first) else { return 0 };
         let decoder = &mut self.generations[at].decoder;
         let mut corrupt = 0;
         let stats = &mut self.stats;
         decoder.recover_with(workers, |offset, coded| {
             let symbol = first + offset as u64;
-            match checked(key, epoch, symbol, coded) {
+            match opened(symbol, coded) {
                 // Found once more after combinations had to be forgotten.
                 Some(_) if known.contains(symbol) => {}
                 Some((meta, body)) => {
@@ -285,6 +299,7 @@ impl CodedSink {
         } else if decoder.is_complete() && self.slots.is_none() {
             self.generations.remove(at);
         }
+        unopened
     }
 
     /// Marks the slot of an innovative packet of a reliable session, or, where that is marked, the generation's lowest one
@@ -414,5 +429,54 @@ mod tests {
             assert_ne!(bench.symbol(offset, 5, true), Taken::Corrupt, "{offset}");
         }
         assert_eq!(bench.marked(), [0, 1, 2, 3, 4]);
+    }
+
+    /// Aim: a combination whose symbol fits its check, as everybody can make one, but does not open, brings nothing and is
+    /// counted; the genuine one that follows brings the symbol.
+    #[test]
+    fn forged_combinations_do_not_open() {
+        use crate::ids::NodeId;
+        use crate::payload::Payload;
+        use crate::rng::Seed;
+        use crate::seal::{SealSpec, SymbolKey};
+        let (key, epoch) = (SessionKey::new(1, 2), Epoch(0));
+        let source = NodeId::new(1).expect("not zero");
+        let spec = SealSpec { key: SymbolKey::of(&[1; 32], key, source), real_bytes: true };
+        let seal = SymbolSeal::new(&spec, key, source, Seed(1));
+        let what = |symbol| SealedAs { epoch, symbol, object: 0, index: symbol as u32, count: 2 };
+        let coded = |symbol: u64, body: bytes::Bytes| {
+            let body = Body::Real(body);
+            let meta = Meta { index: symbol as u32, count: 2, len: body.len() as u32, ..Meta::default() };
+            let check = meta.check_of(key, epoch, symbol, &body);
+            Coded { meta: Meta { check, ..meta }.emit(), body }
+        };
+        let sealed = |symbol| match seal.seal(&what(symbol), Payload::Bytes(vec![symbol as u8; 40].into())) {
+            Payload::Bytes(bytes) => bytes,
+            other => panic!("not bytes: {other:?}"),
+        };
+        let sum = |one: &Coded, other: &Coded| {
+            let (Body::Real(a), Body::Real(b)) = (&one.body, &other.body) else { panic!("real bytes") };
+            let body: Vec<u8> = a.iter().zip(b.iter()).map(|(a, b)| a ^ b).collect();
+            let meta = core::array::from_fn(|i| one.meta[i] ^ other.meta[i]);
+            Coded { meta, body: Body::Real(body.into()) }
+        };
+        let (first, second) = (coded(0, sealed(0)), coded(1, sealed(1)));
+        let forged = coded(1, vec![7; 56].into());
+        let mut known = SymbolWindow::new(1 << 10);
+        let mut sink = CodedSink::new(None, None, ROOM);
+        let row = &[1, 1][..];
+        sink.push((0, 2, true), Ok(0), first.clone(), &known, ROOM);
+        known.insert(0);
+        for (combination, unopened, came) in [(sum(&first, &forged), 1, 0), (sum(&first, &second), 0, 1)] {
+            assert_eq!(sink.push((0, 2, true), Err(row), combination, &known, ROOM), Taken::Innovative);
+            let mut taken = Vec::new();
+            let counted = sink.recover(key, epoch, 0, (&known, None, Some(&seal)), |symbol, _, body| {
+                taken.push((symbol, body));
+            });
+            assert_eq!((counted, taken.len()), (unopened, came));
+            for (symbol, body) in taken {
+                assert!(symbol == 1 && matches!(body, Body::Real(bytes) if bytes[..] == [1; 40]));
+            }
+        }
     }
 }

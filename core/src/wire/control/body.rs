@@ -1,8 +1,8 @@
 //! Bodies of control messages.
 
 use super::{
-    CLOCK_PATH_MAX, ConferenceId, ControlBody, Epoch, FlowId, Incarnation, InstallFlow, NodeId, SessionId,
-    SessionKey,
+    CLOCK_PATH_MAX, CONTROL_ROUTE_LIMITS, ConferenceId, ControlBody, Epoch, FlowId, Incarnation, InstallFlow,
+    NodeId, SessionId, SessionKey, validate_pathlet,
 };
 use crate::io::HopKind;
 use crate::wire::{WireError, split_fixed};
@@ -18,6 +18,7 @@ const CLOCK_REPLY: u8 = 8;
 const PRESSURE: u8 = 9;
 const RELEASE: u8 = 10;
 const BEGIN: u8 = 11;
+const REGISTER: u8 = 12;
 const HOP_STATE: u8 = 20;
 
 const OVERFLOW_BYTES: usize = 26;
@@ -28,6 +29,7 @@ const CLOCK_PROBE_HEADER_BYTES: usize = 17;
 const CLOCK_REPLY_BYTES: usize = 24;
 const PRESSURE_BYTES: usize = 5;
 const BEGIN_BYTES: usize = 18;
+const REGISTER_HEADER_BYTES: usize = 10;
 const HOP_STATE_BYTES: usize = 9;
 
 impl ControlBody {
@@ -46,6 +48,7 @@ impl ControlBody {
             Self::Pressure { .. } => PRESSURE,
             Self::Release { .. } => RELEASE,
             Self::Begin { .. } => BEGIN,
+            Self::Register { .. } => REGISTER,
             Self::HopState { .. } => HOP_STATE,
             Self::Unknown { kind, .. } => *kind,
         }
@@ -67,6 +70,7 @@ impl ControlBody {
             Self::ClockReply { .. } => CLOCK_REPLY_BYTES,
             Self::Pressure { .. } | Self::Release { .. } => PRESSURE_BYTES,
             Self::Begin { .. } => BEGIN_BYTES,
+            Self::Register { back, .. } => REGISTER_HEADER_BYTES + back.len(),
             Self::HopState { .. } => HOP_STATE_BYTES,
             Self::Unknown { bytes, .. } => bytes.len(),
         }
@@ -102,6 +106,11 @@ impl ControlBody {
             PRESSURE => Self::Pressure { conference: ConferenceId(reader.u32()?), kind: reader.hop_kind()? },
             RELEASE => Self::Release { conference: ConferenceId(reader.u32()?), kind: reader.hop_kind()? },
             BEGIN => Self::Begin { key: reader.key()?, epoch: Epoch(reader.u16()?), symbol: reader.u64()? },
+            REGISTER => Self::Register {
+                conference: ConferenceId(reader.u32()?),
+                incarnation: Incarnation(reader.u32()?),
+                back: reader.pathlet()?,
+            },
             HOP_STATE => {
                 Self::HopState { from: reader.node()?, to: reader.node()?, is_down: reader.flag("is down")? }
             }
@@ -166,6 +175,12 @@ impl ControlBody {
                 emit_key(*key, out);
                 out.extend_from_slice(&epoch.0.to_be_bytes());
                 out.extend_from_slice(&symbol.to_be_bytes());
+            }
+            Self::Register { conference, incarnation, back } => {
+                out.extend_from_slice(&conference.0.to_be_bytes());
+                out.extend_from_slice(&incarnation.0.to_be_bytes());
+                out.extend_from_slice(&(back.len() as u16).to_be_bytes());
+                out.extend_from_slice(back);
             }
             Self::HopState { from, to, is_down } => {
                 out.extend_from_slice(&from.get().to_be_bytes());
@@ -246,6 +261,20 @@ impl Reader<'_> {
             return Err(WireError::BadField("path"));
         }
         (0..count).map(|_| self.node()).collect()
+    }
+
+    /// A length, and one whole legal Pathlet of that length.
+    fn pathlet(&mut self) -> Result<Vec<u8>, WireError> {
+        let declared = usize::from(self.u16()?);
+        let got = self.rest.len();
+        let (pathlet, rest) =
+            self.rest.split_at_checked(declared).ok_or(WireError::Truncated { need: declared, got })?;
+        self.rest = rest;
+        let got = validate_pathlet(pathlet, CONTROL_ROUTE_LIMITS)?;
+        if got != declared {
+            return Err(WireError::LengthMismatch { declared, got });
+        }
+        Ok(pathlet.to_vec())
     }
 
     fn flows(&mut self) -> Result<Vec<InstallFlow>, WireError> {

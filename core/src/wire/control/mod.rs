@@ -29,6 +29,7 @@
 //! 8 clock-reply     t1 u64, t2 u64, t3 u64
 //! 9 pressure, 10 release   conference u32, kind of hop u8
 //! 11 begin          conference u32, session u32, epoch u16, symbol u64
+//! 12 register       conference u32, incarnation u32, length u16, Pathlet of the way back
 //! 20 hop-state      from node u32, to node u32, is down u8 (0 or 1)
 //! ```
 
@@ -194,6 +195,15 @@ pub enum ControlBody {
         t2_ns: u64,
         /// When the answer was made, on the source's clock.
         t3_ns: u64,
+    },
+    /// The origin takes part in a conference: to the node that holds the listing, again and again, as a heartbeat.
+    Register {
+        /// The conference.
+        conference: ConferenceId,
+        /// Which start of the origin.
+        incarnation: Incarnation,
+        /// The Pathlet that leads from the listing to the origin; checked when read.
+        back: Vec<u8>,
     },
     /// A message of a later version: passed on, not understood.
     Unknown {

@@ -89,6 +89,18 @@ fn messages_are_as_documented() {
              00000001 00000002 0001 00000000000002BC",
         ),
         (
+            frame(
+                "000C 00000003 0006 80000002",
+                ControlBody::Register {
+                    conference: ConferenceId(1),
+                    incarnation: Incarnation(6),
+                    back: hex("000C 00000003 0006 80000005"),
+                },
+            ),
+            "00000003 00000004 01  0000000000000010 00000005 0C 0016 000C  000C 00000003 0006 80000002
+             00000001 00000006 000C  000C 00000003 0006 80000005",
+        ),
+        (
             frame("", ControlBody::HopState { from: node(3), to: node(4), is_down: true }),
             "00000003 00000004 01  0000000000000010 00000005 14 0009 0000  00000003 00000004 01",
         ),
@@ -146,6 +158,14 @@ fn bodies() -> impl Strategy<Value = ControlBody> {
             key,
             epoch: Epoch(epoch),
             symbol
+        }),
+        (any::<u32>(), any::<u32>(), any::<bool>()).prop_map(|(id, incarnation, is_far)| {
+            let back = hex(if is_far { "000C 00000003 0006 80000002" } else { "0006 80000002" });
+            ControlBody::Register {
+                conference: ConferenceId(id),
+                incarnation: Incarnation(incarnation),
+                back,
+            }
         }),
         (id(), id(), any::<bool>()).prop_map(|(from, to, is_down)| ControlBody::HopState {
             from,
@@ -239,6 +259,14 @@ fn illegal_values_are_refused() {
     assert_eq!(refused(&format!("{head} 00000005 07 0011 0000 {probe} 10")), WireError::BadField("path"));
     let zero = format!("{head} 00000005 07 0015 0000 {probe} 01 00000000");
     assert_eq!(refused(&zero), WireError::BadField("node"));
+    // A way back that leads nowhere, none at all, and one that ends before its length says.
+    let register = |back: &str| {
+        let (bytes, length) = (hex(back).len(), hex(back).len() + 10);
+        refused(&format!("{head} 00000005 0C {length:04X} 0000 00000001 00000006 {bytes:04X} {back}"))
+    };
+    assert_eq!(register("0006 00000002"), WireError::BadRoute(RouteFault::NoDestination));
+    assert!(matches!(register(""), WireError::BadRoute(_)));
+    assert_eq!(register("0006 80000002 00"), WireError::LengthMismatch { declared: 7, got: 6 });
     // Bytes after an acknowledgement without a message.
     assert_eq!(refused("00000003 00000004 00 00"), WireError::LengthMismatch { declared: 0, got: 1 });
 }

@@ -15,6 +15,10 @@ impl Testbed for HostsBed<'_> {
         true
     }
 
+    fn secret(&self) -> Option<[u8; 32]> {
+        Some(self.secret)
+    }
+
     fn now(&self) -> Instant {
         self.began.map_or(Instant::ZERO, |(began, _)| {
             Instant::from_nanos(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX))

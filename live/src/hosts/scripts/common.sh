@@ -3,11 +3,13 @@ set -eu
 cd
 state=$1
 mark=.bellini-state
-# Prints the processes that run a binary of this state directory; with $1, only those that work in that directory of it.
+# Prints the processes that run a binary of this state directory ($root, or else where we are); with $1, only those that
+# work in that directory of it.
+root=
 ours() {
-  ls -l /proc/[0-9]*/exe 2>/dev/null | grep -F -- "-> $PWD/bin/" |
+  ls -l /proc/[0-9]*/exe 2>/dev/null | grep -F -- "-> ${root:-$PWD}/bin/" |
     sed -n 's|.* /proc/\([0-9]*\)/exe -> .*|\1|p' | while read -r pid; do
-    if [ -z "${1:-}" ] || [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$PWD/$1" ]; then echo "$pid"; fi
+    if [ -z "${1:-}" ] || [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "${root:-$PWD}/$1" ]; then echo "$pid"; fi
   done || true
 }
 # Ends them: with a word first, by force after three seconds.

@@ -15,6 +15,10 @@ impl Testbed for LabBed<'_> {
         true
     }
 
+    fn secret(&self) -> Option<[u8; 32]> {
+        None
+    }
+
     fn now(&self) -> Instant {
         self.running.as_ref().map_or(Instant::ZERO, |(_, clock)| clock.now())
     }

@@ -50,7 +50,7 @@ impl Streams {
         if self.is_closing {
             return;
         }
-        if self.identity.is_some() {
+        if self.seals.is_some() {
             self.link(slot).dial = self.dial_sealed(engine, slot, after, true);
             return;
         }
@@ -139,7 +139,7 @@ impl Streams {
             self.counters.refused_slow += 1;
             self.strange.pop_front().inspect(AbortHandle::abort);
         }
-        if self.identity.is_some() {
+        if self.seals.is_some() {
             self.welcome_sealed(stream, from);
             return;
         }

@@ -8,6 +8,7 @@ use crate::node::peers::Slot;
 use crate::seal::Sealing;
 use crate::seal::handshake::{self, Dial, HandshakeFault, Offer};
 use crate::seal::identity::Identity;
+use crate::seal::thread::HandshakeThread;
 use bellini_core::time::Instant;
 use std::io;
 use std::net::SocketAddr;
@@ -18,8 +19,12 @@ use tokio::task::AbortHandle;
 
 impl Streams {
     /// From now on every connection is sealed.
-    pub(in crate::node) fn seal(&mut self, identity: Arc<Identity>) {
-        self.identity = Some(identity);
+    ///
+    /// # Errors
+    /// When there is no thread for handshakes.
+    pub(in crate::node) fn seal(&mut self, identity: Arc<Identity>) -> io::Result<()> {
+        self.seals = Some((identity, HandshakeThread::start()?));
+        Ok(())
     }
 
     /// Makes sure that a handshake with the peer is under way, for the keys of datagrams.
@@ -42,12 +47,13 @@ impl Streams {
         after: Duration,
         for_frames: bool,
     ) -> Option<AbortHandle> {
-        let identity = self.identity.clone()?;
+        let (identity, thread) = self.seals.as_ref()?;
+        let identity = Arc::clone(identity);
         let peer = engine.peers.get(slot);
         let to = peer.addresses.data;
         let dial = Dial { to, from: self.bind, peer: peer.node, own: self.own, for_frames };
         let (options, reporter) = (self.options.clone(), self.reporter.clone());
-        let attempt = tokio::spawn(async move {
+        let attempt = thread.spawn(async move {
             tokio::time::sleep(after).await;
             let offer = |offer| drop(reporter.send(StreamNews::Offered(Box::new(offer))));
             let outcome = handshake::dial(&dial, &identity, &options, offer).await;
@@ -55,20 +61,26 @@ impl Streams {
             let ended = Ended { slot: Some(slot), at: to, for_frames, outcome };
             let _ = reporter.send(StreamNews::Sealed(Box::new(ended)));
         });
-        Some(attempt.abort_handle())
+        Some(attempt)
     }
 
     /// Lets a connection prove who it is.
     pub(super) fn welcome_sealed(&mut self, stream: TcpStream, from: SocketAddr) {
-        let Some(identity) = self.identity.clone() else { return };
+        let Some((identity, thread)) = &self.seals else { return };
+        let identity = Arc::clone(identity);
         let (own, options, reporter) = (self.own, self.options.clone(), self.reporter.clone());
-        let proving = tokio::spawn(async move {
+        // It moves from the runtime that accepted it to that of the other thread.
+        let stream = stream.into_std();
+        let proving = thread.spawn(async move {
             let offer = |offer| drop(reporter.send(StreamNews::Offered(Box::new(offer))));
-            let outcome = handshake::accept(stream, own, &identity, &options, offer).await;
+            let outcome = match stream.and_then(TcpStream::from_std) {
+                Ok(stream) => handshake::accept(stream, own, &identity, &options, offer).await,
+                Err(error) => Err(HandshakeFault::Network(error)),
+            };
             let ended = Ended { slot: None, at: from, for_frames: true, outcome };
             let _ = reporter.send(StreamNews::Sealed(Box::new(ended)));
         });
-        self.strange.push_back(proving.abort_handle());
+        self.strange.push_back(proving);
     }
 
     /// Takes the keys of a handshake, if the other end is a peer. Who is not hears nothing more.

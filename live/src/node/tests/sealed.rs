@@ -7,6 +7,7 @@ use crate::seal::keys::{self, LIFETIME, TRUST_FILE};
 use crate::seal::testing::Scratch;
 use crate::seal::trust::{Moment, Pin, Trust};
 use bellini_core::payload::{Synthetic, fill};
+use bellini_core::seal::{SealSpec, SymbolKey};
 use std::net::TcpStream;
 use std::path::Path;
 
@@ -346,4 +347,31 @@ fn keys_that_cannot_work_end_the_start() {
     }
     keys::revoke(keys.path(), id(1)).expect("it has a key");
     assert!(fails(&|_| {}).contains("revoked"));
+}
+
+/// Aim: over plain hops, what somebody on the way hears of a session that is sealed from end to end tells nothing of its
+/// content; a symbol with a flipped bit is dropped and counted, and the others come.
+#[test]
+fn a_session_sealed_from_end_to_end_needs_no_sealed_hops() {
+    let mut stations = vec![Station::start(1, 1, |_| {}), Station::start(2, 1, |_| {})];
+    let mut count = 0_u32;
+    let mischief = move |bytes: &[u8]| {
+        let mut out = bytes.to_vec();
+        // The last bytes of the longest datagrams are a symbol's.
+        if out.len() > SYMBOL_BYTES as usize {
+            count += 1;
+            let at = out.len() - 1 - count as usize % SYMBOL_BYTES as usize;
+            out[at] ^= if count % 5 == 1 { 0x10 } else { 0 };
+        }
+        vec![out]
+    };
+    let tap = Wiretap::between(&mut stations, Box::new(mischief));
+    let seal = SealSpec { key: SymbolKey::of(&[4; 32], KEY, id(1)), real_bytes: true };
+    session_of(&stations, KEY, "2d", HopKind::Datagram, 200, (None, Some(seal)));
+    let figures = stations[1].wait_delivered(KEY, 160);
+    let sink = figures.counts.iter().find(|counts| counts.key == KEY).and_then(|counts| counts.sink);
+    assert_eq!(sink.map(|sink| sink.unopened_symbols), Some(40));
+    assert_eq!((figures.ledger, figures.node.stats.dropped_total()), (None, 40));
+    assert!((0..200).all(|symbol| !tap.has_heard(&content(symbol))));
+    assert!(tap.heard_bytes() > 200 * SYMBOL_BYTES as usize, "it all went past the tap");
 }

@@ -3,9 +3,11 @@
 use crate::conduct::tally::SourceTally;
 use crate::model::{Rate, Scenario, Session};
 use bellini_core::ids::NodeId;
+use bellini_core::io::HopKind;
 use bellini_core::route::{Branch, Route};
+use bellini_core::seal::TAG_BYTES;
 use bellini_core::time::Duration;
-use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, UDP_IP_BYTES};
+use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, SEAL_BYTES, UDP_IP_BYTES};
 use bellini_core::wire::packet::PACKET_FIXED_BYTES;
 use bellini_core::wire::routing;
 
@@ -33,11 +35,14 @@ fn visit(
     wanted: NodeId,
     least: &mut Option<Duration>,
 ) {
+    let is_datagram = session.transport.hop_kind() != HopKind::Stream;
     for branch in branches {
         let single = Route { branches: vec![branch.clone()] };
         let routing_bytes = routing::encode(&single).map_or(0, |info| info.len());
         let headers = FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES + PACKET_FIXED_BYTES + UDP_IP_BYTES;
-        let bytes = (headers + routing_bytes) as u64 + u64::from(session.symbol_bytes);
+        let tag = if session.sealed { u64::from(TAG_BYTES) } else { 0 };
+        let added = tag + if scenario.seal && is_datagram { SEAL_BYTES as u64 } else { 0 };
+        let bytes = (headers + routing_bytes) as u64 + u64::from(session.symbol_bytes) + added;
         let link = scenario.links.iter().find(|link| link.from == from && link.to == branch.node);
         let Some(link) = link else { continue };
         let serialiser = match &link.rate {

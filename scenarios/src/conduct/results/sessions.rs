@@ -127,6 +127,7 @@ fn destination_summary(
             .filter(|of| !is_window(of))
             .map(|_| stats.coded.given_up_generations),
         given_up_symbols: spec.coding.filter(is_window).map(|_| stats.coded.given_up_symbols),
+        unopened_symbols: spec.sealed.then_some(stats.unopened_symbols),
         goodput_mbps: rate(stats.measured_bytes, window),
         delay_ms,
         base_delay_ms,

@@ -5,8 +5,9 @@ use crate::conduct::{
     SourceTally, Testbed, TestbedError,
 };
 use bellini_core::content::SourceStats;
-use bellini_core::ids::{NodeId, SessionKey};
-use bellini_core::io::{Command, CommandError};
+use bellini_core::ids::{ConferenceId, NodeId, SessionKey};
+use bellini_core::io::{Command, CommandError, Registration};
+use bellini_core::seal::SealSpec;
 use bellini_core::session::SinkSessionStats;
 use bellini_core::time::{Duration, Instant};
 use std::collections::BTreeMap;
@@ -30,6 +31,10 @@ pub(super) struct Bed {
     /// What each node knows of sessions: when its source started, whether it is a destination.
     pub(super) sessions: BTreeMap<(u32, SessionKey), Known>,
     pub(super) cut: Vec<u32>,
+    /// Which nodes were told how a session is sealed, and how.
+    pub(super) seals: Vec<(u32, Option<SealSpec>)>,
+    /// What the testbed makes keys of, if not the seed.
+    pub(super) secret: Option<[u8; 32]>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -76,6 +81,10 @@ impl Testbed for Bed {
         false
     }
 
+    fn secret(&self) -> Option<[u8; 32]> {
+        self.secret
+    }
+
     fn now(&self) -> Instant {
         self.now
     }
@@ -98,6 +107,11 @@ impl Testbed for Bed {
     }
 
     fn command(&mut self, node: u32, command: Command) -> Result<(), CommandError> {
+        match &command {
+            Command::StartSession(spec) => self.seals.push((node, spec.seal)),
+            Command::JoinSession(spec) => self.seals.push((node, spec.seal)),
+            _ => {}
+        }
         let (word, known) = match command {
             Command::StartSession(spec) => {
                 let entry = self.sessions.entry((node, spec.key)).or_default();
@@ -113,6 +127,14 @@ impl Testbed for Bed {
             Command::EndConference(_) => ("end".to_owned(), None),
             Command::Install(install) => (format!("install {}", install.flows[0].0), None),
             Command::SendControl { route, .. } => (format!("control by {route}"), None),
+            Command::HoldListing(held) => {
+                let count = held.list.conferences[&ConferenceId(1)].members.len();
+                (format!("hold a listing of {count} members, {} lost", held.lost.len()), None)
+            }
+            Command::Register(Registration { way: Some((there, back)), .. }) => {
+                (format!("register by {there}, back {back}"), None)
+            }
+            Command::Register(_) => ("register here".to_owned(), None),
             other => panic!("nobody gives {other:?} here"),
         };
         match known {

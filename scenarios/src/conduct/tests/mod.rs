@@ -8,8 +8,9 @@ use crate::parse::{LoadOptions, parse_str};
 use crate::record::{DestinationSummary, Engine, EventRow, Mode, Scope, Status};
 use crate::registry::Registry;
 use bed::{Bed, DELIVERED};
-use bellini_core::ids::SessionKey;
+use bellini_core::ids::{ConferenceId, Incarnation, SessionKey};
 use bellini_core::io::{Event, PolicyReason};
+use bellini_core::listing::{Change, Member, Parting};
 use bellini_core::time::{Duration, Instant};
 
 /// Node 1 sends to 2 by a relay or directly, 3 comes and goes.
@@ -170,6 +171,66 @@ fn questions_are_answered_along_what_is_up() {
     assert_eq!(conductor.deadline(Duty::Planner), None);
 }
 
+/// Aim: the node of the listing is given it, and again with what was kept when it starts again; members register by the
+/// shortest path, and by another one when that breaks; one that is lost is a destination no more until it is back.
+#[test]
+fn a_listing_is_given_kept_and_given_again() {
+    let more = r#"}], "listing": {"node": 3, "lease": "3 s"}, "faults": [
+        {"at": "4 s", "cut": [[1, 3]]}, {"at": "5 s", "crash": 3}, {"at": "6 s", "restart": 3}
+    ]"#;
+    let (scenario, mut bed, mut watch) = (scenario(more), Bed::default(), Watch::default());
+    let mut conductor = conductor(&scenario);
+    conductor.begin(&mut bed);
+    let begun = [
+        "0.0 node 3: hold a listing of 2 members, 0 lost",
+        "0.0 node 1: register by 3d, back 1d",
+        "0.0 node 2: register by 3d, back 2d",
+    ];
+    assert_eq!(bed.log[3..], begun);
+    let until = |conductor: &mut Conductor<'_>, bed: &mut Bed, watch: &mut Watch, end: u64| {
+        let end = Instant::ZERO + Duration::from_secs(end);
+        while let Some((at, duty)) = conductor.next_deadline().filter(|(at, _)| *at <= end) {
+            bed.now = bed.now.max(at);
+            conductor.act(duty, bed, watch).expect("it goes on");
+        }
+        bed.now = end;
+    };
+    until(&mut conductor, &mut bed, &mut watch, 4);
+    let (conference, node) = (ConferenceId(1), scenario.nodes[1].id);
+    let say = |conductor: &mut Conductor<'_>, bed: &mut Bed, watch: &mut Watch, revision, change| {
+        let event = Event::Listed { revision, change: Box::new(change) };
+        let now = bed.now;
+        conductor.handle_event(bed, 2, now, event, watch).expect("it goes on");
+    };
+    let gone = Change::MemberGone { conference, node, parting: Parting::Expired };
+    say(&mut conductor, &mut bed, &mut watch, 1, gone);
+    let before = bed.log.len();
+    until(&mut conductor, &mut bed, &mut watch, 7);
+    let again = [
+        "5.0 cut 1",
+        "5.0 cut 4",
+        "5.0 node 1: register by 2>3d, back 2>1d",
+        "6.0 crash 3",
+        "7.0 restart 3",
+        "7.0 node 3: weight 3",
+        "7.0 node 3: hold a listing of 1 members, 1 lost",
+    ];
+    assert_eq!(bed.log[before..], again);
+    let member = Member { node, name: String::new(), addresses: Vec::new(), incarnation: Incarnation(2) };
+    let back = Change::MemberJoined { conference, member };
+    say(&mut conductor, &mut bed, &mut watch, 2, back.clone());
+    say(&mut conductor, &mut bed, &mut watch, 3, back);
+    assert_eq!(bed.log[before + again.len()..], ["7.0 node 2: join"]);
+    let told: Vec<(f64, &str)> = watch.events.iter().map(|(at, kind)| (*at, kind.as_str())).collect();
+    let told: Vec<_> = told.into_iter().filter(|(_, kind)| kind.starts_with("member")).collect();
+    assert_eq!(told, [(3.0, "member_expired"), (6.0, "member_back")]);
+    until(&mut conductor, &mut bed, &mut watch, 12);
+    let outcome = conductor.outcome(&mut bed, Status::Complete, Mode::Lab, None, Engine::default());
+    let outcome = outcome.expect("it has an outcome");
+    // Three seconds until it was lost, five since it is back, ten symbols a second, and one second more to drain.
+    assert_eq!(destination(&outcome, 2).sent_packets, 30 + 50);
+}
+
 /// Nothing is done before its time, and of what is due at the same time the timeline goes before the recorder.
 #[test]
 fn duties_wait_for_their_time() {
@@ -240,6 +301,36 @@ fn tcp_of_others_is_sampled_and_judged() {
         outcome.summary.links.iter().map(|link| (link.id(), link.cross_bytes.is_some())).collect();
     let crossed = cross.iter().filter(|(_, is)| *is).map(|(id, _)| id.as_str()).collect::<Vec<_>>();
     assert_eq!(crossed, ["1>2", "2>1", "2>3", "3>2"]);
+}
+
+/// Aim: source and destinations of a sealed session get one key, also after restarts, in which the epoch rises; it is made of
+/// the testbed's secret, or else of the seed; nobody gets one for a session that is not sealed.
+#[test]
+fn keys_of_sealed_sessions_go_to_their_ends() {
+    let seals = |sealed: bool, seed: u64, secret: Option<[u8; 32]>| {
+        let mut scenario = scenario(&format!("{}{FAULTS}", CHURN.trim_end_matches("}]")));
+        scenario.conferences[0].sessions[0].sealed = sealed;
+        let mut bed = Bed { secret, ..Bed::default() };
+        let mut conductor = Conductor::new(&scenario, seed, &Registry::builtin()).expect("it is right");
+        conductor.begin(&mut bed);
+        while let Some((at, duty)) = conductor.next_deadline().filter(|(at, _)| *at <= conductor.end()) {
+            bed.now = bed.now.max(at);
+            conductor.act(duty, &mut bed, &mut NoObserver).expect("it goes on");
+        }
+        assert!(bed.log.iter().any(|line| line.contains("start epoch 1")), "{:?}", bed.log);
+        let nodes: Vec<u32> = bed.seals.iter().map(|(node, _)| *node).collect();
+        assert_eq!(nodes, [1, 0, 2, 1, 0], "{:?}", bed.log);
+        let first = bed.seals[0].1;
+        assert!(bed.seals.iter().all(|(_, seal)| *seal == first));
+        first.map(|seal| seal.key)
+    };
+    let source = bellini_core::ids::NodeId::new(1).expect("not zero");
+    let expected = bellini_core::seal::SymbolKey::of(&[9; 32], SessionKey::new(1, 1), source);
+    assert_eq!(seals(true, 1, Some([9; 32])), Some(expected));
+    assert_eq!(seals(true, 2, Some([9; 32])), Some(expected));
+    assert!(seals(true, 1, None).is_some() && seals(true, 1, None) == seals(true, 1, None));
+    assert_ne!(seals(true, 1, None), seals(true, 2, None));
+    assert_eq!(seals(false, 1, None), None);
 }
 
 /// A testbed that cannot go on ends the run with its own words; a stop by the observer is recorded.
