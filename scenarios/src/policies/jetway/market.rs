@@ -106,13 +106,20 @@ pub struct Ledger {
     volumes: Vec<Vec<f64>>,
     /// By link: the charged volume.
     paid: Vec<f64>,
+    /// By link: intervals above it.
+    bursts: Vec<usize>,
 }
 
 impl Ledger {
     /// Returns the ledger of a period in which nothing is promised yet.
     #[must_use]
     pub fn new(links: usize, intervals: usize, percentile: f64) -> Self {
-        Self { percentile, volumes: vec![vec![0.0; intervals]; links], paid: vec![0.0; links] }
+        Self {
+            percentile,
+            volumes: vec![vec![0.0; intervals]; links],
+            paid: vec![0.0; links],
+            bursts: vec![0; links],
+        }
     }
 
     /// Returns what of a link is charged so far: it is paid for, whether it is used or not.
@@ -159,8 +166,7 @@ impl Ledger {
         if free == 0 {
             return (paid - self.peak(link, demand)).clamp(0.0, left);
         }
-        let bursts = self.volumes[link].iter().filter(|volume| **volume > paid).count();
-        let budget = free.saturating_sub(bursts);
+        let budget = free.saturating_sub(self.bursts[link]);
         // Intervals above the charged volume are free already; of the others as many may get above it as the budget has.
         let mut below: Vec<f64> =
             self.window(link, demand).iter().copied().filter(|volume| *volume <= paid).collect();
@@ -183,7 +189,9 @@ impl Ledger {
                 self.paid[*link] = if free == 0 { self.paid[*link].max(*volume) } else { self.paid[*link] };
             }
             if free > 0 {
-                self.paid[*link] = charged_volume(volumes, volumes.len(), self.percentile);
+                let paid = charged_volume(volumes, volumes.len(), self.percentile);
+                self.paid[*link] = paid;
+                self.bursts[*link] = volumes.iter().filter(|volume| **volume > paid).count();
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Lower bounds: what could not be undercut by anybody who knew the whole period.
 
 use super::fluid::Workload;
-use super::market::{Demand, Market};
+use super::market::{Demand, Market, MarketLink};
 use crate::account::free_intervals;
 use crate::lp::{Column, LpError, Problem, Relation, Row, Solution};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What all sources want from all destinations in one interval, by pair.
 type Matrix = Vec<((usize, usize), f64)>;
@@ -38,19 +38,30 @@ pub fn bound(workload: &Workload, percentile: f64) -> Result<Bound, LpError> {
     let market = &workload.market;
     let matrices = matrices(workload);
     let mut cuts = vec![Cut::new(market, &matrices, market.links.iter().map(|link| link.price).collect())];
+    let ends: BTreeSet<usize> = market.links.iter().flat_map(|link| [link.from, link.to]).collect();
+    for node in ends {
+        // What leaves a datacenter, and what comes in, whatever the paths.
+        for is_way in [|link: &MarketLink, node| link.from == node, |link: &MarketLink, node| link.to == node]
+        {
+            let weight = |link| if is_way(link, node) { 1.0 } else { 0.0 };
+            cuts.push(Cut::new(market, &matrices, market.links.iter().map(weight).collect()));
+        }
+    }
     let mut is_settled = false;
     let mut best = 0.0;
     for _ in 0..ROUNDS {
         let (cost, capacity) = master(market, cuts.iter().map(|cut| (cut.weights.as_slice(), cut.most)))?;
         best = f64::max(best, cost);
+        let carried: Vec<f64> =
+            cuts.iter().map(|cut| weigh(&cut.weights, &capacity).max(f64::MIN_POSITIVE)).collect();
         let mut stress: Vec<(f64, usize)> = (0..matrices.len())
             .map(|at| {
-                let over = cuts.iter().map(|cut| cut.values[at] / weigh(&cut.weights, &capacity).max(1e-12));
+                let over = cuts.iter().zip(&carried).map(|(cut, carried)| cut.values[at] / carried);
                 (over.fold(0.0, f64::max), at)
             })
             .collect();
         stress.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        stress.dedup_by_key(|(_, at)| matrices[*at].clone());
+        stress.dedup_by(|a, b| matrices[a.1] == matrices[b.1]);
         let known = cuts.len();
         for (_, at) in stress.iter().take(LOOKED_AT) {
             let (lacking, weights) = lacking(market, &matrices[*at], &capacity)?;
@@ -97,8 +108,10 @@ impl Cut {
         Self { weights, values, most }
     }
 
-    /// What the weighted charge must be at least when each link has `free` intervals in which it may be full. Over any n
-    /// intervals, `n w X + free w (C - X) >= sum of values`, as a link is above its charge in at most `free` of them.
+    /// What the weighted charge must be at least when each link has `free` intervals in which it may be full. Two ways to
+    /// see it. Over any n intervals, `n w X + free w (C - X) >= sum of values`, as a link is above its charge in at most
+    /// `free` of them. And where m links have a weight, any `m free + 1` intervals hold one in which none of these is above
+    /// its charge.
     fn relaxed(&self, market: &Market, free: f64, intervals: usize) -> f64 {
         let full: f64 = market
             .links
@@ -110,7 +123,9 @@ impl Cut {
         let mut values = self.values.clone();
         values.resize(intervals, 0.0);
         values.sort_by(|a, b| b.total_cmp(a));
-        let (mut sum, mut best) = (0.0, 0.0_f64);
+        let weighted = self.weights.iter().filter(|weight| **weight > 0.0).count();
+        let undisturbed = values.get(weighted * free as usize).copied().unwrap_or(0.0);
+        let (mut sum, mut best) = (0.0, undisturbed);
         for (n, value) in (1_u32..).zip(values) {
             sum += value;
             if f64::from(n) > free {
@@ -258,7 +273,7 @@ fn exact(workload: &Workload, is_free: &dyn Fn(usize, usize) -> bool) -> Result<
         .collect();
     let mut charges: BTreeMap<usize, Column> = BTreeMap::new();
     let (problem, _) = routing(market, &intervals, |problem, link, interval| {
-        let MarketPrice { price, capacity } = MarketPrice::of(market, link);
+        let MarketLink { price, capacity, .. } = market.links[link];
         if is_free(link, interval) {
             return (Vec::new(), capacity);
         }
@@ -266,16 +281,4 @@ fn exact(workload: &Workload, is_free: &dyn Fn(usize, usize) -> bool) -> Result<
         (vec![(charge, -1.0)], 0.0)
     });
     Ok(problem.solve_unproved()?.objective())
-}
-
-struct MarketPrice {
-    price: f64,
-    capacity: f64,
-}
-
-impl MarketPrice {
-    fn of(market: &Market, link: usize) -> Self {
-        let link = &market.links[link];
-        Self { price: link.price, capacity: link.capacity }
-    }
 }

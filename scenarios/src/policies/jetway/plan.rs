@@ -20,8 +20,11 @@ pub enum Strategy {
     Single,
 }
 
+/// Paths of one demand by the places of their links, with the part that each carries.
+pub type Parts = Vec<(Vec<usize>, f64)>;
+
 /// Parts of each demand: paths with rates. Nothing: it was refused.
-pub type Plan = Vec<Vec<(Vec<usize>, f64)>>;
+pub type Plan = Vec<Parts>;
 
 /// What a unit of flow costs beside the charge, in parts of its price: of plans that charge the same, that of the shortest
 /// and cheapest paths is taken, which leaves most of what is paid for.

@@ -95,18 +95,19 @@ impl Book {
         }
         for (file, (moves, holds)) in files.iter().zip(moves.iter().zip(&holds)) {
             let size = file.rate * file.count as f64;
+            let hold = |layer: usize, node: usize| holds[layer][node];
             for layer in 0..=file.count {
                 for node in 0..self.nodes {
                     // What comes into the layer leaves it: at the first, the file at its source; at the last, at its destination.
                     let mut terms = Vec::new();
                     if layer < file.count {
-                        terms.push((holds[layer][node], 1.0));
+                        terms.push((hold(layer, node), 1.0));
                         let out =
                             market.links.iter().zip(&moves[layer]).filter(|(link, _)| link.from == node);
                         terms.extend(out.map(|(_, column)| (*column, 1.0)));
                     }
                     if layer > 0 {
-                        terms.push((holds[layer - 1][node], -1.0));
+                        terms.push((hold(layer - 1, node), -1.0));
                         let into =
                             market.links.iter().zip(&moves[layer - 1]).filter(|(link, _)| link.to == node);
                         terms.extend(into.map(|(_, column)| (*column, -1.0)));
