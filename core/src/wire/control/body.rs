@@ -32,6 +32,7 @@ const PRESSURE_BYTES: usize = 5;
 const BEGIN_BYTES: usize = 18;
 const REGISTER_HEADER_BYTES: usize = 10;
 const HOP_STATE_BYTES: usize = 17;
+const HOP_LOSS_BYTES: usize = 9;
 
 impl ControlBody {
     /// Returns the number of the message's type.
@@ -73,7 +74,8 @@ impl ControlBody {
             Self::Pressure { .. } | Self::Release { .. } => PRESSURE_BYTES,
             Self::Begin { .. } => BEGIN_BYTES,
             Self::Register { back, .. } => REGISTER_HEADER_BYTES + back.len(),
-            Self::HopState { .. } | Self::HopLoss { .. } => HOP_STATE_BYTES,
+            Self::HopState { .. } => HOP_STATE_BYTES,
+            Self::HopLoss { .. } => HOP_LOSS_BYTES,
             Self::Unknown { bytes, .. } => bytes.len(),
         }
     }
