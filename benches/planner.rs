@@ -105,6 +105,8 @@ fn view(
                 source: node(source),
                 destinations: others.into_iter().map(node).collect(),
                 rate: None,
+                start: Duration::ZERO,
+                stop: Duration::from_secs(3_600),
                 delay_bound: Some(Duration::from_millis(150)),
                 coding: coded.then_some(CodingSpec {
                     scheme: Scheme::Generation { size: 32, systematic: true, latency: None },

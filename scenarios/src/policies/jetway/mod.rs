@@ -15,7 +15,7 @@ pub mod postcard;
 pub use fluid::{Month, Workload, WorkloadSpec, run, run_each};
 pub use market::{Demand, Ledger, Market, MarketLink};
 pub use offline::{Bound, bound, exact_max, exact_percentile};
-pub use plan::{Plan, Strategy};
+pub use plan::{Parts, Plan, Strategy};
 
 use super::Parameters;
 use crate::account::Billing;
@@ -43,7 +43,7 @@ struct State {
     market: Market,
     ledger: Ledger,
     /// By session and destination: paths with shares.
-    plans: BTreeMap<(SessionKey, NodeId), Vec<(Vec<usize>, f64)>>,
+    plans: BTreeMap<(SessionKey, NodeId), Parts>,
 }
 
 /// Mbit/s that a session without a rate is counted with.
@@ -122,7 +122,7 @@ impl State {
     }
 
     /// Returns the paths of a destination with their shares, as decided before, or now.
-    fn parts(&mut self, request: &Request<'_>, to: NodeId) -> Result<Vec<(Vec<usize>, f64)>, PolicyError> {
+    fn parts(&mut self, request: &Request<'_>, to: NodeId) -> Result<Parts, PolicyError> {
         let key = (request.session, to);
         if let Some(known) = self.plans.get(&key) {
             return Ok(known.clone());
@@ -168,8 +168,8 @@ impl State {
 
     /// Joins the parts of all destinations into trees: a packet of a share goes to each destination by the path that the
     /// destination has at that share.
-    fn flows(&self, each: &[Vec<(Vec<usize>, f64)>]) -> Vec<RouteChoice> {
-        let ends = |parts: &Vec<(Vec<usize>, f64)>| {
+    fn flows(&self, each: &[Parts]) -> Vec<RouteChoice> {
+        let ends = |parts: &Parts| {
             let mut sum = 0.0;
             let ends = parts.iter().map(|(_, share)| {
                 sum += share;

@@ -20,8 +20,10 @@ pub enum Strategy {
     Single,
 }
 
-/// Parts of each demand: paths with rates. Nothing: it was refused.
-pub type Plan = Vec<Vec<(Vec<usize>, f64)>>;
+/// Paths, as positions of links, with the rate or share of each.
+pub type Parts = Vec<(Vec<usize>, f64)>;
+/// The parts of each demand, with rates. Nothing: it was refused.
+pub type Plan = Vec<Parts>;
 
 /// What a unit of flow costs beside the charge, in parts of its price: of plans that charge the same, that of the shortest
 /// and cheapest paths is taken, which leaves most of what is paid for.
