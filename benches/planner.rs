@@ -90,6 +90,7 @@ fn view(
                 rate: BitRate::from_bps(50_000_000 + stream.below(150_000_000)),
                 loss: 0.0,
                 usd_per_gb: None,
+                measured: None,
             });
         }
     }
@@ -105,8 +106,8 @@ fn view(
                 source: node(source),
                 destinations: others.into_iter().map(node).collect(),
                 rate: None,
-                start: Duration::ZERO,
-                stop: Duration::from_secs(3_600),
+                start: bellini_core::time::Duration::ZERO,
+                stop: bellini_core::time::Duration::from_secs(1),
                 delay_bound: Some(Duration::from_millis(150)),
                 coding: coded.then_some(CodingSpec {
                     scheme: Scheme::Generation { size: 32, systematic: true, latency: None },

@@ -13,7 +13,7 @@
 //! cargo run --example conference -- join 1 --listing http://127.0.0.1:7400
 //! ```
 
-use bellini::api::{Change, Conference, Error, Live, LiveOptions, Node, SessionOptions, Simulation};
+use bellini::api::{Change, Conference, Error, Live, LiveOptions, Node, Session, SessionOptions, Simulation};
 use bellini::core::io::{DrawMode, HopKind};
 use bellini::scenarios::model::Transport;
 use bellini::{ConferenceId, Duration, Instant};
@@ -38,7 +38,9 @@ async fn creator(node: Node) -> Result<(), Error> {
     let conference = node.create("talk").await?;
     println!("conference {}", conference.id());
     while conference.members().len() < 3 {
-        conference.next_change().await?;
+        if conference.next_change().await?.is_none() {
+            return Err(Error::other("the conference ended before all were there"));
+        }
     }
 
     let routes = vec![(node.route(&["london"])?, 0.5), (node.route(&["oregon", "london"])?, 0.5)];
@@ -57,11 +59,10 @@ async fn creator(node: Node) -> Result<(), Error> {
         }
         Ok(())
     });
-    let part = Duration::from_nanos(EVERY.as_nanos() * u64::from(PART));
-    node.sleep(part).await;
+    has_sent(&node, &session, PART).await?;
     session.set_shares(&[0.9, 0.1]).await?;
     println!("shares are 90/10 now");
-    node.sleep(part).await;
+    has_sent(&node, &session, 2 * PART).await?;
     session.set_routes("shortest-delay").await?;
     session.reload_policies().await?;
     println!("the policy is shortest-delay now");
@@ -78,6 +79,14 @@ async fn creator(node: Node) -> Result<(), Error> {
         println!("by {}: {} packets", way.join(" "), flow.packets);
     }
     conference.end().await
+}
+
+/// Waits until a session has sent so many packets.
+async fn has_sent(node: &Node, session: &Session, packets: u32) -> Result<(), Error> {
+    while session.stats().await?.packets < packets.into() {
+        node.sleep(EVERY).await;
+    }
+    Ok(())
 }
 
 /// At london: joins by the conference's id, receives, and leaves.

@@ -21,6 +21,7 @@ mod listing;
 mod node;
 mod own_policy;
 mod places;
+mod plan;
 mod records;
 mod refused;
 mod replay;

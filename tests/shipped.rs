@@ -13,6 +13,7 @@ fn every_shipped_scenario_runs() {
         let duration = match name {
             "fig3" => "duration=5 s",
             "outage" => "duration=10 s",
+            "ron" => "duration=100 s",
             _ => "duration=2 s",
         };
         let done = scratch.run(&["sim", path, "--set", duration, "--no-report", "--out", name]).expect(0);

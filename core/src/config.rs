@@ -50,6 +50,46 @@ pub struct NodeConfig {
     /// How it watches its neighbours, so that flows can leave hops that have failed; `None`: it does not. All nodes of a
     /// run should have the same.
     pub failover: Option<FailoverConfig>,
+    /// How it probes its neighbours; `None`: it does not. All nodes of a run should have the same, but for the peers.
+    pub probing: Option<ProbingConfig>,
+}
+
+/// How a node probes its neighbours ([`crate::hop::Probe`]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProbingConfig {
+    /// Whom it probes; others are once they probe it.
+    pub peers: Vec<NodeId>,
+    /// Distance of single probes. Default 12 s, as all of the following after RON.
+    pub interval: Duration,
+    /// Part of the interval that is added at random, at most. Default 1/3.
+    pub jitter: f64,
+    /// A probe is lost after so long without an answer; it is also the distance of those that follow it. Default 3 s.
+    pub timeout: Duration,
+    /// So many lost probes in a row are an outage. Default 4.
+    pub outage: u32,
+    /// Part of the bytes of packets sent that probes may cost; single ones go in any case. Default 0.02.
+    pub share: f64,
+    /// Frames of a train, which measures the rate; 0: there are none. Default 8.
+    pub train: u8,
+    /// Part of a hop's packets above which policies are asked again because of its losses; below half of it they are,
+    /// too. Default 0.02.
+    pub loss: f64,
+}
+
+impl Default for ProbingConfig {
+    fn default() -> Self {
+        Self {
+            peers: Vec::new(),
+            interval: Duration::from_secs(12),
+            jitter: 1.0 / 3.0,
+            timeout: Duration::from_secs(3),
+            outage: 4,
+            share: 0.02,
+            train: 8,
+            loss: 0.02,
+        }
+    }
 }
 
 /// How a node watches its neighbours ([`crate::hop::Watch`]).
@@ -107,6 +147,8 @@ struct GivenConfig {
     coding: CodingConfig,
     #[serde(default)]
     failover: Option<FailoverConfig>,
+    #[serde(default)]
+    probing: Option<ProbingConfig>,
 }
 
 impl From<GivenConfig> for NodeConfig {
@@ -125,6 +167,7 @@ impl From<GivenConfig> for NodeConfig {
             reliable,
             coding,
             failover,
+            probing,
         } = given;
         let usual = Self::new(id);
         Self {
@@ -141,6 +184,7 @@ impl From<GivenConfig> for NodeConfig {
             reliable,
             coding,
             failover,
+            probing,
         }
     }
 }
@@ -234,6 +278,7 @@ impl NodeConfig {
             reliable: ReliableConfig::default(),
             coding: CodingConfig::default(),
             failover: None,
+            probing: None,
         }
     }
 
@@ -244,6 +289,17 @@ impl NodeConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         let probes = self.clock_probes.map_or(u64::MAX, Duration::as_nanos);
         let failover = self.failover.unwrap_or_default();
+        let probing = self.probing.clone().unwrap_or_default();
+        let fractions = [
+            ("probing.jitter", probing.jitter, "must be from 0 to 1"),
+            ("probing.share", probing.share, "must be from 0 to 1"),
+            ("probing.loss", probing.loss, "must be from 0 to 1"),
+        ];
+        for (field, value, rule) in fractions {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(ConfigError { field, value: value as u64, rule });
+            }
+        }
         let rules = [
             ("incarnation", u64::from(self.incarnation.0), 1, "must be at least 1"),
             ("pacing.quantum", self.pacing.quantum.as_nanos(), 1, "must be longer than zero"),
@@ -281,6 +337,9 @@ impl NodeConfig {
             ("clock_probes", probes, 1_000_000, "must be at least 1,000,000 ns"),
             ("failover.keepalive", failover.keepalive.as_nanos(), 1_000_000, "must be at least 1,000,000 ns"),
             ("failover.lost", u64::from(failover.lost), 1, "must be at least 1"),
+            ("probing.interval", probing.interval.as_nanos(), 1_000_000, "must be at least 1,000,000 ns"),
+            ("probing.timeout", probing.timeout.as_nanos(), 1_000_000, "must be at least 1,000,000 ns"),
+            ("probing.outage", u64::from(probing.outage), 1, "must be at least 1"),
             ("mtu", u64::from(self.mtu), 576, "must be at least 576 bytes"),
         ];
         for (field, value, least, rule) in rules {

@@ -465,6 +465,8 @@ pub enum PolicyReason {
     Reload,
     /// A hop of one of its flows is down, or up again.
     Topology,
+    /// A hop of one of its flows began to lose more than it may, or loses little again.
+    Loss,
 }
 
 /// Why an input was refused. The node is unchanged, the cause is counted, nothing ends.

@@ -33,7 +33,7 @@ mod tests;
 
 pub use error::ReportError;
 pub use stats::Interval;
-pub use table::table;
+pub use table::{grid, table};
 
 use bellini_scenarios::record::{Run, file};
 use figure::{Figure, Material};

@@ -258,8 +258,12 @@ fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Writes aligned columns; those in `left` start at the left.
-fn grid(text: &mut String, head: &[&[&str]], rows: Vec<Vec<String>>, left: &[usize]) {
+/// Writes an empty line and aligned columns below the lines of `head`, all of one width; columns in `left` start at the
+/// left. Without rows it writes nothing.
+///
+/// # Panics
+/// When a row has fewer columns than the head's first line.
+pub fn grid(text: &mut String, head: &[&[&str]], rows: Vec<Vec<String>>, left: &[usize]) {
     if rows.is_empty() {
         return;
     }

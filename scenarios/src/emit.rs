@@ -10,7 +10,7 @@ use crate::account::Billing;
 use crate::model::{Fault, FaultKind, LinkSelector, Scenario, View};
 use crate::resolve::FORMAT;
 use crate::units::{format_rate, format_time};
-use bellini_core::config::FailoverConfig;
+use bellini_core::config::{FailoverConfig, ProbingConfig};
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
@@ -52,6 +52,7 @@ pub fn to_value(scenario: &Scenario) -> Value {
     }
     all.put_some("seal", scenario.seal.then_some(true));
     all.put_some("failover", scenario.failover.map(failover));
+    all.put_some("probing", scenario.probing.as_ref().map(probing));
     all.put_some("billing", scenario.billing.map(billing));
     all.put("nodes", scenario.nodes.iter().map(network::node).collect::<Vec<_>>());
     all.put_some("links", list(scenario.links.iter().map(|link| network::link(link, scenario)).collect()));
@@ -77,6 +78,18 @@ fn failover(failover: FailoverConfig) -> Value {
     let mut all = Object::default();
     all.time("keepalive", failover.keepalive);
     all.put("lost", failover.lost);
+    all.done()
+}
+
+fn probing(probing: &ProbingConfig) -> Value {
+    let mut all = Object::default();
+    all.put("share", probing.share);
+    all.put("train", probing.train);
+    all.time("interval", probing.interval);
+    all.put("jitter", probing.jitter);
+    all.time("timeout", probing.timeout);
+    all.put("outage", probing.outage);
+    all.put("loss", probing.loss);
     all.done()
 }
 

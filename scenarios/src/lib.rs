@@ -13,6 +13,7 @@ pub mod graph;
 pub mod lp;
 pub mod model;
 pub mod parse;
+pub mod plan;
 pub mod policies;
 pub mod policy;
 pub mod record;

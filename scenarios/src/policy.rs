@@ -88,6 +88,47 @@ pub struct ViewLink {
     pub loss: f64,
     /// Price of traffic, if known.
     pub usd_per_gb: Option<f64>,
+    /// What was measured of it, each figure with its age and error; `None` in the view `oracle`.
+    pub measured: Option<Measured>,
+}
+
+/// What the running protocol measured of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// Round-trip time in seconds.
+    pub rtt: Option<Figure>,
+    /// Probability that a frame is lost, 0 to 1.
+    pub loss: Option<Figure>,
+    /// Rate that the link has for this sender, in bit/s.
+    pub rate: Option<Figure>,
+}
+
+/// One measured figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// The value, in the unit of its field.
+    pub value: f64,
+    /// By how much it may be off (one standard deviation, or the spread of what it was taken from); `None`: not known.
+    pub error: Option<f64>,
+    /// How long ago its newest sample was taken.
+    pub age: Duration,
+    /// What measured it.
+    pub by: MeasuredBy,
+}
+
+/// What measured a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MeasuredBy {
+    /// The hello exchange that opened a hop.
+    Hello,
+    /// Congestion control of a hop that carries packets, by the reports of its receiver.
+    CongestionControl,
+    /// Numbers of frames that carry packets.
+    FrameNumbers,
+    /// Single probes.
+    Probe,
+    /// Trains of probes.
+    Train,
 }
 
 /// What a policy is asked about.
@@ -126,6 +167,25 @@ pub enum Reason {
     Reload,
     /// A node or link on one of its routes is known to be down, or up again.
     Topology,
+    /// A hop on one of its routes began to lose more than it may, or lost little again (with `probing`).
+    Loss,
+}
+
+impl Reason {
+    /// Returns its word in events and in questions to programs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Periodic => "periodic",
+            Self::Joined => "joined",
+            Self::Left => "left",
+            Self::Overflow => "overflow",
+            Self::Reload => "reload",
+            Self::Topology => "topology",
+            Self::Loss => "loss",
+        }
+    }
 }
 
 impl From<PolicyReason> for Reason {
@@ -138,6 +198,7 @@ impl From<PolicyReason> for Reason {
             PolicyReason::Overflow => Self::Overflow,
             PolicyReason::Reload => Self::Reload,
             PolicyReason::Topology => Self::Topology,
+            PolicyReason::Loss => Self::Loss,
         }
     }
 }
@@ -190,6 +251,13 @@ pub trait Routing: Send {
     /// # Errors
     /// When it finds none: the session then keeps the routes that it has.
     fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError>;
+
+    /// Returns how often it is to be asked at least, where that is more often than the scenario's `planner.period`.
+    /// Wrong parameters are reported by [`Routing::routes`], not here.
+    fn period(&self, parameters: &BTreeMap<String, Value>) -> Option<Duration> {
+        let _ = parameters;
+        None
+    }
 
     /// Returns whether its answer depends on other sessions: it is then asked anew when any of them comes or goes, or
     /// changes its destinations.

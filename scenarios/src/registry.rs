@@ -2,8 +2,8 @@
 
 use crate::model;
 use crate::policies::{
-    Adaptive, Airlift, Direct, Equal, Exec, Jetway, KShortest, MulticastTree, RateProportional,
-    ShortestDelay, Static, StaticShares,
+    Adaptive, Airlift, Direct, Equal, Exec, Jetway, KShortest, MulticastTree, NearestIngress, P2pMesh,
+    RateProportional, Ron, ShortestDelay, Star, Static, StaticShares, SteinerPrice,
 };
 use crate::policy::{ConferenceHook, FlowAssignment, PolicyError, Request, RouteChoice, Routing};
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,8 +92,13 @@ impl Registry {
             .routing("shortest-delay", || Box::new(ShortestDelay))
             .routing("k-shortest", || Box::new(KShortest))
             .routing("multicast-tree", || Box::new(MulticastTree))
-            .routing_of_run("jetway", || Box::new(Jetway::default()))
+            .routing("nearest-ingress", || Box::new(NearestIngress))
+            .routing("p2p-mesh", || Box::new(P2pMesh))
+            .routing("ron", || Box::new(Ron::default()))
+            .routing("star", || Box::new(Star))
+            .routing("steiner-price", || Box::new(SteinerPrice))
             .routing("airlift", move || Box::new(airlift.clone()))
+            .routing_of_run("jetway", || Box::new(Jetway::default()))
             .assignment(STATIC, || Box::new(StaticShares))
             .assignment(EXEC, || Box::new(Exec::default()))
             .assignment("adaptive", || Box::new(Adaptive::default()))
@@ -235,10 +240,6 @@ impl Routing for Shared {
     fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).routes(request)
     }
-
-    fn minds_others(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).minds_others()
-    }
 }
 
 impl Default for Registry {
@@ -327,7 +328,8 @@ mod tests {
     fn every_builtin_name_makes_a_policy() {
         let registry = Registry::builtin();
         assert_eq!(registry.check(), Ok(()));
-        let routing = ["direct", "exec", "k-shortest", "multicast-tree", "shortest-delay", "static"];
+        let routing =
+            ["airlift", "direct", "exec", "k-shortest", "multicast-tree", "shortest-delay", "static"];
         assert!(routing.iter().all(|name| registry.routing_names().contains(name)));
         let names = registry.routing_names();
         for name in &names {

@@ -751,21 +751,6 @@ fn tcp_as_cross_traffic() {
     expect(&diagnose(&text), "E0402", &["there is no link from", "acknowledgements", "no link back"]);
 }
 
-/// Aim: billing that no sample can tell apart, or that has no interval, is refused at its place.
-#[test]
-fn billing() {
-    let billing = |keys: &str| format!("\"billing\": {{{keys}}}");
-    refuse_with(
-        &billing("\"interval\": \"50 ms\", \"period\": \"1 min\""),
-        "E0206",
-        &["50 ms", "sample_interval"],
-    );
-    refuse_with(&billing("\"period\": \"1 min\""), "E0206", &["a period of 60 s holds no interval of 300 s"]);
-    refuse_with(&billing("\"percentile\": 101"), "E0206", &["101"]);
-    refuse_with(&billing("\"direction\": \"both\""), "E0208", &["larger"]);
-    refuse_with(&billing("\"percentil\": 95"), "E0201", &["did you mean \"percentile\"?"]);
-}
-
 /// A listing names a node of the scenario, which its members reach, and leases have bounds.
 #[test]
 fn a_listing_that_cannot_be() {
@@ -802,4 +787,19 @@ fn the_listing_decides_by_default() {
     assert_eq!(planner(&format!("{listing}, \"planner\": {{\"period\": \"3 s\"}}")), Some(3));
     assert_eq!(planner(&format!("{listing}, \"planner\": {{\"node\": 2}}")), Some(2));
     assert_eq!(planner("\"seed\": 1"), None);
+}
+
+/// Aim: billing that no sample can tell apart, or that has no interval, is refused at its place.
+#[test]
+fn billing() {
+    let billing = |keys: &str| format!("\"billing\": {{{keys}}}");
+    refuse_with(
+        &billing("\"interval\": \"50 ms\", \"period\": \"1 min\""),
+        "E0206",
+        &["50 ms", "sample_interval"],
+    );
+    refuse_with(&billing("\"period\": \"1 min\""), "E0206", &["a period of 60 s holds no interval of 300 s"]);
+    refuse_with(&billing("\"percentile\": 101"), "E0206", &["101"]);
+    refuse_with(&billing("\"direction\": \"both\""), "E0207", &["larger"]);
+    refuse_with(&billing("\"percentil\": 95"), "E0201", &["did you mean \"percentile\"?"]);
 }

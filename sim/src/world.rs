@@ -184,6 +184,7 @@ impl<'a> World<'a> {
             report_interval: Some(self.scenario.report_interval),
             clock_probes: self.clock_probes,
             failover: self.scenario.failover,
+            probing: self.scenario.probing_of(spec.id),
             ..NodeConfig::new(spec.id)
         };
         let local = node.clock.local(self.now);

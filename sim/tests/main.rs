@@ -21,6 +21,7 @@ mod hooks;
 mod listing;
 mod loss;
 mod overflow;
+mod probing;
 mod queueing;
 mod reliable;
 mod reliable_swarm;

@@ -8,7 +8,7 @@ use super::session::Session;
 use super::subscription::Subscription;
 use super::{Error, Node};
 use bellini_core::coding::CodingSpec;
-use bellini_core::content::spec::Content;
+use bellini_core::content::spec::{Content, Unit};
 use bellini_core::header::SYMBOL_BYTES_MAX;
 use bellini_core::ids::{ConferenceId, Epoch, NodeId, SessionId, SessionKey};
 use bellini_core::io::{Command, Delivery, MeasureWindow, SessionSpec, SinkSpec};
@@ -149,14 +149,11 @@ impl Conference {
             measure,
             deliver_events: true,
         };
-        if !is_sound(&announced) {
-            return Err(Error::Announcement {
-                key: announced.key,
-                problem: "content with a recorded trace cannot be announced, and symbols have 1 to 1,200 bytes or so"
-                    .to_owned(),
-            });
+        if let Some(problem) = fault(&announced) {
+            return Err(Error::Announcement { key: announced.key, problem });
         }
         let key = self.announce(&name, &destinations, &mut announced).await?;
+        let mut undone = Undone(Some(self.node.clone()), key);
 
         let mut policies = SessionPolicies::new(
             &shared.registry,
@@ -189,15 +186,8 @@ impl Conference {
         };
         let mut source = Source::new(policies, unit, options.symbol_bytes, destinations.clone());
         source.has_own_shares = has_own_shares;
-        let started = self.start(key, source, spec, &destinations)?;
-        if let Err(error) = started.await {
-            let mut agent = shared.lock();
-            agent.sources.remove(&key);
-            agent.push_letter(ListingRequest::EndSession { conference: self.id, session: key.session });
-            drop(agent);
-            shared.ring();
-            return Err(error);
-        }
+        self.start(key, source, spec, &destinations)?.await?;
+        undone.0 = None;
         Ok(Session::new(self.node.clone(), key))
     }
 
@@ -211,13 +201,13 @@ impl Conference {
         let shared = &self.node.shared;
         let mut tried = 0;
         loop {
-            let last = {
+            let session = {
                 let mut agent = shared.lock();
                 let sessions = &agent.membership(self.id)?.conference.sessions;
-                sessions.last_key_value().map_or(0, |(id, _)| id.0)
+                let mut free = (1..=u32::MAX).map(SessionId).filter(|id| !sessions.contains_key(id));
+                // Another member may be about to take the lowest one.
+                free.nth(tried).ok_or(Error::NoIds(self.id))?
             };
-            // Another member may be about to take the next one.
-            let session = SessionId(last + 1 + tried);
             announced.key.session = session;
             let about = serde_json::to_string(&announced)
                 .map_err(|error| Error::Announcement { key: announced.key, problem: error.to_string() })?;
@@ -232,9 +222,7 @@ impl Conference {
             let request = ListingRequest::AddSession { conference: self.id, session: listed };
             match shared.ask(request).await {
                 Ok(_) => return Ok(announced.key),
-                Err(error) if error.is_refused(Refusal::Conflict) && (tried as usize) < IDS_TRIED => {
-                    tried += 1
-                }
+                Err(error) if error.is_refused(Refusal::Conflict) && tried < IDS_TRIED => tried += 1,
                 Err(error) => return Err(error),
             }
         }
@@ -264,30 +252,51 @@ impl Conference {
         Ok(started)
     }
 
-    /// Becomes a destination of a session. What arrives is had from the subscription.
+    /// Becomes a destination of a session. What arrives is had from the subscription. Who is one already gets the
+    /// subscription that there is.
     ///
     /// # Errors
     /// When it is not listed, has ended, cannot be understood, or the listing server or the node refuses.
     pub async fn subscribe(&self, session: SessionId) -> Result<Subscription, Error> {
         let shared = &self.node.shared;
         let key = SessionKey { conference: self.id, session };
-        let listed = {
+        let (listed, source) = {
             let mut agent = shared.lock();
-            let found = agent.membership(self.id)?.conference.sessions.get(&session);
-            found.filter(|session| !session.ended).cloned().ok_or(Error::NoSession(key))?
+            let conference = &agent.membership(self.id)?.conference;
+            let found = conference.sessions.get(&session).filter(|session| !session.ended);
+            let found = found.cloned().ok_or(Error::NoSession(key))?;
+            // Whose source is gone brings nothing any more.
+            let source = conference.members.get(&found.source).ok_or(Error::NoSession(key))?;
+            (found, (source.node, source.incarnation))
         };
         let bad = |problem: String| Error::Announcement { key, problem };
         let spec: SinkSpec = serde_json::from_str(&listed.about)
             .map_err(|error| bad(format!("what is said of it is no announcement of a session: {error}")))?;
-        if spec.key != key || spec.source != listed.source || spec.source == shared.id || !is_sound(&spec) {
-            return Err(bad("what is said of it does not fit it, or this node is its source".to_owned()));
+        if spec.source == shared.id {
+            return Err(bad("this node is its source".to_owned()));
+        }
+        if spec.key != key || spec.source != listed.source {
+            return Err(bad("what is said of it is of another session".to_owned()));
+        }
+        if let Some(problem) = fault(&spec) {
+            return Err(bad(problem));
         }
         let unit = match &spec.content {
             Content::Application { unit, .. } => Some(*unit),
             _ => None,
         };
+        let is_whole = unit == Some(Unit::Stream) && spec.delivery == Delivery::Reliable;
         let spec = Box::new(SinkSpec { deliver_events: true, ..spec });
-        shared.lock().sinks.insert(key, Sink::new(unit));
+        {
+            let mut agent = shared.lock();
+            match agent.sinks.get(&key) {
+                Some(sink) if !sink.is_closed => return Ok(Subscription::new(self.node.clone(), key)),
+                // It was left, and is begun anew.
+                Some(_) => agent.push_command(Command::ForgetSession(key)),
+                None => {}
+            }
+            agent.sinks.insert(key, Sink::new(unit, source, is_whole));
+        }
         let joined = match shared.command(Command::JoinSession(spec)).await {
             Ok(()) => {
                 let request = ListingRequest::JoinSession { conference: self.id, session, node: shared.id };
@@ -299,7 +308,9 @@ impl Conference {
             Ok(ListingAnswer::Done { .. }) => Ok(Subscription::new(self.node.clone(), key)),
             refused => {
                 let mut agent = shared.lock();
-                agent.sinks.remove(&key);
+                if let Some(mut sink) = agent.sinks.remove(&key) {
+                    sink.close();
+                }
                 agent.push_command(Command::ForgetSession(key));
                 drop(agent);
                 shared.ring();
@@ -318,8 +329,7 @@ impl Conference {
             let mut agent = shared.lock();
             agent.membership(self.id)?;
             agent.leave(self.id);
-            let own = agent.sources.keys().filter(|key| key.conference == self.id);
-            own.map(|key| key.session).collect::<Vec<_>>()
+            agent.own_sessions(self.id)
         };
         shared.ring();
         for session in own {
@@ -343,24 +353,57 @@ impl Conference {
     }
 }
 
+/// A session that is listed and does not go on yet: whatever keeps it from that, nothing of it is left.
+struct Undone(Option<Node>, SessionKey);
+
+impl Drop for Undone {
+    fn drop(&mut self) {
+        let Some(Node { shared }) = self.0.take() else { return };
+        let (key, SessionKey { conference, session }) = (self.1, self.1);
+        let mut agent = shared.lock();
+        if agent.check().is_err() {
+            return;
+        }
+        agent.sources.remove(&key);
+        agent.push_command(Command::StopSession(key));
+        agent.push_command(Command::ForgetSession(key));
+        agent.push_letter(ListingRequest::EndSession { conference, session });
+        drop(agent);
+        shared.ring();
+    }
+}
+
 fn named_routing(policy: &str) -> model::Routing {
     model::Routing { policy: policy.to_owned(), flows: Vec::new(), parameters: BTreeMap::new() }
 }
 
-/// Whether a node can be told this: whoever can reach the listing server may have written it.
-fn is_sound(spec: &SinkSpec) -> bool {
+/// Returns what is wrong with what a destination is told of a session: whoever can reach the listing server may have written
+/// it.
+fn fault(spec: &SinkSpec) -> Option<String> {
     let is_plain = match &spec.content {
-        Content::Application { .. } => true,
+        Content::Application { .. } | Content::Constant { .. } => true,
         Content::File { bytes, .. } => *bytes > 0,
-        Content::Constant { .. } => true,
         _ => false,
     };
-    let fault =
-        spec.coding.and_then(|coding| coding.fault(spec.delivery == Delivery::Reliable, spec.symbol_bytes));
+    if !is_plain {
+        return Some(
+            "content can be datagrams, a stream, a file or a constant rate: others are not announced"
+                .to_owned(),
+        );
+    }
+    if !(1..=SYMBOL_BYTES_MAX).contains(&spec.symbol_bytes) {
+        let bytes = spec.symbol_bytes;
+        return Some(format!("symbols of {bytes} bytes: a symbol has 1 to {SYMBOL_BYTES_MAX} bytes"));
+    }
     // A key that the listing server knows is none.
-    is_plain
-        && spec.seal.is_none()
-        && (1..=SYMBOL_BYTES_MAX).contains(&spec.symbol_bytes)
-        && fault.is_none()
-        && spec.start <= spec.stop
+    if spec.seal.is_some() {
+        return Some("it is said to be sealed from end to end, which programs cannot open".to_owned());
+    }
+    if spec.start > spec.stop {
+        return Some("it ends before it starts".to_owned());
+    }
+    let coding = spec.coding?;
+    coding
+        .fault(spec.delivery == Delivery::Reliable, spec.symbol_bytes)
+        .map(|fault| format!("coding: {fault}"))
 }

@@ -45,8 +45,11 @@ pub enum Error {
     /// The conference has no such session, or it has ended.
     #[error("session {0} is not listed, or has ended")]
     NoSession(SessionKey),
+    /// Every session id of the conference has been taken.
+    #[error("conference {0} has no session id left")]
+    NoIds(ConferenceId),
     /// What its creator says of a session cannot be understood here.
-    #[error("session {key} cannot be received: {problem}")]
+    #[error("session {key} cannot be announced or received: {problem}")]
     Announcement {
         /// The session.
         key: SessionKey,
@@ -66,8 +69,10 @@ pub enum Error {
     /// The session's content is made by the node: nothing can be sent.
     #[error("session {0} makes its content itself: only datagrams and streams are sent")]
     NotAnApplication(SessionKey),
-    /// The program took what arrived too slowly, and a stream would have a hole now.
-    #[error("session {0}: bytes of the stream were dropped because nobody received them in time")]
+    /// The program took what arrived too slowly, or the node was no destination for a while: a stream would have a hole now.
+    #[error(
+        "session {0}: bytes of the stream are missing: nobody received them in time, or this node's lease ended"
+    )]
     Behind(SessionKey),
     /// Too many calls wait for an answer, or the node takes part in too many conferences.
     #[error("more than {0} calls at a time, or conferences of a node")]

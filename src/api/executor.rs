@@ -126,10 +126,13 @@ impl Executor {
     /// Runs, waiting where nothing is ready, until `answer` has come.
     pub(super) fn block_on<T>(&mut self, mut answer: Answer<T>) -> Result<T, Error> {
         loop {
-            self.run_ready(u64::MAX);
-            // Whoever answers is one of the tasks: nothing else can have come meanwhile.
+            // Tasks beside may go on for ever: the answer counts as soon as it is there.
+            let is_busy = self.step();
             if let Poll::Ready(answer) = Pin::new(&mut answer).poll(&mut Context::from_waker(Waker::noop())) {
                 return answer;
+            }
+            if is_busy {
+                continue;
             }
             let mut state = lock(&self.ready.state);
             while state.ready.is_empty() && state.spawned.is_empty() {
@@ -156,6 +159,23 @@ impl Drop for Executor {
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
+
+    /// Aim: a task that never waits does not keep the program from ending.
+    #[test]
+    fn a_busy_task_does_not_hold_the_answer() {
+        let mut executor = Executor::new();
+        let ready = Arc::clone(executor.ready());
+        let polls = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&polls);
+        drop(ready.spawn(std::future::poll_fn(move |context| {
+            *lock(&count) += 1;
+            context.waker().wake_by_ref();
+            if *lock(&count) < 1_000 { Poll::Pending } else { Poll::Ready(()) }
+        })));
+        let answer = ready.spawn(async { 42 });
+        assert_eq!(executor.block_on(answer), Ok(42));
+        assert!(*lock(&polls) < 10, "{} polls", lock(&polls));
+    }
 
     /// Aim: tasks go on in the order in which they were spawned and woken, a task can spawn and await another, and the thread
     /// waits for wakes from others.

@@ -1,7 +1,8 @@
 //! Programs at a live node, in a process of their own.
 //!
 //! Beside the node's thread there are four: one for time, one for requests to the listing server, one that waits for its
-//! changes, one for policies. All of them wait without looking; none touches the way of packets.
+//! changes, one for policies. All of them wait without looking. Policies decide outside the lock that these threads share with
+//! the node's, which takes it for a moment whenever its core was drained.
 
 use super::agent::{Driver, Shared};
 use super::error::Refusal;
@@ -59,7 +60,8 @@ pub struct LiveOptions {
     pub plaintext: bool,
     /// Where all inputs of its core are recorded, for `bellini replay`.
     pub record: Option<PathBuf>,
-    /// Which start of the node it is, higher at each; `None`: the seconds since 1970.
+    /// Which start of the node it is, higher at each; `None`: the seconds since 1970, one more where this process
+    /// starts the node again within a second.
     pub incarnation: Option<u32>,
     /// Root seed of its random draws.
     pub seed: u64,
@@ -88,7 +90,8 @@ impl LiveOptions {
     }
 }
 
-/// A live node in this process. Dropped, it stops: it leaves its conferences, sends what is queued, and ends its threads.
+/// A live node in this process. Dropped, it stops: it ends its sessions, leaves its conferences, sends what
+/// its queues hold, and ends its threads. What programs have sent and the node has not yet taken is lost.
 pub struct Live {
     shared: Arc<Shared>,
     executor: Executor,
@@ -119,6 +122,15 @@ impl Driver for LiveDriver {
 /// The program's part that lives on the node's thread.
 struct Inmate(Arc<Shared>);
 
+/// Tells programs that the node has stopped, also when a thread of it ends by a panic: nobody would answer them.
+struct StopsWithThread(Arc<Shared>);
+
+impl Drop for StopsWithThread {
+    fn drop(&mut self) {
+        self.0.stop(Error::Stopped("one of its threads has ended".to_owned()));
+    }
+}
+
 impl Resident for Inmate {
     fn turn(&mut self, node: &mut dyn Housing) -> bool {
         self.0.turn(node)
@@ -145,7 +157,8 @@ impl Live {
         let spec = topology.nodes.iter().find(|spec| spec.name == node);
         let spec = spec.ok_or_else(|| Error::NoNode { name: node.to_owned(), known: names() })?;
         let seconds = (read_ns(ClockId::CLOCK_REALTIME) / 1_000_000_000).clamp(1, i64::from(u32::MAX)) as u32;
-        let incarnation = Incarnation(options.incarnation.unwrap_or(seconds));
+        let incarnation =
+            Incarnation(options.incarnation.unwrap_or_else(|| next_incarnation(spec.id, seconds)));
         let mut config = node_config(topology, spec, Some(CLOCK_PROBES));
         config.incarnation = incarnation;
         let settings = NodeSettings {
@@ -176,10 +189,10 @@ impl Live {
                 agent.meet(&shared, options.addresses.clone());
             }
         }
-        let of_node = Arc::clone(&shared);
+        let of_node = StopsWithThread(Arc::clone(&shared));
         let ended = move |result: Result<(), NodeError>| {
             let why = result.map_or_else(|error| error.to_string(), |()| "it was told to".to_owned());
-            of_node.stop(Error::Stopped(why));
+            of_node.0.stop(Error::Stopped(why));
         };
         let inmate = Box::new(Inmate(Arc::clone(&shared)));
         let embedded = Embedded::start(settings, inmate, &bell, ended).map_err(|error| match error {
@@ -211,6 +224,11 @@ impl Live {
             ("api-policies", Box::new(move || decide(&policies))),
         ];
         for (name, body) in bodies {
+            let guard = StopsWithThread(shared());
+            let body = move || {
+                let _guard = guard;
+                body();
+            };
             let thread = Builder::new().name(name.to_owned()).spawn(body);
             let thread = thread.map_err(|error| Error::Environment(format!("a thread: {error}")))?;
             self.threads.push(thread);
@@ -275,6 +293,9 @@ impl Live {
         let open: Vec<_> = open.map(|(id, _)| *id).collect();
         for conference in open {
             agent.leave(conference);
+            for session in agent.own_sessions(conference) {
+                agent.push_letter(ListingRequest::EndSession { conference, session });
+            }
             agent.push_letter(ListingRequest::Leave {
                 conference,
                 node: self.shared.id,
@@ -293,6 +314,15 @@ impl Live {
             agent = self.shared.wait(agent, Some(left));
         }
     }
+}
+
+/// Returns the seconds, or more where this process has started the node within the same second before.
+fn next_incarnation(node: NodeId, seconds: u32) -> u32 {
+    static LAST: Mutex<BTreeMap<NodeId, u32>> = Mutex::new(BTreeMap::new());
+    let mut last = lock(&LAST);
+    let last = last.entry(node).or_default();
+    *last = seconds.max(last.saturating_add(1));
+    *last
 }
 
 /// Does what is due by time.
@@ -385,5 +415,19 @@ fn refused(error: ListingClientError) -> Error {
             text: error,
         },
         error => Error::Listing(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Aim: two starts of a node within a second are told apart, and other nodes keep to the time.
+    #[test]
+    fn starts_in_a_second_differ() {
+        let node = |id| NodeId::try_from(id).expect("a legal id");
+        let starts = [(1, 100), (1, 100), (2, 100), (1, 101), (1, 200)];
+        let given = starts.map(|(id, seconds)| next_incarnation(node(id), seconds));
+        assert_eq!(given, [100, 101, 100, 102, 200]);
     }
 }

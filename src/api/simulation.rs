@@ -179,6 +179,13 @@ impl<'a> Simulation<'a> {
         self.programs.iter().all(|(_, ended)| ended.is_none())
     }
 
+    /// Returns at which nodes programs have not ended.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> Vec<&str> {
+        let waiting = self.programs.iter().filter(|(_, ended)| ended.is_some());
+        waiting.map(|(node, _)| node.as_str()).collect()
+    }
+
     /// Returns the true time.
     #[must_use]
     pub fn now(&self) -> Instant {

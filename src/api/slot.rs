@@ -1,7 +1,9 @@
 //! An answer on its way to whoever asked.
 
 use super::Error;
+use std::cell::RefCell;
 use std::future::Future;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
@@ -34,6 +36,101 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// Wakers that are not to run while this thread holds a [`Guard`].
+#[derive(Default)]
+struct Deferred {
+    guards: usize,
+    woken: Vec<Waker>,
+    dropped: Vec<Waker>,
+}
+
+thread_local! {
+    static DEFERRED: RefCell<Deferred> = RefCell::default();
+}
+
+/// A lock under which tasks can be woken: they are once it is free again. A waker is code of somebody else's executor, which
+/// may poll at once, and so lock the same.
+pub(super) struct Guard<'a, T>(Option<MutexGuard<'a, T>>);
+
+impl<'a, T> Guard<'a, T> {
+    pub(super) fn new(mutex: &'a Mutex<T>) -> Self {
+        let guard = lock(mutex);
+        DEFERRED.with_borrow_mut(|deferred| deferred.guards += 1);
+        Self(Some(guard))
+    }
+
+    /// Waits by `wait`, which gives the lock away meanwhile. Where tasks are to be woken it does not: it gives the guard back to
+    /// be dropped.
+    ///
+    /// # Errors
+    /// The guard, when tasks are to be woken first.
+    pub(super) fn wait(
+        mut self,
+        wait: impl FnOnce(MutexGuard<'a, T>) -> MutexGuard<'a, T>,
+    ) -> Result<Self, Self> {
+        if DEFERRED.with_borrow(|deferred| !deferred.woken.is_empty()) {
+            return Err(self);
+        }
+        self.0 = self.0.take().map(wait);
+        Ok(self)
+    }
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("it is held until it is dropped")
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect("it is held until it is dropped")
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        let (woken, dropped) = DEFERRED.with_borrow_mut(|deferred| {
+            deferred.guards -= 1;
+            match deferred.guards {
+                0 => (std::mem::take(&mut deferred.woken), std::mem::take(&mut deferred.dropped)),
+                _ => (Vec::new(), Vec::new()),
+            }
+        });
+        woken.into_iter().for_each(Waker::wake);
+        drop(dropped);
+    }
+}
+
+/// Wakes a task, as soon as this thread holds no [`Guard`].
+pub(super) fn wake(waker: Waker) {
+    let now = DEFERRED.with_borrow_mut(|deferred| {
+        if deferred.guards == 0 {
+            return Some(waker);
+        }
+        deferred.woken.push(waker);
+        None
+    });
+    if let Some(waker) = now {
+        waker.wake();
+    }
+}
+
+/// Drops a waker, as soon as this thread holds no [`Guard`].
+pub(super) fn discard(waker: Waker) {
+    let now = DEFERRED.with_borrow_mut(|deferred| {
+        if deferred.guards == 0 {
+            return Some(waker);
+        }
+        deferred.dropped.push(waker);
+        None
+    });
+    drop(now);
+}
+
 impl<T> Reply<T> {
     /// Answers.
     pub(super) fn give(mut self, answer: Result<T, Error>) {
@@ -47,10 +144,13 @@ impl<T> Reply<T> {
 
     fn put(&mut self, answer: Result<T, Error>) {
         let Some(slot) = self.0.take() else { return };
-        let mut slot = lock(&slot);
-        slot.answer = Some(answer);
-        if let Some(waker) = slot.waker.take() {
-            waker.wake();
+        let waker = {
+            let mut slot = lock(&slot);
+            slot.answer = Some(answer);
+            slot.waker.take()
+        };
+        if let Some(waker) = waker {
+            wake(waker);
         }
     }
 }
@@ -69,7 +169,9 @@ impl<T> Future for Answer<T> {
         match slot.answer.take() {
             Some(answer) => Poll::Ready(answer),
             None => {
-                slot.waker = Some(context.waker().clone());
+                let old = slot.waker.replace(context.waker().clone());
+                drop(slot);
+                drop(old);
                 Poll::Pending
             }
         }
@@ -96,6 +198,6 @@ impl Waiting {
 
     /// Wakes all.
     pub(super) fn wake(&mut self) {
-        self.0.drain(..).for_each(Waker::wake);
+        self.0.drain(..).for_each(wake);
     }
 }

@@ -48,7 +48,7 @@ impl Subscription {
     /// has ended. Up to 4,096 payloads or 16 MiB wait; beyond, the oldest go.
     ///
     /// # Errors
-    /// When bytes of a stream were dropped here, or the node does not run any more.
+    /// When bytes of a stream were dropped here or missed while this node's lease had ended, or the node does not run any more.
     pub async fn receive(&self) -> Result<Option<Delivered>, Error> {
         poll_fn(|context| {
             let mut agent = self.node.shared.lock();

@@ -1,12 +1,16 @@
 //! Programs in the simulator: what they are promised, and what they are told when it cannot be.
 
+mod faults;
+mod membership;
+
 use super::*;
-use bellini_core::ids::{ConferenceId, SessionId};
-use bellini_core::io::DrawMode;
+use bellini_core::ids::{ConferenceId, SessionId, SessionKey};
+use bellini_core::io::{DrawMode, Event, PolicyReason};
 use bellini_core::route::Route;
 use bellini_core::time::{Duration, Instant};
 use bellini_scenarios::model::{Delivery, Transport};
 use bellini_scenarios::policy::{FlowAssignment, PolicyError, Request, RouteChoice, Routing};
+use bellini_scenarios::registry::Registry;
 use std::sync::{Arc, Mutex};
 
 const TRIANGLE: &str = r#"{"bellini": 1,
@@ -274,6 +278,9 @@ fn ids_and_errors() {
         while conference.members().len() < 2 {
             conference.next_change().await?;
         }
+        let empty =
+            conference.publish(SessionOptions::datagrams("x").symbol_bytes(0)).await.expect_err("no bytes");
+        assert!(empty.to_string().contains("symbols of 0 bytes: a symbol has 1 to"), "{empty}");
         let own = conference.publish(SessionOptions::datagrams("of a")).await?;
         let other = conference.subscribe(conference.session_named("of b").await?).await?;
         assert_ne!(own.key(), other.key());

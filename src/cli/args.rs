@@ -77,6 +77,17 @@ pub(super) enum Verb {
     #[command(after_help = "Examples:\n  bellini check scenarios/fig3.json\n  \
         bellini check scenarios/fig3.json --resolved > resolved.json")]
     Check(CheckOptions),
+    /// Say what routing policies would do with a scenario, side by side, before anything runs: routes, delays, rates, cost.
+    #[command(after_help = "Examples:\n  bellini plan scenarios/fig3.json\n  \
+        bellini plan scenarios/fig3.json --policies own,direct,k-shortest --json\n\n\
+        Rates are those of a fluid, delays those without queues; see docs/plan.md. With --strict: exit code 4 when a\n\
+        demand of the scenario is not met by every policy asked for.")]
+    Plan(PlanOptions),
+    /// Say why the sessions of a run take their routes: the alternatives, what they cost, what happened on the way.
+    #[command(after_help = "Examples:\n  bellini explain runs/fig3-sim-1\n  \
+        bellini explain runs/fig3-sim-1 --session 1/1 --to singapore --json\n\n\
+        It reads the run directory alone; see docs/plan.md.")]
+    Explain(ExplainOptions),
     /// Make the plots and the report page of a run again, or of several runs together.
     #[command(after_help = "Examples:\n  bellini report runs/fig3-sim-1\n  \
         bellini report runs/fig3-sim-1 runs/fig3-sim-2 --out runs/fig3-both")]
@@ -413,6 +424,42 @@ pub(super) struct CheckOptions {
     #[arg(long)]
     pub(super) resolved: bool,
     /// Print errors and warnings as JSON on stdout.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Options of `plan`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct PlanOptions {
+    #[command(flatten)]
+    pub(super) scenario: ScenarioOptions,
+    /// Routing policies, behind commas; `own`: each session's own [default: own, and all that fit any session].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(super) policies: Vec<String>,
+    /// Print the plan as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Exit with 4 when a demand is not met.
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+/// Options of `explain`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct ExplainOptions {
+    /// A run directory.
+    #[arg(value_name = "RUN")]
+    pub(super) run: PathBuf,
+    /// One session only: CONFERENCE/SESSION.
+    #[arg(long, value_name = "SESSION")]
+    pub(super) session: Option<String>,
+    /// One destination only: its name or id.
+    #[arg(long, value_name = "NODE")]
+    pub(super) to: Option<String>,
+    /// How many paths to look at for each destination.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub(super) paths: u8,
+    /// Print the explanation as JSON.
     #[arg(long)]
     pub(super) json: bool,
 }

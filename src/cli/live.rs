@@ -24,6 +24,12 @@ pub(super) fn run(registry: &Registry, options: &LiveOptions) -> Result<u8, Fail
     let cleaned = deployment.down().map_err(failure);
     match (result, cleaned) {
         (Ok(code), Ok(())) => Ok(code),
+        // A host that was lost cannot be cleaned: the results count, and say so.
+        (Ok(exit::PARTIAL), Err(failure)) => {
+            exit::say(&failure.message);
+            exit::say("`bellini deploy down` removes what is left there once the host can be reached.");
+            Ok(exit::PARTIAL)
+        }
         (Ok(_), Err(failure)) | (Err(failure), Ok(())) => Err(failure),
         (Err(mut failure), Err(other)) => {
             failure.message += &format!("\n{}", other.message);

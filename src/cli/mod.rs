@@ -8,6 +8,7 @@ mod compare;
 mod deploy;
 mod doctor;
 mod exit;
+mod explain;
 mod fidelity;
 mod interrupt;
 mod keys;
@@ -15,6 +16,7 @@ mod lab;
 mod listing;
 mod live;
 mod node;
+mod plan;
 mod progress;
 mod replay;
 mod report;
@@ -60,6 +62,8 @@ pub fn run(registry: Registry) -> ExitCode {
         Verb::Probe(options) => doctor::probe(&options),
         Verb::Attach(options) => attach::run(&options),
         Verb::Check(options) => check::run(&registry, &options),
+        Verb::Plan(options) => plan::run(&registry, &options),
+        Verb::Explain(options) => explain::run(&registry, &options),
         Verb::Report(options) => report::run(&options),
         Verb::Compare(options) => compare::run(&options),
         Verb::Replay(options) => replay::run(&options),

@@ -5,7 +5,7 @@ mod dedup;
 mod draw;
 mod list;
 
-pub use backup::{is_up, shares_now};
+pub use backup::{reached, shares_now};
 pub use dedup::{Arrived, SymbolWindow};
 pub use draw::{BadShares, FlowDraw};
 pub use list::{Flow, FlowBranch, FlowList};

@@ -4,6 +4,7 @@ mod control;
 mod hello;
 mod paced;
 mod pacer;
+mod probe;
 mod state;
 mod watch;
 
@@ -11,5 +12,7 @@ pub use control::{ControlLink, ControlStats};
 pub use hello::{Handshake, HelloOutcome, Peer};
 pub use paced::{FEEDBACK_CHUNK_BYTES, Pacing};
 pub use pacer::Pacer;
+pub use probe::{Probe, ProbeChange, ProbeFigures};
+pub(crate) use state::Watched;
 pub use state::{Hop, HopStats, Pressed, QueuedPacket, Room, STREAM_FRAME_BYTES_MAX};
 pub use watch::{Arrivals, HopFault, STEADY, Watch, WatchChange};

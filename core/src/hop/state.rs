@@ -7,9 +7,11 @@ use crate::hop::control::ControlLink;
 use crate::hop::hello::Handshake;
 use crate::hop::paced::Pacing;
 use crate::hop::pacer::Pacer;
+use crate::hop::probe::Probe;
 use crate::hop::watch::Watch;
 use crate::ids::{ConferenceId, FlowId, HopIndex, NodeId, SessionKey};
 use crate::io::HopKind;
+use crate::node::LossLook;
 use crate::payload::Payload;
 use crate::time::{Duration, Instant};
 use crate::timer::TimerId;
@@ -110,6 +112,19 @@ pub struct HopStats {
     pub missing_frames: u64,
 }
 
+/// Counts of a hop, for who watches its peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watched {
+    /// Highest number received, plus one.
+    pub(crate) number: u64,
+    /// Runs of numbers that were passed over.
+    pub(crate) runs: u64,
+    /// Numbers that were passed over, and have not come.
+    pub(crate) missing: u64,
+    /// Packets sent and received.
+    pub(crate) packets: u64,
+}
+
 /// One hop of a node.
 #[derive(Debug)]
 pub struct Hop {
@@ -129,6 +144,10 @@ pub struct Hop {
     pub control: Option<Box<ControlLink>>,
     /// How the peer is watched; `None` on hops that carry packets, and where nobody is watched.
     pub watch: Option<Box<Watch>>,
+    /// Probes of the peer; `None` on hops that carry packets, and where nobody is probed.
+    pub probe: Option<Box<Probe>>,
+    /// Judges the losses of packets on the way here; `None` on hops that carry none, and where nobody is probed.
+    pub(crate) loss_look: Option<Box<LossLook>>,
     /// Reassembly of frames from the byte stream; `None` on other hops.
     pub reassembler: Option<Box<StreamReassembler>>,
     /// What the driver can take.
@@ -139,8 +158,8 @@ pub struct Hop {
     pub received_number: u64,
     /// Runs of numbers that were passed over.
     pub missing_runs: u64,
-    /// `received_number`, `missing_runs` and the missing frames when the watch last looked.
-    pub(crate) watched: (u64, u64, u64),
+    /// What was counted when the watch last looked.
+    pub(crate) watched: Watched,
     /// Whether the hop stands in the node's list of hops with work.
     pub is_ready: bool,
     /// The timer that is set for it, and for when.
@@ -176,12 +195,14 @@ impl Hop {
             pacing: None,
             control: is_control.then(Box::default),
             watch: None,
+            probe: None,
+            loss_look: None,
             reassembler: is_stream.then(|| Box::new(StreamReassembler::new(STREAM_FRAME_BYTES_MAX))),
             room: if is_stream { Room::Blocked } else { Room::Open },
             next_number: 0,
             received_number: 0,
             missing_runs: 0,
-            watched: (0, 0, 0),
+            watched: Watched::default(),
             is_ready: false,
             timer: None,
             renewals: 0,

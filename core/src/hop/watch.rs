@@ -14,6 +14,7 @@
 
 use crate::config::FailoverConfig;
 use crate::time::{Duration, Instant};
+use crate::wire::control::Watching;
 use serde::{Deserialize, Serialize};
 
 /// A peer that was never heard may take so long to answer the first hello.
@@ -39,6 +40,8 @@ pub enum HopFault {
     Silent,
     /// The peer is heard, but says that it does not hear this node as it should.
     Unheard,
+    /// Its probes go unanswered ([`crate::hop::Probe`]).
+    Unanswered,
 }
 
 /// What changed.
@@ -77,6 +80,9 @@ pub struct Watch {
     grey_sum: f64,
     grey_until: Option<Instant>,
     grey_for: Duration,
+    /// When this node, and the peer, last had something to do with the other.
+    wanted_at: Instant,
+    peer_wanted_at: Option<Instant>,
 }
 
 impl Watch {
@@ -94,7 +100,27 @@ impl Watch {
             grey_sum: 0.0,
             grey_until: None,
             grey_for: GREY_FIRST,
+            wanted_at: now,
+            peer_wanted_at: None,
         }
+    }
+
+    /// Packets go to the peer or come from it, or are about to.
+    pub fn want(&mut self, now: Instant) {
+        self.wanted_at = now;
+    }
+
+    /// Whether this node has had something to do with the peer in the time `idle`.
+    #[must_use]
+    pub fn is_wanted(&self, now: Instant, idle: Duration) -> bool {
+        now.saturating_since(self.wanted_at) < idle
+    }
+
+    /// Whether either of the two has: else nobody needs to be watched.
+    #[must_use]
+    pub fn is_needed(&self, now: Instant, idle: Duration) -> bool {
+        self.is_wanted(now, idle)
+            || self.peer_wanted_at.is_some_and(|wanted| now.saturating_since(wanted) < idle)
     }
 
     /// Returns why the hop to the peer is down; `None`: it is up.
@@ -109,13 +135,16 @@ impl Watch {
         self.is_silent(now, config) || self.grey_until.is_some_and(|until| now < until)
     }
 
-    /// The peer was heard; `is_unheard`: it says that it does not hear this node as it should.
+    /// The peer was heard, and says how it watches this node.
     pub fn on_heard(
         &mut self,
         now: Instant,
-        is_unheard: bool,
+        Watching { is_on, is_unheard }: Watching,
         config: &FailoverConfig,
     ) -> Option<WatchChange> {
+        if is_on {
+            self.peer_wanted_at = Some(now);
+        }
         if is_unheard || self.is_unheard || self.is_silent(now, config) {
             self.steady_since = now;
         }
@@ -133,7 +162,13 @@ impl Watch {
     }
 
     /// Does what is due by time. Returns whether a keepalive is to be sent, and what changed.
+    ///
+    /// A node that was held up itself knows nothing of its peers for that time: what they sent waits to be read.
     pub fn on_timer(&mut self, now: Instant, config: &FailoverConfig) -> (bool, Option<WatchChange>) {
+        let late = now.saturating_since(self.deadline(config));
+        if late >= Duration::from_nanos(config.keepalive.as_nanos() / 4) {
+            self.heard_at = (self.heard_at + late).min(now);
+        }
         let is_due = self.keepalive_at <= now;
         if is_due {
             // A node that was held up does not make up for what it missed.
@@ -184,6 +219,9 @@ impl Watch {
         } else {
             None
         };
+        if fault.is_some() {
+            self.steady_since = now;
+        }
         match (self.fault, fault) {
             (None, Some(fault)) => {
                 self.fault = Some(fault);
@@ -205,6 +243,20 @@ mod tests {
 
     const CONFIG: FailoverConfig = FailoverConfig { keepalive: Duration::from_millis(100), lost: 3 };
 
+    fn heard(is_unheard: bool) -> Watching {
+        Watching { is_on: true, is_unheard }
+    }
+
+    /// Serves a watch's timers up to `to`; returns what changed last.
+    fn serve(watch: &mut Watch, to: Instant) -> Option<WatchChange> {
+        let mut last = None;
+        while watch.deadline(&CONFIG) <= to {
+            let at = watch.deadline(&CONFIG);
+            last = watch.on_timer(at, &CONFIG).1.or(last);
+        }
+        last
+    }
+
     fn ms(ms: u64) -> Instant {
         Instant::ZERO + Duration::from_millis(ms)
     }
@@ -214,18 +266,19 @@ mod tests {
     #[test]
     fn three_lost_keepalives_are_a_failure() {
         let mut watch = Watch::new(ms(0));
-        for heard in [50, 150, 250, 450] {
-            assert_eq!(watch.on_heard(ms(heard), false, &CONFIG), None);
+        for at in [50, 150, 250, 450] {
+            serve(&mut watch, ms(at));
+            assert_eq!(watch.on_heard(ms(at), heard(false), &CONFIG), None);
         }
-        assert_eq!(watch.on_timer(ms(774), &CONFIG).1, None);
+        assert_eq!(serve(&mut watch, ms(774)), None);
         assert!(!watch.says_unheard(ms(774), &CONFIG));
-        assert_eq!(watch.on_timer(ms(775), &CONFIG).1, Some(WatchChange::Down(HopFault::Silent)));
+        assert_eq!(serve(&mut watch, ms(775)), Some(WatchChange::Down(HopFault::Silent)));
         assert!(watch.says_unheard(ms(775), &CONFIG));
-        assert_eq!(watch.on_timer(ms(800), &CONFIG).1, None, "it is told once");
-        for heard in (1_000..2_500).step_by(100) {
-            assert_eq!(watch.on_heard(ms(heard), false, &CONFIG), None, "at {heard}");
+        assert_eq!(serve(&mut watch, ms(800)), None, "it is told once");
+        for at in (1_000..2_500).step_by(100) {
+            assert_eq!(watch.on_heard(ms(at), heard(false), &CONFIG), None, "at {at}");
         }
-        assert_eq!(watch.on_heard(ms(2_500), false, &CONFIG), Some(WatchChange::Up));
+        assert_eq!(watch.on_heard(ms(2_500), heard(false), &CONFIG), Some(WatchChange::Up));
     }
 
     /// Aim: a peer that says it hears nothing is not sent to, however well it is heard; a gap on the way up begins the
@@ -233,16 +286,16 @@ mod tests {
     #[test]
     fn what_the_peer_says_counts() {
         let mut watch = Watch::new(ms(0));
-        assert_eq!(watch.on_heard(ms(10), true, &CONFIG), Some(WatchChange::Down(HopFault::Unheard)));
-        assert_eq!(watch.on_heard(ms(110), false, &CONFIG), None);
-        assert_eq!(watch.on_heard(ms(1_500), false, &CONFIG), None, "there was a gap");
-        for heard in (1_600..3_000).step_by(100) {
-            assert_eq!(watch.on_heard(ms(heard), false, &CONFIG), None, "at {heard}");
+        assert_eq!(watch.on_heard(ms(10), heard(true), &CONFIG), Some(WatchChange::Down(HopFault::Unheard)));
+        assert_eq!(watch.on_heard(ms(110), heard(false), &CONFIG), None);
+        assert_eq!(watch.on_heard(ms(1_500), heard(false), &CONFIG), None, "there was a gap");
+        for at in (1_600..3_000).step_by(100) {
+            assert_eq!(watch.on_heard(ms(at), heard(false), &CONFIG), None, "at {at}");
         }
-        assert_eq!(watch.on_heard(ms(3_000), false, &CONFIG), Some(WatchChange::Up));
+        assert_eq!(watch.on_heard(ms(3_000), heard(false), &CONFIG), Some(WatchChange::Up));
         let mut watch = Watch::new(ms(0));
-        assert_eq!(watch.on_timer(ms(999), &CONFIG).1, None);
-        assert_eq!(watch.on_timer(ms(1_000), &CONFIG).1, Some(WatchChange::Down(HopFault::Silent)));
+        assert_eq!(serve(&mut watch, ms(999)), None);
+        assert_eq!(serve(&mut watch, ms(1_000)), Some(WatchChange::Down(HopFault::Silent)));
     }
 
     /// Aim: keepalives keep their distance, and a node that was held up sends one, not all that it missed.
@@ -302,11 +355,52 @@ mod tests {
         assert_eq!(frames_until_grey(10, 100_000, || chance(0.05)), None);
     }
 
+    /// Aim: a node that was held up for a second takes nobody for dead: what came meanwhile has yet to be read.
+    #[test]
+    fn who_was_held_up_waits_for_what_came_meanwhile() {
+        let mut watch = Watch::new(ms(0));
+        watch.on_heard(ms(0), heard(false), &CONFIG);
+        watch.on_timer(ms(100), &CONFIG);
+        assert_eq!(watch.on_timer(ms(1_200), &CONFIG).1, None);
+        assert_eq!(watch.on_heard(ms(1_200), heard(false), &CONFIG), None);
+        // But it does not wait for ever.
+        watch.on_timer(ms(1_300), &CONFIG);
+        watch.on_timer(ms(1_400), &CONFIG);
+        watch.on_timer(ms(1_500), &CONFIG);
+        assert_eq!(watch.on_timer(ms(1_525), &CONFIG).1, Some(WatchChange::Down(HopFault::Silent)));
+    }
+
+    /// Aim: packets that come back before the first keepalive does not make a hop good at once.
+    #[test]
+    fn a_hop_is_steady_before_it_is_up() {
+        let mut watch = Watch::new(ms(0));
+        watch.on_heard(ms(0), heard(false), &CONFIG);
+        for at in (0..5_000).step_by(25) {
+            watch.on_timer(ms(at), &CONFIG);
+        }
+        assert!(watch.fault().is_some());
+        watch.on_arrivals(ms(5_000), Arrivals { numbers: 3, ..Arrivals::default() });
+        watch.on_arrivals(ms(5_010), Arrivals { numbers: 3, ..Arrivals::default() });
+        assert_eq!(watch.on_heard(ms(5_010), heard(false), &CONFIG), None, "it has been well for a moment");
+    }
+
+    /// Aim: who has nothing to do with a peer, and whom the peer does not want, is watched no more.
+    #[test]
+    fn watching_ends() {
+        let idle = Duration::from_secs(30);
+        let mut watch = Watch::new(ms(0));
+        assert!(watch.is_needed(ms(29_999), idle) && !watch.is_needed(ms(30_000), idle));
+        watch.on_heard(ms(20_000), heard(false), &CONFIG);
+        assert!(watch.is_needed(ms(49_999), idle) && !watch.is_wanted(ms(30_000), idle));
+        watch.want(ms(40_000));
+        assert!(watch.is_wanted(ms(69_999), idle) && !watch.is_needed(ms(70_000), idle));
+    }
+
     /// Aim: a peer whose keepalives are lost, but whose packets come, lives.
     #[test]
     fn packets_are_signs_of_life() {
         let mut watch = Watch::new(ms(0));
-        watch.on_heard(ms(0), false, &CONFIG);
+        watch.on_heard(ms(0), heard(false), &CONFIG);
         let look = |watch: &mut Watch, at: u64, numbers: u64| {
             watch.on_arrivals(ms(at), Arrivals { numbers, ..Arrivals::default() });
             watch.on_timer(ms(at), &CONFIG).1

@@ -102,7 +102,10 @@ impl Node {
         };
         if let ControlBody::Setup { key, kind } = message.body {
             self.learn_setup(now, from, key);
+            let before = self.hops[from.0 as usize].peer;
+            self.watch_peer(now, before);
             for (_, node) in pathlet.children() {
+                self.watch_peer(now, node);
                 match self.try_hop(node, kind) {
                     Some(hop) => self.open_hop(now, hop),
                     None => self.stats.dropped_control += 1,
@@ -158,6 +161,10 @@ impl Node {
             ControlBody::HopState { .. } => {
                 let sender = self.hops[from.0 as usize].peer;
                 self.hear_of_hop(now, sender, &message);
+            }
+            ControlBody::HopLoss { .. } => {
+                let sender = self.hops[from.0 as usize].peer;
+                self.hear_of_loss(now, sender, &message);
             }
             ControlBody::ClockProbe { .. } => self.take_clock_probe(now, from, message),
             ControlBody::Pressure { conference, kind } => self.hold(now, from, conference, kind),
@@ -223,6 +230,7 @@ impl Node {
             | ControlBody::Release { .. }
             | ControlBody::Register { .. }
             | ControlBody::HopState { .. }
+            | ControlBody::HopLoss { .. }
             | ControlBody::Unknown { .. } => {
                 self.stats.dropped_control += 1;
             }

@@ -22,6 +22,7 @@ mod hops;
 mod listing;
 mod overflow;
 mod pressure;
+mod probing;
 mod receive;
 mod registering;
 mod reliable;
@@ -44,6 +45,7 @@ use crate::time::Instant;
 use crate::timer::TimerWheel;
 use crate::wire::routing::RouteLimits;
 use conference::EndedConferences;
+pub(crate) use probing::LossLook;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -69,6 +71,8 @@ pub struct Node {
     ended: EndedConferences,
     /// Hops of this node and of others that are down.
     down: failover::DownHops,
+    /// What probes may cost, and whose turn it is.
+    probing: probing::ProbingState,
     timers: TimerWheel<Timer>,
     /// Clocks of the sources that this node listens to.
     clocks: ClockPeers,
@@ -135,6 +139,7 @@ impl Node {
             conference_settings: BTreeMap::new(),
             ended: EndedConferences::new(config.limits.ended_conferences_max),
             down: failover::DownHops::default(),
+            probing: probing::ProbingState::default(),
             timers: TimerWheel::new(now),
             clocks: ClockPeers::default(),
             events: VecDeque::new(),
@@ -162,6 +167,9 @@ impl Node {
         node.timers.set(now + node.config.limits.relay_idle, Timer::Sweep);
         if node.config.failover.is_some() {
             node.timers.set(now + failover::setup_interval(), Timer::Setup);
+        }
+        if node.config.probing.is_some() {
+            node.timers.set(now, Timer::Probing);
         }
         Ok(node)
     }
@@ -206,6 +214,12 @@ impl Node {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
         self.timers.next().map(|at| Deadline { at })
+    }
+
+    /// Returns the time of the last call.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
     }
 
     /// Returns the node's id.

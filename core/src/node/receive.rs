@@ -9,6 +9,7 @@ use crate::payload::Payload;
 use crate::stats::{Drop, Reject};
 use crate::stopwatch::Step;
 use crate::time::Instant;
+use crate::wire::ProbeFrame;
 use crate::wire::WireError;
 use crate::wire::control::ControlFrame;
 use crate::wire::frame::{self, FrameHeader, FrameKind, Parts, find_parts};
@@ -129,6 +130,21 @@ impl Node {
             }
             FrameKind::Hello | FrameKind::HelloAck | FrameKind::HelloDone => {
                 self.take_hello(now, index, &frame, rest)
+            }
+            FrameKind::Probe => {
+                if frame.connection != hop.handshake.connection() {
+                    return Err(FrameFault::UnknownConnection(frame.connection));
+                }
+                if hop.kind != HopKind::Control {
+                    return Err(FrameFault::WrongHop);
+                }
+                let probe = ProbeFrame::parse(rest)?;
+                let length = bytes.len() + body.len_apart();
+                hop.on_number(frame.number);
+                hop.stats.received_frames += 1;
+                hop.stats.received_bytes += length as u64;
+                self.take_probe(now, index, &probe, length);
+                Ok(())
             }
             FrameKind::Control => {
                 if frame.connection != hop.handshake.connection() {

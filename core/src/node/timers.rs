@@ -34,6 +34,10 @@ pub(super) enum Timer {
     Watch(HopIndex),
     /// Hops that are down are told again, or forgotten.
     DownHops,
+    /// The next probe of the peer of a control hop, or the end of the wait for its answer.
+    Probe(HopIndex),
+    /// What trains of probes may cost, and losses.
+    Probing,
     /// The ways of flows are told again.
     Setup,
     /// The periodic report.
@@ -68,6 +72,8 @@ impl Node {
                 Timer::Listing => self.on_listing_timer(now),
                 Timer::Watch(index) => self.on_watch_timer(now, index),
                 Timer::DownHops => self.on_down_timer(now),
+                Timer::Probe(index) => self.on_probe_timer(now, index),
+                Timer::Probing => self.on_probing_timer(now),
                 Timer::Setup => self.on_setup_timer(now),
                 Timer::Report => {
                     self.report(now);

@@ -14,6 +14,7 @@ use crate::wire::frame::{
     UDP_IP_BYTES, emit_chunk_header,
 };
 use crate::wire::hello::HELLO_BYTES;
+use crate::wire::probe::PROBE_BYTES;
 use crate::wire::stream::{STREAM_PREFIX_BYTES, stream_prefix};
 use bytes::Bytes;
 
@@ -25,6 +26,7 @@ const REPORT_WAIT_MAX: Duration = Duration::from_millis(1);
 enum Next {
     Hello,
     Control,
+    Probe,
     Packet,
     /// A report alone: no packet that could carry it may go now.
     Feedback,
@@ -60,6 +62,7 @@ impl Node {
             Next::Packet => Some(self.transmit_packet(now, index)),
             Next::Hello => Some(self.transmit_hello(now, index)),
             Next::Control => Some(self.transmit_control(now, index)),
+            Next::Probe => Some(self.transmit_probe(now, index)),
             Next::Feedback => Some(self.transmit_feedback(now, index)),
         }
     }
@@ -78,7 +81,12 @@ impl Node {
             return Err(None);
         }
         if let Some(control) = &hop.control {
-            return if control.has_frame() { Ok(Next::Control) } else { Err(None) };
+            let has_probe = hop.probe.as_ref().is_some_and(|probe| probe.has_frame());
+            return match control.has_frame() {
+                true => Ok(Next::Control),
+                false if has_probe => Ok(Next::Probe),
+                false => Err(None),
+            };
         }
         let waiting = hop.feeder.as_ref().is_some_and(|feeder| feeder.is_ready());
         if let Some(pacing) = &mut hop.pacing {
@@ -196,9 +204,11 @@ impl Node {
         let hop = &mut self.hops[index.0 as usize];
         let rtt = hop.handshake.rtt();
         let config = self.config.failover.unwrap_or_default();
-        let watching = hop.watch.as_ref().map_or_else(control::Watching::default, |watch| {
-            control::Watching { is_on: true, is_unheard: watch.says_unheard(now, &config) }
-        });
+        let watching =
+            hop.watch.as_ref().map_or_else(control::Watching::default, |watch| control::Watching {
+                is_on: watch.is_wanted(now, self.config.limits.relay_idle),
+                is_unheard: watch.says_unheard(now, &config),
+            });
         let header = frame_header(hop, now, FrameKind::Control);
         let link = hop.control.as_mut().expect("only control hops send control frames");
         let (sequence, ack, message) = link.poll(now, rtt).expect("there was a frame");
@@ -206,6 +216,22 @@ impl Node {
         self.scratch.resize(STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES, 0);
         control::emit_header(sequence, ack, watching, message.is_some(), &mut self.scratch);
         self.scratch.extend_from_slice(message.unwrap_or_default());
+        self.transmit_scratch(index, header)
+    }
+
+    #[cold]
+    fn transmit_probe(&mut self, now: Instant, index: HopIndex) -> Transmit<'_> {
+        let own = self.train_frame_bytes();
+        let hop = &mut self.hops[index.0 as usize];
+        let around = UDP_IP_BYTES + SEAL_BYTES;
+        let theirs = hop.handshake.peer().map_or(own, |peer| usize::from(peer.mtu).saturating_sub(around));
+        let frame_bytes = own.min(theirs);
+        let header = frame_header(hop, now, FrameKind::Probe);
+        let probe = hop.probe.as_mut().expect("it was looked for a probe");
+        let (frame, padding) = probe.poll(now, frame_bytes).expect("there was a probe");
+        self.scratch.clear();
+        self.scratch.resize(STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES + PROBE_BYTES + padding, 0);
+        frame.emit(&mut self.scratch[STREAM_PREFIX_BYTES + FRAME_HEADER_BYTES..]);
         self.transmit_scratch(index, header)
     }
 

@@ -301,6 +301,12 @@ impl SinkSession {
         SinkSessionStats { coded, ..self.stats }
     }
 
+    /// Whether its symbols are sealed from end to end.
+    #[inline]
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.seal.is_some()
+    }
+
     /// Opens the payload of a symbol, where the session is sealed; `None`: it is not what the source sealed. Of what was
     /// delivered before, the payload is of no use.
     #[inline]

@@ -59,6 +59,8 @@ pub enum FrameKind {
     HelloDone = 3,
     /// A numbered control message, an acknowledgement of such, or both.
     Control = 4,
+    /// Measures the way: a probe, or what answers it.
+    Probe = 5,
 }
 
 impl FrameKind {
@@ -72,6 +74,7 @@ impl FrameKind {
             2 => Some(Self::HelloAck),
             3 => Some(Self::HelloDone),
             4 => Some(Self::Control),
+            5 => Some(Self::Probe),
             _ => None,
         }
     }
@@ -85,6 +88,7 @@ impl fmt::Display for FrameKind {
             Self::HelloAck => "hello-ack",
             Self::HelloDone => "hello-done",
             Self::Control => "control",
+            Self::Probe => "probe",
         })
     }
 }
@@ -364,10 +368,10 @@ mod tests {
 
     #[test]
     fn headers_make_round_trips() {
-        let headers = (0..5_u8, any::<u32>(), any::<u64>(), any::<u32>(), any::<u32>());
+        let headers = (0..6_u8, any::<u32>(), any::<u64>(), any::<u32>(), any::<u32>());
         runner(1000)
             .run(&headers, |(kind, connection, number, timestamp_us, rtt_us)| {
-                let kind = FrameKind::from_u8(kind).expect("kinds are 0 to 4");
+                let kind = FrameKind::from_u8(kind).expect("kinds are 0 to 5");
                 let flags = FrameFlags::default();
                 let header = FrameHeader { kind, flags, connection, number, timestamp_us, rtt_us };
                 let mut out = [0; FRAME_HEADER_BYTES];
@@ -393,7 +397,7 @@ mod tests {
             assert_eq!(FrameHeader::parse(&bytes), Err(WireError::UnknownVersion(version)));
         }
         bytes[0] = VERSION;
-        for kind in 5..=u8::MAX {
+        for kind in 6..=u8::MAX {
             bytes[1] = kind;
             assert_eq!(FrameHeader::parse(&bytes), Err(WireError::UnknownKind(kind)));
         }

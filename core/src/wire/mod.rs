@@ -8,6 +8,7 @@
 //!   data     body = chunk, chunk, .. ; a packet chunk is the last one
 //!   hello*   body = hello                                              hello
 //!   control  body = sequence, ack, at most one message                 control
+//!   probe    body = probe, padding                                     probe
 //! packet   = fixed part | one Pathlet | coding header, if any | payload
 //!            packet       routing    coding
 //! ```
@@ -25,6 +26,7 @@ pub mod hello;
 pub mod packet;
 pub mod preface;
 pub mod pretty;
+pub mod probe;
 pub mod routing;
 pub mod stream;
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub use frame::{Chunk, Chunks, FrameHeader, FrameKind, find_packet};
 pub use hello::Hello;
 pub use packet::{PacketFlags, PacketHeader};
 pub use preface::Preface;
+pub use probe::{ProbeFrame, ProbeKind};
 pub use routing::{PathletView, RouteLimits};
 pub use stream::StreamReassembler;
 

@@ -3,6 +3,7 @@
 use super::control::{ControlBody, ControlFrame, ControlMessage, Watching};
 use super::routing::{decode, validate_pathlet};
 use super::{Chunk, Chunks, FrameHeader, FrameKind, Hello, PacketHeader, RouteLimits, WireError};
+use crate::wire::ProbeFrame;
 use core::fmt;
 
 /// Prints a frame, or why it is none.
@@ -51,7 +52,18 @@ impl fmt::Display for Pretty<'_> {
             FrameKind::Data => write_chunks(f, rest, self.payload_len),
             FrameKind::Hello | FrameKind::HelloAck | FrameKind::HelloDone => write_hello(f, rest),
             FrameKind::Control => write_control(f, rest),
+            FrameKind::Probe => write_probe(f, rest),
         }
+    }
+}
+
+fn write_probe(f: &mut fmt::Formatter<'_>, body: &[u8]) -> fmt::Result {
+    match ProbeFrame::parse(body) {
+        Ok(ProbeFrame { kind, count, index, id, held_ns, dispersion_ns, bytes }) => write!(
+            f,
+            ", {kind:?} {id}, {index} of {count}, held {held_ns} ns, {bytes} bytes within {dispersion_ns} ns"
+        ),
+        Err(error) => bad(f, "probe", error),
     }
 }
 
@@ -180,8 +192,12 @@ fn write_message(f: &mut fmt::Formatter<'_>, message: &ControlMessage) -> fmt::R
         ControlBody::Release { conference, kind } => {
             write!(f, "conference {conference} may go on over {kind:?} hops")?;
         }
-        ControlBody::HopState { from, to, is_down } => {
-            write!(f, "the hop from {from} to {to} is {}", if *is_down { "down" } else { "up" })?;
+        ControlBody::HopState { from, to, version, is_down } => {
+            let state = if *is_down { "down" } else { "up" };
+            write!(f, "the hop from {from} to {to} is {state}, version {version}")?;
+        }
+        ControlBody::HopLoss { from, to, is_lossy } => {
+            write!(f, "the hop from {from} to {to} loses {}", if *is_lossy { "much" } else { "little" })?;
         }
         ControlBody::Begin { key, epoch, symbol } => {
             write!(f, "session {key} begins with symbol {symbol} of epoch {epoch}")?;
@@ -250,7 +266,7 @@ mod tests {
 
     #[test]
     fn anything_prints() {
-        let bytes = (0..5_u8, prop::collection::vec(prop_oneof![0..8_u8, any::<u8>()], 0..200));
+        let bytes = (0..6_u8, prop::collection::vec(prop_oneof![0..8_u8, any::<u8>()], 0..200));
         runner(20_000)
             .run(&bytes, |(kind, mut bytes)| {
                 for (at, value) in [(0, 1), (1, kind)] {

@@ -180,3 +180,38 @@ fn nobody_is_watched_unless_that_is_wanted() {
     // Two pairs of nodes, each way, 16 keepalives of 75 ms in 1.2 s; those that answer a message count, too.
     assert!((quiet + 60..=quiet + 80).contains(&watched), "{quiet} and {watched}");
 }
+
+/// Aim: a destination that dies makes no route bad, and does not hide that the way to another one fails later.
+#[test]
+fn a_dead_destination_hides_nothing() {
+    let mut net = Net::with(6, watching);
+    net.join(KEY, 5);
+    net.join(KEY, 6);
+    net.start_session(KEY, 1, &[5, 6], HopKind::Datagram, 0);
+    install(&mut net, 1, &["2>{5d,6d}", "3>{5d,6d}"]);
+    net.run_until(ms(200));
+    net.crash(6);
+    net.run_until(ms(600));
+    let moves = rerouted(&net);
+    assert!(moves.last().is_none_or(|(_, route)| route == "2>{5d,6d}"), "{moves:?}");
+    net.crash(2);
+    net.run_until(ms(1_200));
+    assert_eq!(rerouted(&net).last().map(|(_, route)| route.as_str()), Some("3>{5d,6d}"));
+    assert_eq!(came(&net, 900, 1_100), 20);
+}
+
+/// Aim: keepalives end with what they are for.
+#[test]
+fn nobody_is_watched_for_ever() {
+    let mut net = net(5, HopKind::Datagram, &["2>5d", "4>5d"]);
+    net.run_until(ms(2_000));
+    net.crash(4);
+    // Half a minute for the node's own interest, and another for that of its peer.
+    net.run_until(ms(65_000));
+    let control =
+        |net: &Net| net.crossings.iter().filter(|crossing| crossing.kind == HopKind::Control).count();
+    let before = control(&net);
+    net.run_until(ms(75_000));
+    // The reports of nodes are no control messages; hellos to the dead node have no end.
+    assert!(control(&net) - before <= 8, "{} in 10 s", control(&net) - before);
+}

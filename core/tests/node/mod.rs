@@ -13,6 +13,7 @@ mod hostile;
 mod listing;
 mod overflow;
 mod paced;
+mod probing;
 mod recoding;
 mod reliable;
 mod restart;

@@ -6,9 +6,10 @@ use bellini_core::route::Route;
 use bellini_core::wire::acknowledgement::{Acknowledgement, FlowCount, Ranges, Rank, RankEntry};
 use bellini_core::wire::control::InstallFlow;
 use bellini_core::wire::hello::{Echo, HELLO_BYTES};
+use bellini_core::wire::probe::PROBE_BYTES;
 use bellini_core::wire::{
     ControlBody, ControlFrame, ControlMessage, FrameHeader, FrameKind, Hello, PacketFlags, PacketHeader,
-    Watching, frame, hello, packet, routing,
+    ProbeFrame, ProbeKind, Watching, frame, hello, packet, routing,
 };
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
@@ -124,7 +125,8 @@ fn control_messages_are_shown() {
             ControlBody::ClockProbe { key: KEY, t1_ns: 1_000_000_000, path: vec![node(7), node(3)] },
         ),
         (Vec::new(), ControlBody::Pressure { conference: ConferenceId(1), kind: HopKind::Datagram }),
-        (Vec::new(), ControlBody::HopState { from: node(3), to: node(4), is_down: true }),
+        (Vec::new(), ControlBody::HopState { from: node(3), to: node(4), version: 7, is_down: true }),
+        (Vec::new(), ControlBody::HopLoss { from: node(3), to: node(4), is_lossy: true }),
         (route("3>2d"), ControlBody::Begin { key: KEY, epoch: Epoch(1), symbol: 700 }),
         (
             route("3>2d"),
@@ -146,4 +148,20 @@ fn control_messages_are_shown() {
             .emit_into(&mut bytes);
         is_shown("control frame", &bytes);
     }
+}
+
+#[test]
+fn probes_are_shown() {
+    let frame = ProbeFrame {
+        kind: ProbeKind::Answer,
+        count: 8,
+        index: 7,
+        id: 5,
+        held_ns: 16,
+        dispersion_ns: 8_000_000,
+        bytes: 10_332,
+    };
+    let mut bytes = [0; PROBE_BYTES];
+    frame.emit(&mut bytes);
+    is_shown("probe", &bytes);
 }

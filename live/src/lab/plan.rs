@@ -229,6 +229,7 @@ pub fn node_config(scenario: &Scenario, spec: &Node, clock_probes: Option<Durati
         report_interval: Some(scenario.report_interval),
         clock_probes,
         failover: scenario.failover,
+        probing: scenario.probing_of(spec.id),
         mtu: mtu.map_or(1_500, |mtu| mtu.min(u32::from(u16::MAX)) as u16),
         ..NodeConfig::new(spec.id)
     }

@@ -44,7 +44,23 @@ impl Conductor<'_> {
             }
             Event::Installed { key, version } => {
                 let text = format!("Routes of session {key} installed (version {version}).");
-                self.record_session(bed, observer, kind::POLICY, key, id, text)
+                let mut row = EventRow::new(self.t_s(bed), kind::POLICY, text);
+                row.node = Some(id.get());
+                row.conference = Some(key.conference.0);
+                row.session = Some(key.session.0);
+                if let Some((decision, is_other)) = self.planner.installed(key, version) {
+                    row.data.insert("reason".into(), decision.reason.word().into());
+                    // Most of the periodic answers are the same again.
+                    if is_other {
+                        let sum: f64 = decision.flows.iter().map(|(_, share)| share).sum();
+                        let flows = decision.flows.iter().map(|(route, share)| {
+                            let share = (share / sum * 1e6).round() / 1e6;
+                            serde_json::json!({ "route": format!("{id}>{route}"), "share": share })
+                        });
+                        row.data.insert("flows".into(), flows.collect());
+                    }
+                }
+                record(observer, row)
             }
             Event::Overflow { key, flow, at: where_, dropped_packets, dropped_bytes } => {
                 let notice = OverflowNotice {
@@ -101,14 +117,21 @@ impl Conductor<'_> {
                 record(observer, row)
             }
             Event::HopDown { peer, fault } => {
+                self.measured.hear(id, peer, true);
                 let why = match fault {
                     HopFault::Silent => "nothing comes from it",
+                    HopFault::Unanswered => "its probes go unanswered",
                     HopFault::Unheard => "it does not hear this node as it should",
                 };
-                let text = format!("Node {id} does not send to node {peer} any more: {why}.");
+                let text = match fault {
+                    // Nobody but policies acts on that.
+                    HopFault::Unanswered => format!("Node {id} takes node {peer} for dead: {why}."),
+                    _ => format!("Node {id} does not send to node {peer} any more: {why}."),
+                };
                 self.record_hop(bed, observer, kind::HOP_DOWN, id, peer, text)
             }
             Event::HopUp { peer } => {
+                self.measured.hear(id, peer, false);
                 let text = format!("Node {id} may send to node {peer} again.");
                 self.record_hop(bed, observer, kind::HOP_UP, id, peer, text)
             }

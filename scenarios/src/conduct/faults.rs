@@ -102,6 +102,7 @@ impl Conductor<'_> {
             return Ok(());
         }
         bed.restart(index)?;
+        self.measured.forget(id);
         self.configure_conferences(bed, index);
         for i in 0..self.roster.sessions.len() {
             let session = &self.roster.sessions[i];

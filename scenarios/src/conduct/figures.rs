@@ -3,13 +3,13 @@
 use super::tally::{SinkTally, SourceTally};
 use bellini_core::Node;
 use bellini_core::congestion::ControlFigures;
-use bellini_core::hop::{Hop, HopStats};
+use bellini_core::hop::{Hop, HopStats, ProbeFigures};
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::HopKind;
 use bellini_core::session::{SessionEntry, SinkSessionStats};
 use bellini_core::stats::NodeStats;
 use bellini_core::stopwatch::StepTimes;
-use bellini_core::time::Duration;
+use bellini_core::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -88,7 +88,7 @@ impl NodeFigures {
                     + counted.refused_bulk_packets,
             })
         });
-        let hops = node.hops().iter().map(HopFigures::of).collect();
+        let hops = node.hops().iter().map(|hop| HopFigures::of(hop, node.now())).collect();
         Self { stats: *node.stats(), feeders: feeders.collect(), hops, ..Self::default() }
     }
 }
@@ -111,12 +111,15 @@ pub struct HopFigures {
     pub control: Option<ControlFigures>,
     /// What it counted since its process started.
     pub stats: HopStats,
+    /// What probes of the peer told; `None` on hops that carry packets, and without `probing`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeFigures>,
 }
 
 impl HopFigures {
-    /// Reads a hop.
+    /// Reads a hop; `now`: the node's time.
     #[must_use]
-    pub fn of(hop: &Hop) -> Self {
+    pub fn of(hop: &Hop, now: Instant) -> Self {
         let is_open = hop.handshake.peer().is_some();
         Self {
             peer: hop.peer,
@@ -126,6 +129,7 @@ impl HopFigures {
             rtt: hop.handshake.rtt(),
             control: hop.control_figures(),
             stats: hop.stats,
+            probe: hop.probe.as_ref().map(|probe| probe.figures(now)),
         }
     }
 }

@@ -41,4 +41,5 @@ pub use policies::SessionPolicies;
 pub use results::Outcome;
 pub use tally::{SessionTally, SinkTally, SourceTally};
 pub use testbed::{Degrade, Testbed, TestbedError};
+pub(crate) use view::mean_rate as mean_link_rate;
 pub use view::{network_view, planning_view};

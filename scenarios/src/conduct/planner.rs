@@ -3,11 +3,12 @@
 use super::error::ConductError;
 use super::policies::SessionPolicies;
 use crate::model::Scenario;
-use crate::policy::{NetworkView, PolicyError};
+use crate::policy::{NetworkView, PolicyError, Reason};
 use crate::registry::Registry;
 use crate::resolve::mean_rate;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::{Install, PolicyReason};
+use bellini_core::route::Route;
 use bellini_core::time::{Duration, Instant};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,9 +20,22 @@ pub(super) struct Question {
     pub(super) reason: PolicyReason,
 }
 
+/// Decisions of a session that are remembered until they are installed.
+const DECISIONS_MAX: usize = 8;
+
+/// A decision on its way to the source.
+#[derive(Clone, Debug)]
+pub(super) struct Decision {
+    pub(super) version: u32,
+    pub(super) reason: Reason,
+    pub(super) flows: Vec<(Route, f64)>,
+}
+
 /// The policies of all sessions.
 pub(super) struct Planner {
     sessions: BTreeMap<SessionKey, SessionPolicies>,
+    /// By session: decisions from the one installed last on.
+    decisions: BTreeMap<SessionKey, VecDeque<Decision>>,
     waiting: VecDeque<(Instant, Question)>,
     /// The newest question of each session that came while the node that decides was down.
     missed: BTreeMap<SessionKey, Question>,
@@ -45,17 +59,17 @@ impl Planner {
                     (&session.routing, &session.assignment),
                 );
                 let mut policies = policies.map_err(failed)?.with_backups(scenario.failover.is_some());
-                // Sessions share the policies that plan for all of them.
+                // What plans for all sessions is one object.
                 let routing = policies_of_run.routing_for(&session.routing).map_err(failed)?;
                 policies.set_routing(routing, session.routing.parameters.clone());
                 sessions.insert(key, policies);
             }
         }
-        Ok(Self { sessions, waiting: VecDeque::new(), missed: BTreeMap::new() })
+        Ok(Self { sessions, decisions: BTreeMap::new(), waiting: VecDeque::new(), missed: BTreeMap::new() })
     }
 
-    /// Returns how often a session's policies are to be asked, where its flow assignment wants to be asked more often
-    /// than `period`.
+    /// Returns how often a session's policies are to be asked, where one of them wants to be asked more often than
+    /// `period`.
     pub(super) fn period(&self, key: SessionKey, period: Duration) -> Duration {
         let wanted = self.sessions.get(&key).and_then(SessionPolicies::period);
         wanted.map_or(period, |wanted| wanted.min(period))
@@ -108,6 +122,24 @@ impl Planner {
         let Some(policies) = self.sessions.get_mut(&question.key) else {
             return Err(PolicyError::Other(format!("session {} is not in the scenario", question.key)));
         };
-        policies.decide(&question.destinations, question.reason.into(), view)
+        let reason = question.reason.into();
+        let install = policies.decide(&question.destinations, reason, view)?;
+        let decisions = self.decisions.entry(question.key).or_default();
+        // The first is the one installed last: what comes next is told by the difference.
+        if decisions.len() == DECISIONS_MAX {
+            decisions.remove(1);
+        }
+        decisions.push_back(Decision { version: install.version, reason, flows: install.flows.clone() });
+        Ok(install)
+    }
+
+    /// Returns the decision of that version, which a source has installed, and whether it is other than the one that
+    /// was installed before.
+    pub(super) fn installed(&mut self, key: SessionKey, version: u32) -> Option<(Decision, bool)> {
+        let decisions = self.decisions.get_mut(&key)?;
+        let at = decisions.iter().position(|decision| decision.version == version)?;
+        let is_other = at == 0 || decisions[0].flows != decisions[at].flows;
+        decisions.drain(..at);
+        Some((decisions[0].clone(), is_other))
     }
 }

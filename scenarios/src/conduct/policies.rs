@@ -104,10 +104,12 @@ impl SessionPolicies {
         (self.assignment, self.assignment_parameters, self.pinned) = (assignment, parameters, None);
     }
 
-    /// Returns how often the flow assignment wants to be asked, if it says so.
+    /// Returns how often one of the policies wants to be asked, if it says so.
     #[must_use]
     pub fn period(&self) -> Option<Duration> {
-        self.assignment.period(&self.assignment_parameters).filter(|period| !period.is_zero())
+        let wanted =
+            [self.routing.period(&self.parameters), self.assignment.period(&self.assignment_parameters)];
+        wanted.into_iter().flatten().filter(|period| !period.is_zero()).min()
     }
 
     /// Returns the shares that were decided last; they add up to 1.

@@ -51,6 +51,7 @@ pub fn network_view(
                 rate: [serialiser, hop_rate(link, scenario)].into_iter().flatten().min(),
                 loss: mean_loss(&link.loss),
                 usd_per_gb: link.usd_per_gb,
+                measured: None,
             }
         })
         .collect();
@@ -106,7 +107,7 @@ fn hop_rate(link: &Link, scenario: &Scenario) -> Option<BitRate> {
 }
 
 /// Returns the mean rate of a serialiser, `None` when it is unlimited.
-pub(super) fn mean_rate(rate: &Rate, scenario: &Scenario) -> Option<BitRate> {
+pub(crate) fn mean_rate(rate: &Rate, scenario: &Scenario) -> Option<BitRate> {
     match rate {
         Rate::Unlimited => None,
         Rate::Constant(rate) => Some(*rate),

@@ -24,6 +24,7 @@ pub(crate) fn view(links: &[(u32, u32, u64)]) -> NetworkView {
             rate: None,
             loss: 0.0,
             usd_per_gb: None,
+            measured: None,
         })
         .collect();
     links.sort_by_key(|link| (link.from, link.to));

@@ -17,7 +17,7 @@ pub use topology::{
 };
 
 use crate::account::Billing;
-use bellini_core::config::FailoverConfig;
+use bellini_core::config::{FailoverConfig, ProbingConfig};
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 
@@ -52,6 +52,9 @@ pub struct Scenario {
     pub seal: bool,
     /// How nodes watch each other, so that sessions leave what has failed; `None`: they do not.
     pub failover: Option<FailoverConfig>,
+    /// How nodes probe those that they have links to; `None`: they do not. Its peers are empty: see
+    /// [`Scenario::probing_of`].
+    pub probing: Option<ProbingConfig>,
     /// How traffic is charged; `None`: as by default, where a link has a price.
     pub billing: Option<Billing>,
     /// Nodes in order of their ids.
@@ -76,6 +79,14 @@ impl Scenario {
     pub fn node_name(&self, id: NodeId) -> String {
         let index = self.nodes.binary_search_by_key(&id, |node| node.id);
         index.map_or_else(|_| id.to_string(), |index| self.nodes[index].name.clone())
+    }
+
+    /// Returns how a node probes: its peers are those at the other ends of its links.
+    #[must_use]
+    pub fn probing_of(&self, node: NodeId) -> Option<ProbingConfig> {
+        let probing = self.probing.clone()?;
+        let peers = self.links.iter().filter(|link| link.from == node).map(|link| link.to);
+        Some(ProbingConfig { peers: peers.collect(), ..probing })
     }
 
     /// Returns the TCP connections of the cross traffic, in order of the entries that they belong to.

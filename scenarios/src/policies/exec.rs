@@ -5,7 +5,7 @@
 //! keys, `examples/policy.py` a whole program. One that dies, says something else, or does not answer in time is an error for
 //! that question, with its name; it is started anew for the next.
 
-use crate::policy::{FlowAssignment, NetworkView, PolicyError, Reason, Request, RouteChoice, Routing};
+use crate::policy::{FlowAssignment, NetworkView, PolicyError, Request, RouteChoice, Routing};
 use bellini_core::ids::NodeId;
 use bellini_core::route::Route;
 use bellini_core::time::Duration;
@@ -84,6 +84,22 @@ struct ViewLink {
     rate_bps: Option<u64>,
     loss: f64,
     usd_per_gb: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<Measured>,
+}
+
+#[derive(Serialize)]
+struct Measured {
+    rtt_ms: Option<Figure>,
+    loss: Option<Figure>,
+    rate_bps: Option<Figure>,
+}
+
+#[derive(Serialize)]
+struct Figure {
+    value: f64,
+    error: Option<f64>,
+    age_s: f64,
 }
 
 /// An answer, as it is read.
@@ -267,7 +283,7 @@ fn question(id: u64, request: &Request<'_>, routes: Option<&[RouteChoice]>) -> S
         source: request.source,
         destinations: request.destinations,
         rate_bps: request.rate.map(bps),
-        reason: reason(request.reason),
+        reason: request.reason.word(),
         parameters: parameters.map(|(name, value)| (name.as_str(), value)).collect(),
         routes: routes.map(|routes| routes.iter().map(asked).collect()),
         view: view(request.view),
@@ -291,20 +307,21 @@ fn view(view: &NetworkView) -> View<'_> {
         rate_bps: link.rate.map(|rate| rate.as_bps()),
         loss: link.loss,
         usd_per_gb: link.usd_per_gb,
+        measured: link.measured.map(|measured| Measured {
+            rtt_ms: figure(measured.rtt, 1e3),
+            loss: figure(measured.loss, 1.0),
+            rate_bps: figure(measured.rate, 1.0),
+        }),
     });
     View { nodes: nodes.collect(), links: links.collect() }
 }
 
-const fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Start => "start",
-        Reason::Periodic => "periodic",
-        Reason::Joined => "joined",
-        Reason::Left => "left",
-        Reason::Overflow => "overflow",
-        Reason::Reload => "reload",
-        Reason::Topology => "topology",
-    }
+fn figure(figure: Option<crate::policy::Figure>, scale: f64) -> Option<Figure> {
+    figure.map(|figure| Figure {
+        value: figure.value * scale,
+        error: figure.error.map(|error| error * scale),
+        age_s: figure.age.as_secs_f64(),
+    })
 }
 
 fn shortened(text: &str) -> String {
@@ -326,6 +343,7 @@ fn other(request: &Request<'_>, problem: impl Into<String>) -> PolicyError {
 mod tests {
     use super::*;
     use crate::graph::tests::view as links;
+    use crate::policy::Reason;
     use bellini_core::ids::SessionKey;
     use serde_json::json;
 

@@ -2,6 +2,7 @@
 
 use crate::policy::{PolicyError, Request};
 use crate::units::{parse_rate, parse_time};
+use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 use bellini_core::units::BitRate;
 
@@ -51,6 +52,29 @@ impl<'r, 'a> Parameters<'r, 'a> {
             Some(number) => Ok(Some(number)),
             None => Err(parameter(name, format!("expected a number from {min} to {max}, found {value}"))),
         }
+    }
+
+    /// Returns the nodes in the list of names or ids of that name, sorted, or `None` when it is not given.
+    ///
+    /// # Errors
+    /// When it is no list of names and ids, or the network has no such node.
+    pub fn nodes(&self, name: &str) -> Result<Option<Vec<NodeId>>, PolicyError> {
+        let Some(value) = self.request.parameters.get(name) else { return Ok(None) };
+        let wrong =
+            || parameter(name, format!("expected a list of nodes like [\"tokyo\", 7], found {value}"));
+        let mut found = Vec::new();
+        for entry in value.as_array().ok_or_else(wrong)? {
+            let node = match (entry.as_str(), entry.as_u64()) {
+                (Some(named), _) => self.request.view.nodes.iter().find(|node| node.name == named),
+                (_, Some(id)) => self.request.view.nodes.iter().find(|node| u64::from(node.id.get()) == id),
+                _ => return Err(wrong()),
+            };
+            let unknown = || PolicyError::Other(format!("`{name}`: the network has no node {entry}"));
+            found.push(node.ok_or_else(unknown)?.id);
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(Some(found))
     }
 
     /// Returns the rate of that name (`"10 Mbit/s"`), or `None` when it is not given.

@@ -24,7 +24,8 @@ pub mod kind {
     pub const SESSION_COMPLETED: &str = "session_completed";
     /// A conference ended.
     pub const CONFERENCE_ENDED: &str = "conference_ended";
-    /// A policy was asked, or its decision installed.
+    /// A policy had no answer, or its decision was installed (`data`: `reason`, and where they changed `flows`, each with
+    /// `route` and `share`).
     pub const POLICY: &str = "policy";
     /// A hop is open.
     pub const HOP_OPENED: &str = "hop_opened";

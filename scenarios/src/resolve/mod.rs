@@ -29,12 +29,12 @@ use crate::parse::LoadOptions;
 use crate::parse::sink::Sink;
 use crate::parse::tree::{Span, Tree};
 use crate::units::format_time;
-use bellini_core::config::FailoverConfig;
+use bellini_core::config::{FailoverConfig, ProbingConfig};
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 use links::Links;
 use names::Names;
-use values::{flag_or, integer_or, text, time, time_or};
+use values::{flag_or, integer_or, number_or, text, time, time_or};
 
 /// Version of the text form.
 pub(crate) const FORMAT: u64 = 1;
@@ -104,6 +104,7 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
         listing,
         seal: flag_or(root, "seal", false),
         failover: failover(root, sink),
+        probing: probing(root, sink),
         billing: billing::billing(root, sample_interval, sink),
         bottlenecks,
         cross_traffic,
@@ -155,6 +156,32 @@ fn failover(root: &Tree, sink: &mut Sink) -> Option<FailoverConfig> {
     let lost = integer_or(tree, "lost", u64::from(default.lost));
     Some(FailoverConfig { keepalive, lost: u32::try_from(lost).unwrap_or(default.lost) })
 }
+
+fn probing(root: &Tree, sink: &mut Sink) -> Option<ProbingConfig> {
+    let tree = root.get("probing")?;
+    let usual = ProbingConfig::default();
+    let interval = time_or(tree, "interval", usual.interval)?;
+    let timeout = time_or(tree, "timeout", usual.timeout)?;
+    for (key, time) in [("interval", interval), ("timeout", timeout)] {
+        if let Some(given) = tree.get(key).filter(|_| time < PROBING_MIN) {
+            let message = format!("`{key}` of probes cannot be {}", format_time(time));
+            sink.error("E0206", given.span, message, "at least 10 ms");
+        }
+    }
+    Some(ProbingConfig {
+        share: number_or(tree, "share", usual.share),
+        train: integer_or(tree, "train", u64::from(usual.train)) as u8,
+        interval,
+        jitter: number_or(tree, "jitter", usual.jitter),
+        timeout,
+        outage: integer_or(tree, "outage", u64::from(usual.outage)) as u32,
+        loss: number_or(tree, "loss", usual.loss),
+        ..usual
+    })
+}
+
+/// Probes that come more often are a load of their own.
+const PROBING_MIN: Duration = Duration::from_millis(10);
 
 /// Keepalives that come more often are a load of their own; later ones find nothing in time.
 const KEEPALIVE_MIN: Duration = Duration::from_millis(5);

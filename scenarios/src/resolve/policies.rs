@@ -25,7 +25,7 @@ impl PolicyText {
     /// Whether this routing policy gives shares with its routes, so that the assignment is `static` unless written
     /// otherwise.
     pub(crate) fn gives_shares(&self) -> bool {
-        matches!(self.policy.as_str(), "airlift" | "jetway")
+        matches!(&*self.policy, "airlift" | "jetway")
     }
 }
 
@@ -51,6 +51,7 @@ impl Policies {
             rate,
             loss: 0.0,
             usd_per_gb: None,
+            measured: None,
         };
         let nodes = vec![view_node(1), view_node(2)];
         let probe = NetworkView { nodes, links: vec![link], sessions: Vec::new() };

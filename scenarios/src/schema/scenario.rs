@@ -65,6 +65,12 @@ pub(crate) static SCENARIO: Object = Object {
             "Nodes watch each other, and sessions move to backup routes when something fails; `{}` for the values below.",
         ),
         optional(
+            "probing",
+            Kind::Object(&PROBING),
+            "none",
+            "Nodes measure the links to their neighbours, also those that carry no packets; `{}` for the values below.",
+        ),
+        optional(
             "billing",
             Kind::Object(&BILLING),
             "as below where a link has a price, else none",
@@ -155,6 +161,36 @@ pub(crate) static FAILOVER: Object = Object {
             Kind::Integer(1, 100),
             "`3`",
             "A hop is down once so many keepalives in a row have not come, and a quarter of their distance has passed.",
+        ),
+    ],
+    one_of: &[],
+};
+
+pub(crate) static PROBING: Object = Object {
+    name: "probing",
+    doc: "How nodes measure the links to their neighbours.",
+    keys: &[
+        optional(
+            "share",
+            Kind::Number(0.0, 0.1),
+            "`0.02`",
+            "Part of the bytes of the packets that a node sends which its probes may cost; single ones go in any case.",
+        ),
+        optional(
+            "train",
+            Kind::Integer(0, 32),
+            "`8`",
+            "Frames of a train, which measures the rate; 0 for none.",
+        ),
+        optional("interval", SPAN, "`12 s`", "Distance of single probes; 10 ms or more."),
+        optional("jitter", Kind::Number(0.0, 1.0), "`1/3`", "Part of it that is added at random, at most."),
+        optional("timeout", SPAN, "`3 s`", "A probe is lost without an answer in this time; 10 ms or more."),
+        optional("outage", Kind::Integer(1, 100), "`4`", "So many lost probes in a row are an outage."),
+        optional(
+            "loss",
+            Kind::Number(0.0, 1.0),
+            "`0.02`",
+            "Policies are asked again when a hop loses more than this part of its packets, and when it loses less than half of it.",
         ),
     ],
     one_of: &[],

@@ -143,6 +143,7 @@ pub(crate) fn scenario(
         planner: Planner { node: None, time: Duration::ZERO, period: Duration::from_secs(30) },
         listing: None,
         failover: None,
+        probing: None,
         billing: None,
         nodes,
         links,

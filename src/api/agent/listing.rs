@@ -1,7 +1,7 @@
 //! What this node knows of its conferences by the listing server's word: leases, changes, and what follows from them.
 
 use super::super::error::Refusal;
-use super::{AGAIN, Agent, CHANGES_MAX, Error, Letter, Membership, Shared, To};
+use super::{AGAIN, Agent, CHANGES_MAX, Error, Letter, Membership, Shared, Sink, To};
 use bellini_core::ids::{ConferenceId, NodeId, SessionKey};
 use bellini_core::io::Command;
 use bellini_core::listing::{
@@ -38,6 +38,10 @@ impl Shared {
     ) -> Result<(), Error> {
         let now = self.driver.now();
         let mut agent = self.lock();
+        if agent.membership(conference.conference).is_ok() {
+            // Another task of the program was faster; what it waits for is kept.
+            return Ok(());
+        }
         if agent.conferences.len() >= CONFERENCES_MAX {
             // What is over has been kept for programs that had not heard of it.
             agent.conferences.retain(|_, membership| !membership.is_over);
@@ -47,6 +51,13 @@ impl Shared {
         }
         agent.meet_members(self, conference.members.values());
         let id = conference.conference;
+        // An earlier start of this node may have had no time to end its sessions.
+        let own = conference.sessions.values().filter(|session| session.source == self.id && !session.ended);
+        let stale = own.map(|session| SessionKey { conference: id, session: session.session });
+        let stale: Vec<_> = stale.filter(|key| !agent.sources.contains_key(key)).collect();
+        for key in stale {
+            agent.push_letter(ListingRequest::EndSession { conference: id, session: key.session });
+        }
         let membership = Membership {
             conference,
             revision,
@@ -77,6 +88,10 @@ impl Shared {
     }
 
     pub(super) fn on_renewed(&self, now: Instant, id: ConferenceId, answer: Result<ListingAnswer, Error>) {
+        if self.lock().membership(id).is_err() {
+            // It was left meanwhile.
+            return;
+        }
         let is_out = answer.as_ref().is_err_and(|error| error.is_refused(Refusal::NotThere));
         if is_out {
             // The lease ended, or the conference did: joining tells which.
@@ -89,6 +104,10 @@ impl Shared {
     }
 
     pub(super) fn on_rejoined(&self, now: Instant, id: ConferenceId, answer: Result<ListingAnswer, Error>) {
+        if self.lock().membership(id).is_err() {
+            // It was left meanwhile.
+            return;
+        }
         if answer.as_ref().is_err_and(|error| error.is_refused(Refusal::NotThere)) {
             self.lock().note_end(id);
         } else {
@@ -98,13 +117,47 @@ impl Shared {
                 let sinks = agent.sinks.iter().filter(|(key, sink)| key.conference == id && !sink.is_closed);
                 let sessions: Vec<_> = sinks.map(|(key, _)| key.session).collect();
                 for session in sessions {
-                    agent.push_letter(ListingRequest::JoinSession { conference: id, session, node: self.id });
+                    self.resubscribe(&mut agent, SessionKey { conference: id, session });
                 }
             }
             drop(agent);
             self.on_lease(now, id, answer);
         }
         self.ring();
+    }
+
+    /// Asks to be a destination again.
+    fn resubscribe(&self, agent: &mut Agent, key: SessionKey) {
+        let SessionKey { conference, session } = key;
+        let request = ListingRequest::JoinSession { conference, session, node: self.id };
+        agent.letters.push_back(Letter { request, to: To::Resubscribe(key) });
+    }
+
+    pub(super) fn on_resubscribed(
+        &self,
+        now: Instant,
+        key: SessionKey,
+        answer: &Result<ListingAnswer, Error>,
+    ) {
+        let mut agent = self.lock();
+        let Some(sink) = agent.sinks.get_mut(&key).filter(|sink| !sink.is_closed) else { return };
+        // Where the session or this node is not there (any more), a change or a heartbeat tells.
+        let is_open = answer.as_ref().is_err_and(|error| !error.is_refused(Refusal::NotThere));
+        sink.subscribe_at = is_open.then(|| now + AGAIN);
+        drop(agent);
+        self.ring_clerks();
+    }
+
+    /// Asks again to be a destination, where that is due.
+    pub(super) fn resubscribe_due(&self, agent: &mut Agent, now: Instant) {
+        let due = |sink: &Sink| !sink.is_closed && sink.subscribe_at.is_some_and(|at| at <= now);
+        let due: Vec<_> = agent.sinks.iter().filter(|(_, sink)| due(sink)).map(|(key, _)| *key).collect();
+        for key in due {
+            if let Some(sink) = agent.sinks.get_mut(&key) {
+                sink.subscribe_at = None;
+            }
+            self.resubscribe(agent, key);
+        }
     }
 
     fn on_lease(&self, now: Instant, id: ConferenceId, answer: Result<ListingAnswer, Error>) {
@@ -124,6 +177,12 @@ impl Shared {
         let (revision, is_known) = match answer {
             Ok(ListingAnswer::Changes { revision, changes }) => {
                 changes.iter().for_each(|change| self.on_change(&mut agent, now, asked, change));
+                // What changed elsewhere has been heard too: nothing up to the answer's revision is lacking.
+                for membership in agent.conferences.values_mut() {
+                    if asked.is_some_and(|asked| membership.revision >= asked) {
+                        membership.revision = membership.revision.max(revision);
+                    }
+                }
                 (revision, true)
             }
             Ok(ListingAnswer::Conferences { revision, conferences }) => {
@@ -193,8 +252,12 @@ impl Shared {
                 agent.push_command(Command::EndConference(conference));
                 agent.end_conference(conference);
             }
-            Change::MemberJoined { member, .. } => agent.meet_members(self, std::iter::once(member)),
+            Change::MemberJoined { member, .. } => {
+                agent.meet_source(now, conference, member);
+                agent.meet_members(self, std::iter::once(member));
+            }
             Change::MemberGone { node, .. } => {
+                agent.expect_source(now, conference, *node);
                 let own: Vec<SessionKey> = agent.sources.keys().copied().collect();
                 for key in own.into_iter().filter(|key| key.conference == conference) {
                     agent.dismiss(key, *node);

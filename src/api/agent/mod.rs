@@ -13,7 +13,7 @@ mod timers;
 
 use super::Error;
 use super::executor::Ready;
-use super::slot::{Answer, Reply, Waiting, lock, slot};
+use super::slot::{Answer, Guard, Reply, Waiting, slot};
 use bellini_core::ids::{ConferenceId, Incarnation, NodeId, SessionKey};
 use bellini_core::io::{Command, Install};
 use bellini_core::listing::{Change, Conference, ListingAnswer, ListingRequest};
@@ -27,7 +27,7 @@ pub(super) use planning::{Change as PolicyChange, Job};
 pub use sessions::Delivered;
 pub(super) use sessions::{End, Sink, Source};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex};
 pub(super) use timers::{Sleep, Timers};
 
 /// Calls of one kind that wait for an answer.
@@ -110,6 +110,7 @@ pub(super) enum To {
     Call(Reply<ListingAnswer>),
     Renew(ConferenceId),
     Rejoin(ConferenceId),
+    Resubscribe(SessionKey),
     Nobody,
 }
 
@@ -139,23 +140,33 @@ impl Shared {
         Self { id, name, incarnation, scenario, registry, driver, ready, agent, changed }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Agent> {
-        lock(&self.agent)
+    pub(super) fn lock(&self) -> Guard<'_, Agent> {
+        Guard::new(&self.agent)
     }
 
-    /// Waits until something has changed; with `longest`, no longer than that.
+    /// Whether nobody holds the lock.
+    #[cfg(test)]
+    pub(super) fn is_free(&self) -> bool {
+        self.agent.try_lock().is_ok()
+    }
+
+    /// Waits until something has changed; with `longest`, no longer than that. It may return for nothing.
     pub(super) fn wait<'a>(
-        &self,
-        agent: MutexGuard<'a, Agent>,
+        &'a self,
+        agent: Guard<'a, Agent>,
         longest: Option<std::time::Duration>,
-    ) -> MutexGuard<'a, Agent> {
-        match longest {
+    ) -> Guard<'a, Agent> {
+        let waited = agent.wait(|agent| match longest {
             None => self.changed.wait(agent).unwrap_or_else(|poisoned| poisoned.into_inner()),
             Some(longest) => {
                 let waited = self.changed.wait_timeout(agent, longest);
                 waited.unwrap_or_else(|poisoned| poisoned.into_inner()).0
             }
-        }
+        });
+        waited.unwrap_or_else(|agent| {
+            drop(agent);
+            self.lock()
+        })
     }
 
     /// There may be something to do for everybody.
@@ -212,12 +223,13 @@ impl Shared {
         // Replies that are dropped answer.
         let (orders, letters) = (std::mem::take(&mut agent.orders), std::mem::take(&mut agent.letters));
         let jobs = std::mem::take(&mut agent.jobs);
+        let reloads: Vec<_> = agent.sources.values_mut().flat_map(Source::take_reloads).collect();
         agent.timers.wake_all();
         agent.conferences.values_mut().for_each(|membership| membership.waiting.wake());
         agent.sources.values_mut().for_each(|source| source.waiting.wake());
         agent.sinks.values_mut().for_each(|sink| sink.waiting.wake());
         drop(agent);
-        drop((orders, letters, jobs));
+        drop((orders, letters, jobs, reloads));
         self.ring();
     }
 }
@@ -229,13 +241,16 @@ impl Agent {
         self.stopped.clone().map_or(Ok(()), Err)
     }
 
+    /// Adds an order. Where the node does not run any more it is dropped: its replies say so.
     pub(super) fn push_order(&mut self, order: Order) {
-        self.orders.push_back(order);
+        if self.stopped.is_none() {
+            self.orders.push_back(order);
+        }
     }
 
     /// Adds a command that nobody waits for.
     pub(super) fn push_command(&mut self, command: Command) {
-        self.orders.push_back(Order::Command(Box::new(command), None));
+        self.push_order(Order::Command(Box::new(command), None));
     }
 
     pub(super) fn push_letter(&mut self, request: ListingRequest) {
@@ -251,6 +266,12 @@ impl Agent {
                 return Some(letter);
             }
         }
+    }
+
+    /// Returns how many questions to policies and changes of them wait.
+    #[cfg(test)]
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.len()
     }
 
     pub(super) fn poll_job(&mut self) -> Option<Job> {

@@ -92,6 +92,7 @@ impl Shared {
             To::Call(reply) => reply.give(answer),
             To::Renew(conference) => self.on_renewed(now, conference, answer),
             To::Rejoin(conference) => self.on_rejoined(now, conference, answer),
+            To::Resubscribe(key) => self.on_resubscribed(now, key, &answer),
             To::Nobody => {}
         }
     }
@@ -130,7 +131,11 @@ impl Agent {
                 }
             }
             Order::Harvest(key, reply) => reply.give(Ok(node.node().session(key).map(SessionFigures::of))),
-            Order::Hops(reply) => reply.give(Ok(node.node().hops().iter().map(HopFigures::of).collect())),
+            Order::Hops(reply) => {
+                let node = node.node();
+                let figures = |hop| HopFigures::of(hop, node.now());
+                reply.give(Ok(node.hops().iter().map(figures).collect()));
+            }
             Order::Peers(peers) => {
                 for (peer, addresses) in peers {
                     // Members say where they are: one that says nonsense is not reached.

@@ -9,7 +9,9 @@ use bellini_core::listing::Member;
 use bellini_live::console::Addresses;
 use bellini_scenarios::conduct::{SessionPolicies, network_view};
 use bellini_scenarios::policy::{FlowAssignment, NetworkView, PolicyError, Reason, Routing};
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 /// Something that a session's policies are to do. It may take long: the driver has it done apart from packets.
@@ -32,6 +34,38 @@ pub(in super::super) enum Change {
     Assignment(Policy<dyn FlowAssignment>),
 }
 
+/// What policies have decided, and for whom; `None`: nothing was to be.
+type Decided = Option<Result<(Install, Vec<NodeId>), PolicyError>>;
+
+impl Change {
+    /// Makes it: the policies' own code runs here.
+    fn make(self, policies: &mut SessionPolicies) -> Decided {
+        match self {
+            Self::Decide { destinations, reason, view } => {
+                Some(policies.decide(&destinations, reason, &view).map(|install| (install, destinations)))
+            }
+            Self::Shares(shares) => Some(policies.set_shares(&shares).map(|install| {
+                let destinations = policies.destinations().to_vec();
+                (install, destinations)
+            })),
+            Self::Routing((routing, parameters)) => {
+                policies.set_routing(routing, parameters);
+                None
+            }
+            Self::Assignment((assignment, parameters)) => {
+                policies.set_assignment(assignment, parameters);
+                None
+            }
+        }
+    }
+}
+
+/// Returns the words of a panic.
+fn said_by(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word")
+}
+
 impl Shared {
     /// Asks a session's policies, if the session is one of this node's programs.
     pub(super) fn ask_policies(
@@ -46,8 +80,26 @@ impl Shared {
         }
         let view = agent.view(self);
         let Some(source) = agent.sources.get_mut(&key) else { return };
-        let replies = if reason == Reason::Reload { std::mem::take(&mut source.reloads) } else { Vec::new() };
+        let replies = if reason == Reason::Reload { source.take_reloads() } else { Vec::new() };
+        if agent.stopped.is_some() {
+            return;
+        }
         let policies = Arc::clone(&source.policies);
+        // A question that still waits is the same one; after what the program has changed meanwhile it is another.
+        let waiting = agent.jobs.iter_mut().rfind(|job| job.key == key);
+        if let Some(Job {
+            change: Change::Decide { destinations: old, reason: why, view: seen },
+            replies: all,
+            ..
+        }) = waiting
+        {
+            (*old, *seen) = (destinations, view);
+            if *why != Reason::Reload {
+                *why = reason;
+            }
+            all.extend(replies);
+            return;
+        }
         let change = Change::Decide { destinations, reason, view };
         agent.jobs.push_back(Job { key, policies, change, replies });
     }
@@ -72,30 +124,15 @@ impl Shared {
         Ok(())
     }
 
-    /// Does a job: the policies' own code runs here.
+    /// Does a job.
     pub(in super::super) fn work(&self, job: Job) {
         let Job { key, policies, change, replies } = job;
         let is_asked = matches!(change, Change::Decide { .. });
-        let decided = {
-            let mut policies = lock(&policies);
-            match change {
-                Change::Decide { destinations, reason, view } => {
-                    Some(policies.decide(&destinations, reason, &view).map(|install| (install, destinations)))
-                }
-                Change::Shares(shares) => Some(policies.set_shares(&shares).map(|install| {
-                    let destinations = policies.destinations().to_vec();
-                    (install, destinations)
-                })),
-                Change::Routing((routing, parameters)) => {
-                    policies.set_routing(routing, parameters);
-                    None
-                }
-                Change::Assignment((assignment, parameters)) => {
-                    policies.set_assignment(assignment, parameters);
-                    None
-                }
-            }
-        };
+        // A policy may be a program's own: when it panics, whoever waits is told, and others are still asked.
+        let decided = catch_unwind(AssertUnwindSafe(|| change.make(&mut lock(&policies))));
+        let decided = decided.unwrap_or_else(|panic| {
+            Some(Err(PolicyError::Other(format!("it panicked: {}", said_by(panic.as_ref())))))
+        });
         let mut agent = self.lock();
         agent.decided((key, is_asked), decided, replies);
         drop(agent);
@@ -105,12 +142,7 @@ impl Shared {
 
 impl Agent {
     /// Takes in what policies have decided; `is_asked`: because they were asked, not told.
-    fn decided(
-        &mut self,
-        (key, is_asked): (SessionKey, bool),
-        decided: Option<Result<(Install, Vec<NodeId>), PolicyError>>,
-        replies: Vec<Reply<()>>,
-    ) {
+    fn decided(&mut self, (key, is_asked): (SessionKey, bool), decided: Decided, replies: Vec<Reply<()>>) {
         match decided {
             None => replies.into_iter().for_each(|reply| reply.give(Ok(()))),
             Some(Ok((install, destinations))) => {

@@ -4,8 +4,9 @@ use super::super::slot::{Reply, Waiting};
 use super::{Agent, Error};
 use bellini_core::Node;
 use bellini_core::content::spec::Unit;
-use bellini_core::ids::{ConferenceId, NodeId, SessionKey};
+use bellini_core::ids::{ConferenceId, Incarnation, NodeId, SessionId, SessionKey};
 use bellini_core::io::Command;
+use bellini_core::listing::Member;
 use bellini_core::payload::{self, Payload};
 use bellini_core::rng::Seed;
 use bellini_core::time::{Duration, Instant};
@@ -22,6 +23,8 @@ const INBOX_MAX: usize = 4_096;
 const INBOX_BYTES_MAX: usize = 16 << 20;
 /// How long packets of a session that has ended may still arrive.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long a source whose lease ended has to take part again: packets may reach this node all the while.
+const GONE_LINGER: Duration = Duration::from_secs(10);
 
 /// A session whose source is here.
 pub(in super::super) struct Source {
@@ -89,6 +92,11 @@ impl Source {
         self.outbox.len() < PIECES_MAX && self.outbox.iter().map(Bytes::len).sum::<usize>() < PIECES_BYTES_MAX
     }
 
+    /// Takes whoever waits for policies to be asked again.
+    pub(super) fn take_reloads(&mut self) -> Vec<Reply<()>> {
+        std::mem::take(&mut self.reloads)
+    }
+
     pub(super) fn is_end_due(&self) -> bool {
         self.end == End::Due
     }
@@ -102,8 +110,20 @@ pub(in super::super) struct Sink {
     /// Payloads that were dropped because nobody received them in time.
     pub(in super::super) dropped: u64,
     pub(in super::super) waiting: Waiting,
-    /// When nothing more is expected.
+    /// Its source, and which start of it.
+    source: (NodeId, Incarnation),
+    /// Whether each symbol follows the one before: a reliable stream.
+    is_whole: bool,
+    /// The symbol that follows the last one.
+    next: Option<u64>,
+    /// Whether symbols are missing: this node was no destination for a while.
+    has_jumped: bool,
+    /// When the listing server is asked again to take this node in as its destination.
+    pub(super) subscribe_at: Option<Instant>,
+    /// When nothing more is expected, because it has ended.
     closes_at: Option<Instant>,
+    /// When nothing more is expected, because its source takes no part any more.
+    gone_at: Option<Instant>,
     pub(in super::super) is_closed: bool,
 }
 
@@ -129,25 +149,31 @@ pub(super) struct Arrived {
 }
 
 impl Sink {
-    pub(in super::super) fn new(unit: Option<Unit>) -> Self {
+    pub(in super::super) fn new(unit: Option<Unit>, source: (NodeId, Incarnation), is_whole: bool) -> Self {
         Self {
             unit,
             inbox: VecDeque::new(),
             inbox_bytes: 0,
             dropped: 0,
             waiting: Waiting::default(),
+            source,
+            is_whole,
+            next: None,
+            has_jumped: false,
+            subscribe_at: None,
             closes_at: None,
+            gone_at: None,
             is_closed: false,
         }
     }
 
     pub(super) fn closes_at(&self) -> Option<Instant> {
-        self.closes_at.filter(|_| !self.is_closed)
+        self.closes_at.into_iter().chain(self.gone_at).min().filter(|_| !self.is_closed)
     }
 
     /// Whether a stream has lost bytes here.
     pub(in super::super) fn has_hole(&self) -> bool {
-        self.dropped > 0 && self.unit == Some(Unit::Stream)
+        self.has_jumped || self.dropped > 0 && self.unit == Some(Unit::Stream)
     }
 
     pub(in super::super) fn take(&mut self) -> Option<Delivered> {
@@ -208,6 +234,10 @@ impl Agent {
     pub(super) fn hand_over(&mut self, now: Instant, node: &Node, seed: Seed) {
         for Arrived { key, symbol, created, payload } in std::mem::take(&mut self.delivered) {
             let Some(sink) = self.sinks.get_mut(&key).filter(|sink| !sink.is_closed) else { continue };
+            if sink.is_whole && sink.next.replace(symbol + 1).is_some_and(|next| next != symbol) {
+                sink.has_jumped = true;
+                sink.waiting.wake();
+            }
             let end = node.session(key).and_then(|entry| entry.sink.as_ref()?.stream_end());
             if end == Some(symbol) {
                 sink.close();
@@ -234,6 +264,26 @@ impl Agent {
         }
     }
 
+    /// A member is gone: what it sent ends here, unless it soon takes part again.
+    pub(super) fn expect_source(&mut self, now: Instant, conference: ConferenceId, node: NodeId) {
+        for (_, sink) in self.sinks.iter_mut().filter(|(key, _)| key.conference == conference) {
+            if sink.source.0 == node {
+                sink.gone_at.get_or_insert(now + GONE_LINGER);
+            }
+        }
+    }
+
+    /// A member takes part: the same start of it goes on with its sessions, a later one does not.
+    pub(super) fn meet_source(&mut self, now: Instant, conference: ConferenceId, member: &Member) {
+        for (_, sink) in self.sinks.iter_mut().filter(|(key, _)| key.conference == conference) {
+            if sink.source == (member.node, member.incarnation) {
+                sink.gone_at = None;
+            } else if sink.source.0 == member.node {
+                sink.closes_at.get_or_insert(now + LINGER);
+            }
+        }
+    }
+
     pub(super) fn close_sinks(&mut self, now: Instant) {
         for sink in self.sinks.values_mut().filter(|sink| sink.closes_at().is_some_and(|at| at <= now)) {
             sink.close();
@@ -257,6 +307,12 @@ impl Agent {
             source.waiting.wake();
         }
         self.watch_no_more();
+    }
+
+    /// Returns the sessions of a conference whose source is here.
+    pub(in super::super) fn own_sessions(&self, conference: ConferenceId) -> Vec<SessionId> {
+        let own = self.sources.keys().filter(|key| key.conference == conference);
+        own.map(|key| key.session).collect()
     }
 
     /// This node leaves a conference: its sessions stop, and what it received is over.

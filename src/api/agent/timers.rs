@@ -1,5 +1,6 @@
 //! What has to happen at a time: tasks that sleep, heartbeats, sessions that are over.
 
+use super::super::slot::{discard, wake};
 use super::{Agent, Shared};
 use bellini_core::time::Instant;
 use std::collections::BTreeMap;
@@ -22,12 +23,12 @@ impl Timers {
 
     fn fire(&mut self, now: Instant) {
         while let Some(entry) = self.sleeping.first_entry().filter(|entry| entry.key().0 <= now) {
-            entry.remove().wake();
+            wake(entry.remove());
         }
     }
 
     pub(super) fn wake_all(&mut self) {
-        std::mem::take(&mut self.sleeping).into_values().for_each(Waker::wake);
+        std::mem::take(&mut self.sleeping).into_values().for_each(wake);
     }
 }
 
@@ -37,7 +38,8 @@ impl Agent {
         let renewals = self.conferences.values().filter(|membership| !membership.is_over);
         let renewals = renewals.filter_map(|membership| membership.renew_at);
         let closing = self.sinks.values().filter_map(|sink| sink.closes_at());
-        self.timers.next().into_iter().chain(renewals).chain(closing).min()
+        let again = self.sinks.values().filter(|sink| !sink.is_closed).filter_map(|sink| sink.subscribe_at);
+        self.timers.next().into_iter().chain(renewals).chain(closing).chain(again).min()
     }
 }
 
@@ -48,6 +50,7 @@ impl Shared {
         agent.timers.fire(now);
         agent.close_sinks(now);
         self.renew(&mut agent, now);
+        self.resubscribe_due(&mut agent, now);
         drop(agent);
         self.ring();
     }
@@ -82,7 +85,9 @@ impl Future for Sleep {
             agent.timers.last
         });
         let is_first = agent.timers.next().is_none_or(|first| at < first);
-        agent.timers.sleeping.insert((at, key), context.waker().clone());
+        if let Some(old) = agent.timers.sleeping.insert((at, key), context.waker().clone()) {
+            discard(old);
+        }
         drop(agent);
         if is_first {
             shared.ring_clerks();
@@ -94,7 +99,10 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.shared.lock().timers.sleeping.remove(&(self.at, key));
+            let mut agent = self.shared.lock();
+            if let Some(old) = agent.timers.sleeping.remove(&(self.at, key)) {
+                discard(old);
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ mod paper;
 mod parallel;
 mod play;
 mod postcard;
+mod ranks;
 mod reference;
 mod simulate;
 mod simulated;
@@ -53,6 +54,7 @@ const GROUPS: &[&[Experiment]] = &[
     kill::EXPERIMENTS,
     ablations::EXPERIMENTS,
     coding::EXPERIMENTS,
+    ranks::EXPERIMENTS,
     jetway::EXPERIMENTS,
     postcard::EXPERIMENTS,
 ];

@@ -39,6 +39,8 @@ impl Node {
         let is_damaged = symbol_check
             .is_some_and(|meta| meta.check != meta.check_of(key, epoch, header.symbol, &row.coded.body));
         // Whoever changes a symbol can make its check fit, but not its seal.
+        // Of a sealed session a symbol is looked at once: what claims to be it later was not opened, and teaches nothing.
+        let is_known = row.offset.is_some() && sink.is_sealed() && sink.has(epoch, header.symbol);
         let opened = match row.offset {
             Some(_) if !is_damaged => sink.open(header, payload),
             _ => Some(payload),
@@ -50,6 +52,8 @@ impl Node {
             Taken::Corrupt
         } else if opened.is_none() {
             Taken::Corrupt
+        } else if is_known {
+            Taken::Dependent
         } else if coded.is_window() {
             match coding.form {
                 CodedForm::Systematic { .. } => {
@@ -71,7 +75,7 @@ impl Node {
             };
             sink.push_coded(entry, content, row.coded.clone(), room)
         };
-        let is_symbol = row.offset.is_some() && !matches!(taken, Taken::Corrupt | Taken::NoRoom);
+        let is_symbol = row.offset.is_some() && !is_known && !matches!(taken, Taken::Corrupt | Taken::NoRoom);
         let mut outcome = None;
         if let Some(payload) = opened.filter(|_| is_symbol) {
             // What came as it is goes out at once, whatever becomes of its generation.

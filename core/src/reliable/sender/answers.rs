@@ -103,13 +103,17 @@ impl Sender {
         expired
     }
 
-    /// A hop of the flow at `place` of the flow list is down: what is under way on it is sent again by others.
-    pub fn give_up(&mut self, now: Instant, place: usize) {
+    /// Hops of the flow at `place` of the flow list are down, and it reaches only `reached` (sorted): what is under way on it
+    /// to others is sent again.
+    pub fn give_up(&mut self, now: Instant, place: usize, reached: &[NodeId]) {
         let Some(at) = self.by_place.get(place).copied() else { return };
         let next = self.next_symbol();
         let mut lost = core::mem::take(&mut self.lost);
         for slot in slots(self.present & self.flows[at].reach) {
             let Some(destination) = &mut self.destinations[slot] else { continue };
+            if reached.binary_search(&destination.node).is_ok() {
+                continue;
+            }
             self.flows[at].give_up(now, slot, destination, &mut lost);
             self.stats.lost_packets += lost.len() as u64;
             for symbol in lost.drain(..).filter(|symbol| (self.base..next).contains(symbol)) {

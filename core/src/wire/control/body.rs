@@ -20,6 +20,7 @@ const RELEASE: u8 = 10;
 const BEGIN: u8 = 11;
 const REGISTER: u8 = 12;
 const HOP_STATE: u8 = 20;
+const HOP_LOSS: u8 = 21;
 
 const OVERFLOW_BYTES: usize = 26;
 const SETUP_BYTES: usize = 9;
@@ -30,7 +31,7 @@ const CLOCK_REPLY_BYTES: usize = 24;
 const PRESSURE_BYTES: usize = 5;
 const BEGIN_BYTES: usize = 18;
 const REGISTER_HEADER_BYTES: usize = 10;
-const HOP_STATE_BYTES: usize = 9;
+const HOP_STATE_BYTES: usize = 17;
 
 impl ControlBody {
     /// Returns the number of the message's type.
@@ -50,6 +51,7 @@ impl ControlBody {
             Self::Begin { .. } => BEGIN,
             Self::Register { .. } => REGISTER,
             Self::HopState { .. } => HOP_STATE,
+            Self::HopLoss { .. } => HOP_LOSS,
             Self::Unknown { kind, .. } => *kind,
         }
     }
@@ -71,7 +73,7 @@ impl ControlBody {
             Self::Pressure { .. } | Self::Release { .. } => PRESSURE_BYTES,
             Self::Begin { .. } => BEGIN_BYTES,
             Self::Register { back, .. } => REGISTER_HEADER_BYTES + back.len(),
-            Self::HopState { .. } => HOP_STATE_BYTES,
+            Self::HopState { .. } | Self::HopLoss { .. } => HOP_STATE_BYTES,
             Self::Unknown { bytes, .. } => bytes.len(),
         }
     }
@@ -111,8 +113,14 @@ impl ControlBody {
                 incarnation: Incarnation(reader.u32()?),
                 back: reader.pathlet()?,
             },
-            HOP_STATE => {
-                Self::HopState { from: reader.node()?, to: reader.node()?, is_down: reader.flag("is down")? }
+            HOP_STATE => Self::HopState {
+                from: reader.node()?,
+                to: reader.node()?,
+                version: reader.u64()?,
+                is_down: reader.flag("is down")?,
+            },
+            HOP_LOSS => {
+                Self::HopLoss { from: reader.node()?, to: reader.node()?, is_lossy: reader.flag("is lossy")? }
             }
             _ => return Ok(Self::Unknown { kind, bytes: bytes.to_vec() }),
         };
@@ -182,10 +190,16 @@ impl ControlBody {
                 out.extend_from_slice(&(back.len() as u16).to_be_bytes());
                 out.extend_from_slice(back);
             }
-            Self::HopState { from, to, is_down } => {
+            Self::HopState { from, to, version, is_down } => {
                 out.extend_from_slice(&from.get().to_be_bytes());
                 out.extend_from_slice(&to.get().to_be_bytes());
+                out.extend_from_slice(&version.to_be_bytes());
                 out.push(u8::from(*is_down));
+            }
+            Self::HopLoss { from, to, is_lossy } => {
+                out.extend_from_slice(&from.get().to_be_bytes());
+                out.extend_from_slice(&to.get().to_be_bytes());
+                out.push(u8::from(*is_lossy));
             }
             Self::Unknown { bytes, .. } => out.extend_from_slice(bytes),
         }

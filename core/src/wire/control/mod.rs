@@ -30,7 +30,7 @@
 //! 9 pressure, 10 release   conference u32, kind of hop u8
 //! 11 begin          conference u32, session u32, epoch u16, symbol u64
 //! 12 register       conference u32, incarnation u32, length u16, Pathlet of the way back
-//! 20 hop-state      from node u32, to node u32, is down u8 (0 or 1)
+//! 20 hop-state      from node u32, to node u32, version u64, is down u8 (0 or 1)
 //! ```
 
 use super::routing::{RouteLimits, validate_pathlet};
@@ -174,8 +174,20 @@ pub enum ControlBody {
         from: NodeId,
         /// The receiving end.
         to: NodeId,
+        /// Rises with each such message of the sending end, over its starts: an older one is passed over.
+        version: u64,
         /// Whether it is down.
         is_down: bool,
+    },
+    /// A hop loses more of its packets than it may, or few again. Told by the node at its receiving end, and on like
+    /// [`ControlBody::HopState`].
+    HopLoss {
+        /// The sending end.
+        from: NodeId,
+        /// The receiving end.
+        to: NodeId,
+        /// Whether it loses too much.
+        is_lossy: bool,
     },
     /// A destination asks the session's source for its time. Travels against the session's packets, by what nodes
     /// learnt from those, and notes whom it passes.

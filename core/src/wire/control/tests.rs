@@ -101,8 +101,12 @@ fn messages_are_as_documented() {
              00000001 00000006 000C  000C 00000003 0006 80000005",
         ),
         (
-            frame("", ControlBody::HopState { from: node(3), to: node(4), is_down: true }),
-            "00000003 00000004 01  0000000000000010 00000005 14 0009 0000  00000003 00000004 01",
+            frame("", ControlBody::HopState { from: node(3), to: node(4), version: 7, is_down: true }),
+            "00000003 00000004 01  0000000000000010 00000005 14 0011 0000  00000003 00000004 0000000000000007 01",
+        ),
+        (
+            frame("", ControlBody::HopLoss { from: node(3), to: node(4), is_lossy: true }),
+            "00000003 00000004 01  0000000000000010 00000005 15 0009 0000  00000003 00000004 01",
         ),
         (
             frame("", ControlBody::Unknown { kind: 200, bytes: vec![1, 2] }),
@@ -167,10 +171,13 @@ fn bodies() -> impl Strategy<Value = ControlBody> {
                 back,
             }
         }),
-        (id(), id(), any::<bool>()).prop_map(|(from, to, is_down)| ControlBody::HopState {
+        (id(), id(), any::<u64>(), any::<bool>()).prop_map(|(from, to, version, is_down)| {
+            ControlBody::HopState { from, to, version, is_down }
+        }),
+        (id(), id(), any::<bool>()).prop_map(|(from, to, is_lossy)| ControlBody::HopLoss {
             from,
             to,
-            is_down
+            is_lossy
         }),
         (100..=u8::MAX, prop::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(kind, bytes)| ControlBody::Unknown { kind, bytes }),

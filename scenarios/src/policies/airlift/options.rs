@@ -137,7 +137,7 @@ pub(super) fn session_of(request: &Request<'_>, known: Option<&ViewSession>) -> 
         destinations: destinations.into_iter().collect(),
         rate: request.rate,
         start: known.map_or(Duration::ZERO, |session| session.start),
-        stop: known.map_or(Duration::from_nanos(u64::MAX), |session| session.stop),
+        stop: known.map_or(Duration::ZERO, |session| session.stop),
         delay_bound: known.and_then(|session| session.delay_bound),
         coding: known.and_then(|session| session.coding),
         symbol_bytes: known.map_or(SYMBOL_BYTES, |session| session.symbol_bytes),

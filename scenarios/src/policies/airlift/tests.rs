@@ -306,7 +306,7 @@ fn session(number: u32, source: u32, destinations: &[u32], mbps: Option<u64>) ->
         destinations: destinations.iter().map(|to| node(*to)).collect(),
         rate: mbps.and_then(|rate| BitRate::from_bps(rate * 1_000_000)),
         start: Duration::ZERO,
-        stop: Duration::from_secs(3_600),
+        stop: Duration::from_secs(1),
         delay_bound: None,
         coding: None,
         symbol_bytes: 900,

@@ -20,9 +20,10 @@ pub enum Strategy {
     Single,
 }
 
-/// Paths, as positions of links, with the rate or share of each.
+/// Paths of one demand by the places of their links, with the part that each carries.
 pub type Parts = Vec<(Vec<usize>, f64)>;
-/// The parts of each demand, with rates. Nothing: it was refused.
+
+/// Parts of each demand: paths with rates. Nothing: it was refused.
 pub type Plan = Vec<Parts>;
 
 /// What a unit of flow costs beside the charge, in parts of its price: of plans that charge the same, that of the shortest
