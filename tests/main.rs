@@ -14,6 +14,7 @@ mod golden;
 mod harness;
 mod idle;
 mod interrupt;
+mod jetway;
 #[cfg(target_os = "linux")]
 mod lab;
 mod listing;

@@ -99,14 +99,14 @@ fn sweep(setting: &Setting<'_>) -> Result<Findings, Failure> {
     let plots = vec![
         Plot {
             title: "Cost with storing over cost without".to_owned(),
-            caption: "Mean over the workloads. Below 1 storing is cheaper. On tight links flows refuse more files, and what they charge is for less."
+            caption: "Mean over the workloads: cost for each volume carried, of all of them, and whole cost, of those in which both carry every file. Below 1 storing is cheaper. On tight links flows refuse more files, and what they charge is for less."
                 .to_owned(),
             x: ("capacity of a link".to_owned(), "volume a slot".to_owned()),
             y: ("cost ratio".to_owned(), String::new()),
-            y_range: Some((0.6, 1.4)),
+            y_range: Some((0.7, 1.3)),
             curves: vec![
-                curve("for each volume carried, all workloads", Shape::DottedLine, each),
-                curve("whole cost, where both carry everything", Shape::DottedLine, ratios),
+                curve("for each volume carried", Shape::DottedLine, each),
+                curve("whole, both carry all", Shape::DottedLine, ratios),
                 curve("equal", Shape::Line, vec![(least, 1.0), (most, 1.0)]),
             ],
         },
