@@ -188,7 +188,7 @@ fn keep(labels: &mut Vec<Label>, cost: f64, height: u64, how: impl FnOnce() -> u
     labels.push(Label { cost, height, how: how() });
 }
 
-/// Returns the paths to each destination within the bound, fastest first, [`PATHS_MAX`] at most.
+/// Returns the paths to each destination within the bound, fastest first, 1,000 at most.
 #[must_use]
 pub fn bounded_paths(network: &Network, cast: &Multicast) -> Vec<Vec<Vec<usize>>> {
     cast.destinations.iter().map(|to| paths_to(network, cast, *to)).collect()
