@@ -17,6 +17,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long a node may take until it listens. Far beyond what a busy machine needs.
 const LISTENS_WITHIN: Duration = Duration::from_secs(10);
@@ -32,6 +34,27 @@ pub struct IdleLab {
     network: Option<Network>,
     namespaces: Vec<Namespace>,
     workshop: Workshop,
+    /// What ends it: taken from the moment on in which it is there, so that none comes too early.
+    signals: Option<Signals>,
+}
+
+/// SIGINT and SIGTERM, and what waits for them.
+#[derive(Debug)]
+struct Signals {
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn take() -> Result<Self, LabError> {
+        let failed = |error: std::io::Error| LabError::Environment(format!("waiting for signals: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let taken = runtime
+            .block_on(async { Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)) });
+        let (interrupt, terminate) = taken.map_err(failed)?;
+        Ok(Self { runtime, interrupt, terminate })
+    }
 }
 
 #[derive(Debug)]
@@ -58,7 +81,8 @@ impl IdleLab {
         let now_ns = Clock::starting_now().origin_ns();
         let plan = Plan::new(scenario, seed, options, network::address, now_ns, workshop.path());
         let mut cross = CrossTcp::prepare(scenario, &namespaces)?;
-        let mut lab = Self { nodes: Vec::new(), cross: None, network: None, namespaces, workshop };
+        let mut lab =
+            Self { nodes: Vec::new(), cross: None, network: None, namespaces, workshop, signals: None };
         for node in 0..plan.nodes.len() {
             let id = plan.nodes[node].id;
             let console = lab.directory().join(format!("{id}.sock"));
@@ -83,6 +107,7 @@ impl IdleLab {
         lab.network = Some(network);
         cross.begin(clock, bellini_core::time::Instant::ZERO + scenario.settle)?;
         lab.cross = Some(cross);
+        lab.signals = Some(Signals::take()?);
         Ok(lab)
     }
 
@@ -100,14 +125,12 @@ impl IdleLab {
     /// Waits for SIGINT (Ctrl-C) or SIGTERM.
     ///
     /// # Errors
-    /// When a node died meanwhile, or signals cannot be waited for.
+    /// When a node died meanwhile. A second call returns at once.
     pub fn wait(&mut self) -> Result<(), LabError> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let signals = |error: std::io::Error| LabError::Environment(format!("waiting for signals: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(signals)?;
+        let Some(Signals { runtime, mut interrupt, mut terminate }) = self.signals.take() else {
+            return Ok(());
+        };
         runtime.block_on(async {
-            let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
-            let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
             let mut look = tokio::time::interval(LOOK_EVERY);
             loop {
                 tokio::select! {
