@@ -800,6 +800,6 @@ fn billing() {
     );
     refuse_with(&billing("\"period\": \"1 min\""), "E0206", &["a period of 60 s holds no interval of 300 s"]);
     refuse_with(&billing("\"percentile\": 101"), "E0206", &["101"]);
-    refuse_with(&billing("\"direction\": \"both\""), "E0207", &["larger"]);
+    refuse_with(&billing("\"direction\": \"both\""), "E0208", &["larger"]);
     refuse_with(&billing("\"percentil\": 95"), "E0201", &["did you mean \"percentile\"?"]);
 }
