@@ -61,16 +61,19 @@ impl Strategy {
                     break;
                 }
                 Err(LpError::Infeasible { .. }) => {
-                    let tightest =
-                        |at: &usize| (batch[*at].count, core::cmp::Reverse(batch[*at].rate.to_bits()));
-                    let refused = (0..open.len()).min_by_key(|at| tightest(&open[*at]));
-                    refused.map(|at| open.remove(at));
+                    tightest(&demands).map(|at| open.remove(at));
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(plan)
     }
+}
+
+/// Returns which demand is refused first: of the tightest deadline, of those the largest.
+pub(super) fn tightest(demands: &[Demand]) -> Option<usize> {
+    let rank = |demand: &Demand| (demand.count, core::cmp::Reverse(demand.rate.to_bits()));
+    (0..demands.len()).min_by_key(|at| rank(&demands[*at]))
 }
 
 /// What each link can carry more without a charge, and at most.

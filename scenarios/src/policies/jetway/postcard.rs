@@ -5,6 +5,7 @@
 //! slot's new files are routed by one linear program over the time-expanded graph, where the maximum is charged.
 
 use super::market::{Demand, Market};
+use super::plan::tightest;
 use crate::lp::{Column, LpError, Problem, Relation};
 
 /// What storing made of a workload.
@@ -40,9 +41,7 @@ pub fn run(market: &Market, slots: usize, demands: &[Demand]) -> Result<Stored, 
             match book.slot(market, &open) {
                 Ok(()) => break,
                 Err(LpError::Infeasible { .. }) => {
-                    let tightest = (0..open.len())
-                        .min_by_key(|at| (open[*at].count, core::cmp::Reverse(open[*at].rate.to_bits())));
-                    tightest.map(|at| open.remove(at));
+                    tightest(&open).map(|at| open.remove(at));
                     missed += 1;
                 }
                 Err(error) => return Err(error),
@@ -95,30 +94,26 @@ impl Book {
         }
         for (file, (moves, holds)) in files.iter().zip(moves.iter().zip(&holds)) {
             let size = file.rate * file.count as f64;
-            let hold = |layer: usize, node: usize| holds[layer][node];
+            // What comes into a layer leaves it: at the first, the file at its source; at the last, at its destination.
+            let balance = |layer: usize, node: usize| {
+                let mut terms = Vec::new();
+                if let (Some(moves), Some(holds)) = (moves.get(layer), holds.get(layer)) {
+                    terms.push((holds[node], 1.0));
+                    let out = market.links.iter().zip(moves).filter(|(link, _)| link.from == node);
+                    terms.extend(out.map(|(_, column)| (*column, 1.0)));
+                }
+                if let Some(before) = layer.checked_sub(1) {
+                    terms.push((holds[before][node], -1.0));
+                    let into = market.links.iter().zip(&moves[before]).filter(|(link, _)| link.to == node);
+                    terms.extend(into.map(|(_, column)| (*column, -1.0)));
+                }
+                let begins = if layer == 0 && node == file.from { size } else { 0.0 };
+                let ends = if layer == file.count && node == file.to { size } else { 0.0 };
+                (terms, begins - ends)
+            };
             for layer in 0..=file.count {
                 for node in 0..self.nodes {
-                    // What comes into the layer leaves it: at the first, the file at its source; at the last, at its destination.
-                    let mut terms = Vec::new();
-                    if layer < file.count {
-                        terms.push((hold(layer, node), 1.0));
-                        let out =
-                            market.links.iter().zip(&moves[layer]).filter(|(link, _)| link.from == node);
-                        terms.extend(out.map(|(_, column)| (*column, 1.0)));
-                    }
-                    if layer > 0 {
-                        terms.push((hold(layer - 1, node), -1.0));
-                        let into =
-                            market.links.iter().zip(&moves[layer - 1]).filter(|(link, _)| link.to == node);
-                        terms.extend(into.map(|(_, column)| (*column, -1.0)));
-                    }
-                    let mut right = 0.0;
-                    if layer == 0 && node == file.from {
-                        right += size;
-                    }
-                    if layer == file.count && node == file.to {
-                        right -= size;
-                    }
+                    let (terms, right) = balance(layer, node);
                     problem.row("layer", &terms, Relation::Equal, right);
                 }
             }
