@@ -19,13 +19,15 @@ use std::path::Path;
 pub(crate) struct PolicyText {
     pub(crate) policy: String,
     pub(crate) parameters: BTreeMap<String, Value>,
+    /// Whether the program brings it, and Bellini does not.
+    is_own: bool,
 }
 
 impl PolicyText {
-    /// Whether this routing policy gives shares with its routes, so that the assignment is `static` unless written
-    /// otherwise.
+    /// Whether this routing policy gives shares with its routes, or may, so that the assignment is `static` unless
+    /// written otherwise.
     pub(crate) fn gives_shares(&self) -> bool {
-        matches!(&*self.policy, "airlift" | "jetway")
+        self.is_own || matches!(&*self.policy, "airlift" | "jetway" | EXEC)
     }
 }
 
@@ -112,7 +114,7 @@ impl Policies {
         }
         let parameters = tree.members().iter().filter(|member| !matches!(&*member.key, "policy" | "flows"));
         let parameters = parameters.map(|member| (member.key.clone(), member.value.to_value())).collect();
-        Some(PolicyText { policy: policy.to_owned(), parameters })
+        Some(PolicyText { policy: policy.to_owned(), parameters, is_own: !builtin.contains(&policy) })
     }
 
     fn probe(
