@@ -246,7 +246,7 @@ fn session(number: u32, source: u32, destinations: &[u32], bps: Option<u64>) -> 
 /// Routes with their rates in kbit/s.
 fn meshed(view: &NetworkView, number: u32) -> Vec<String> {
     let session = view.sessions.iter().find(|session| session.key.session.0 == number).expect("a session");
-    let routes = P2pMesh.routes(&Request {
+    let routes = P2pMesh::default().routes(&Request {
         session: session.key,
         source: session.source,
         destinations: &session.destinations,
@@ -295,9 +295,47 @@ fn p2p_mesh_plans_all_sessions_at_once() {
     assert_eq!(meshed(&view, 2), ["1d>3d 1000"]);
     let mut far = duplex(&[(1, 2, 10), (2, 9, 10), (1, 7, 1), (7, 9, 1)]);
     far.sessions = vec![session(1, 1, &[9], wanted)];
-    let request = |view: &NetworkView| ask(&mut P2pMesh, view, (1, &[9]), json!({}));
+    let request = |view: &NetworkView| ask(&mut P2pMesh::default(), view, (1, &[9]), json!({}));
     let error = request(&far).unwrap_err().to_string();
     assert!(error.starts_with("members cannot reach each other"), "{error}");
     far.sessions.push(session(2, 2, &[1], wanted));
     assert_eq!(request(&far).unwrap(), "2>9d");
+}
+
+/// Aim: a helper that is no receiver is there once. 1 and 2 send 12 Mbit/s at most, and want 10 to each of 4, 5, 6, who
+/// cannot pass anything on; 3 receives nothing and sends 30. What goes by way of 3 costs it three times: 5 Mbit/s for each,
+/// which leaves 7 Mbit/s of 1 and 2, a third of which goes directly to all. Both sessions say the same, and 3 is not
+/// overbooked. To a session of another conference 3 is no member: it gets a third of 12, the first one then all that it wants.
+#[test]
+fn p2p_mesh_shares_a_helper_that_receives_nothing() {
+    let ends = |from: u32| [4, 5, 6].map(|to| (from, to, 10));
+    let mut network = view(&[&[(1, 3, 10), (2, 3, 10)], &ends(1)[..], &ends(2), &ends(3)].concat());
+    for (node, mbps) in network.nodes.iter_mut().zip([12, 12, 30]) {
+        node.egress = BitRate::from_bps(mbps * 1_000_000);
+    }
+    let (wanted, to) = (Some(10_000_000), [4, 5, 6]);
+    let idle = session(3, 3, &[], None);
+    network.sessions = vec![session(1, 1, &to, wanted), session(2, 2, &to, wanted), idle];
+    for number in [1, 2] {
+        assert_eq!(meshed(&network, number), ["3>{4d,5d,6d} 5000", "{4d,5d,6d} 2333"], "session {number}");
+    }
+    network.sessions[1].key = SessionKey::new(2, 2);
+    network.sessions.sort_by_key(|session| session.key);
+    assert_eq!(meshed(&network, 2), ["{4d,5d,6d} 4000"]);
+    assert_eq!(meshed(&network, 1), ["3>{4d,5d,6d} 9000", "{4d,5d,6d} 1000"]);
+}
+
+/// Aim: sessions ask anew when others come and go, and objects of a registry share a plan only as long as the view is the
+/// same.
+#[test]
+fn p2p_mesh_minds_others() {
+    let mut network = uplinks(&[(1, 4), (2, 4), (3, 4)]);
+    network.sessions = vec![session(1, 1, &[2, 3], Some(1_000_000))];
+    let mut first = P2pMesh::default();
+    let mut second = first.clone();
+    assert!(first.minds_others());
+    assert_eq!(ask(&mut first, &network, (1, &[2, 3]), json!({})).unwrap(), "{2d,3d}");
+    network.links.retain(|link| (link.from, link.to) != (node(1), node(3)));
+    assert_eq!(ask(&mut second, &network, (1, &[2, 3]), json!({})).unwrap(), "2d>3d");
+    assert_eq!(ask(&mut first, &network, (1, &[2]), json!({})).unwrap(), "2d", "by what the source knows");
 }
