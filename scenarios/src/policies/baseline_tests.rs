@@ -81,6 +81,39 @@ fn nearest_ingress_and_the_backbone() {
     assert_eq!(error, PolicyError::Unreachable { from: node(7), to: node(8) });
 }
 
+/// Aim: members that are datacenters, without a word of parameters. Singapore (1) sends to Virginia (2), Oregon (3), Ireland
+/// (4); Tokyo (5) is no member, and not on the way: each is its own, so that all goes directly. A star's best is Oregon:
+/// Singapore and Ireland are 80 + 65 = 145 ms apart by way of it, by way of Virginia 110 + 38 = 148, of Tokyo 35 + 105 = 140 but
+/// Virginia and Ireland 75 + 105 = 180. One whose link to another takes no time still is its own. `datacenters` overrides.
+#[test]
+fn members_that_are_datacenters_are_candidates() {
+    let links = [
+        (1, 2, 110),
+        (1, 3, 80),
+        (1, 4, 90),
+        (1, 5, 35),
+        (2, 3, 30),
+        (2, 4, 38),
+        (2, 5, 75),
+        (3, 4, 65),
+        (3, 5, 50),
+        (4, 5, 105),
+    ];
+    let view = with_regions(duplex(&links), &[1, 2, 3, 4, 5]);
+    let to = [2, 3, 4];
+    assert_eq!(ask(&mut NearestIngress, &view, (1, &to), json!({})).unwrap(), "{2d,3d,4d}");
+    assert_eq!(ask(&mut Star, &view, (1, &to), json!({})).unwrap(), "3d>{2d,4d}");
+    let tokyo = || json!({"datacenters": ["n5"]});
+    assert_eq!(ask(&mut NearestIngress, &view, (1, &to), tokyo()).unwrap(), "5>{2d,3d,4d}");
+    assert_eq!(ask(&mut Star, &view, (1, &to), tokyo()).unwrap(), "5>{2d,3d,4d}");
+    // Oregon as the source, and Virginia with a shorter name next door.
+    let near = with_regions(duplex(&[(2, 3, 0), (3, 4, 65), (2, 4, 35)]), &[2, 3, 4]);
+    assert_eq!(ask(&mut NearestIngress, &near, (3, &[4]), json!({})).unwrap(), "4d");
+    // A member without a region still enters at the nearest, here another member.
+    let user = with_regions(duplex(&[(2, 3, 30), (1, 2, 5), (1, 3, 9)]), &[2, 3]);
+    assert_eq!(ask(&mut NearestIngress, &user, (1, &[2, 3]), json!({})).unwrap(), "2d>3d");
+}
+
 fn priced(links: &[(u32, u32, u64)], prices: &[(u32, u32, f64)]) -> NetworkView {
     let mut view = view(links);
     for &(from, to, price) in prices {
