@@ -6,9 +6,11 @@ use crate::policies::{
     RateProportional, Ron, ShortestDelay, Star, Static, StaticShares, SteinerPrice,
 };
 use crate::policy::{ConferenceHook, FlowAssignment, PolicyError, Request, RouteChoice, Routing};
+use bellini_core::time::Duration;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 type Factory<T> = Arc<dyn Fn() -> Box<T> + Send + Sync>;
@@ -239,7 +241,21 @@ struct Shared(Arc<Mutex<Box<dyn Routing>>>);
 
 impl Routing for Shared {
     fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).routes(request)
+        self.held().routes(request)
+    }
+
+    fn period(&self, parameters: &BTreeMap<String, Value>) -> Option<Duration> {
+        self.held().period(parameters)
+    }
+
+    fn minds_others(&self) -> bool {
+        self.held().minds_others()
+    }
+}
+
+impl Shared {
+    fn held(&self) -> MutexGuard<'_, Box<dyn Routing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

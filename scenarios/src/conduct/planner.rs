@@ -60,7 +60,7 @@ impl Planner {
                     rate,
                     (&session.routing, &session.assignment),
                 );
-                let policies = policies.map_err(failed)?.on(&ground);
+                let policies = policies.map_err(failed)?.on(&ground).with_coding(session.coding.is_some());
                 let mut policies = policies.with_backups(scenario.failover.is_some());
                 // What plans for all sessions is one object.
                 let routing = policies_of_run.routing_for(&session.routing).map_err(failed)?;

@@ -33,6 +33,8 @@ pub struct SessionPolicies {
     shares: Vec<f64>,
     /// Whether any decision gave other shares than the one before.
     has_changed: bool,
+    /// Whether the session is coded, so that its routes serve every destination together, and not each of them.
+    is_coded: bool,
     /// The links that routes may take, where they are known.
     ground: Option<Ground>,
     /// Whether decisions have backups, and those of the last one.
@@ -81,6 +83,7 @@ impl SessionPolicies {
             pinned: None,
             shares: Vec::new(),
             has_changed: false,
+            is_coded: false,
             ground: None,
             has_backups: false,
             backups: Vec::new(),
@@ -91,6 +94,12 @@ impl SessionPolicies {
     #[must_use]
     pub fn with_backups(self, has_backups: bool) -> Self {
         Self { has_backups, ..self }
+    }
+
+    /// Returns the same policies, whose routes serve every destination together if `is_coded`, and not each of them.
+    #[must_use]
+    pub fn with_coding(self, is_coded: bool) -> Self {
+        Self { is_coded, ..self }
     }
 
     /// Returns the same policies, whose routes may take these links only.
@@ -162,7 +171,7 @@ impl SessionPolicies {
             parameters: &self.parameters,
         };
         let routes = self.routing.routes(&request)?;
-        check_routes(self.source, destinations, &routes, self.ground.as_ref())?;
+        check_routes(self.source, destinations, &routes, (self.is_coded, self.ground.as_ref()))?;
         request.parameters = &self.assignment_parameters;
         let shares = match &self.pinned {
             Some(pinned) if pinned.len() == routes.len() => pinned.clone(),

@@ -22,12 +22,12 @@ impl Ground {
 
 /// Checks routes for a session from `source` to `destinations` (sorted): each keeps the rules of the routing header, goes
 /// over links of `ground` where that is known, and brings its packets to every destination, since a packet takes one
-/// route.
+/// route. Of a coded session all routes together do: any packets serve a destination that gets enough of them.
 pub(super) fn check_routes(
     source: NodeId,
     destinations: &[NodeId],
     routes: &[RouteChoice],
-    ground: Option<&Ground>,
+    (is_coded, ground): (bool, Option<&Ground>),
 ) -> Result<(), PolicyError> {
     let refused = |route: &Route, why: String| Err(PolicyError::Other(format!("route {route}: {why}")));
     if routes.is_empty() {
@@ -49,11 +49,15 @@ pub(super) fn check_routes(
             return refused(route, format!("there is no link from node {from} to node {to}"));
         }
         let reached = route.destinations();
-        if let Some(missed) = destinations.iter().find(|node| reached.binary_search(node).is_err()) {
+        if let Some(missed) = destinations.iter().find(|node| !is_coded && !reached.contains(node)) {
             return refused(route, format!("it does not deliver at node {missed}, as every route has to"));
         }
     }
-    Ok(())
+    let reached: BTreeSet<_> = routes.iter().flat_map(|choice| choice.route.destinations()).collect();
+    match destinations.iter().find(|node| !reached.contains(node)) {
+        Some(missed) => Err(PolicyError::Other(format!("no route delivers at node {missed}"))),
+        None => Ok(()),
+    }
 }
 
 /// Checks that there is a share for each of `routes` routes, and that they can be drawn from.
@@ -84,7 +88,20 @@ mod tests {
         let links = [(5, 1), (5, 2), (1, 2), (2, 1), (1, 5)].map(|(from, to)| (node(from), node(to)));
         let ground = Ground(Arc::new(links.into_iter().collect()));
         let choices = [RouteChoice::from(route)];
-        check_routes(node(5), &[node(1), node(2)], &choices, Some(&ground)).map_err(|error| error.to_string())
+        let answer = check_routes(node(5), &[node(1), node(2)], &choices, (false, Some(&ground)));
+        answer.map_err(|error| error.to_string())
+    }
+
+    /// Aim: flows of a coded session may serve some destinations each, and all of them together.
+    #[test]
+    fn coded_routes_reach_all_destinations_together() {
+        let choices = ["1d", "2d"].map(|text| RouteChoice::from(Route::parse(text).expect("it is a route")));
+        let judge = |choices: &[RouteChoice]| {
+            check_routes(node(5), &[node(1), node(2)], choices, (true, None))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(judge(&choices), Ok(()));
+        assert_eq!(judge(&choices[..1]), Err("no route delivers at node 2".to_owned()));
     }
 
     /// Aim: an answer that would lose packets, or that no node would take, is refused with what is wrong.
