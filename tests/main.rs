@@ -33,3 +33,4 @@ mod sealed;
 mod seeds;
 mod shipped;
 mod terminal;
+mod with_room;
