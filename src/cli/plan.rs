@@ -51,11 +51,15 @@ fn table(plan: &Plan) -> String {
             percent(part),
             fixed(policy.delay_ms_max, 1),
             fixed(policy.usd_per_hour, 4),
+            fixed(policy.percentile_usd_per_hour, 4),
+            policy.machines.to_string(),
+            fixed(policy.vm_usd_per_hour, 4),
             policy.findings.len().to_string(),
         ]
     });
-    let head = ["policy", "all get", "of wanted", "farthest", "cost", "not met"];
-    let units = ["", "Mbit/s", "", "ms", "USD/h", ""];
+    let head =
+        ["policy", "all get", "of wanted", "farthest", "volume", "percentile", "VMs", "VM hours", "not met"];
+    let units = ["", "Mbit/s", "", "ms", "USD/h", "USD/h", "", "USD/h", ""];
     grid(&mut text, &[&head, &units], rows.collect(), &[0]);
     plan.policies.iter().for_each(|policy| of_policy(&mut text, policy));
     if !plan.notes.is_empty() {
