@@ -204,5 +204,52 @@ fn a_run_is_explained() {
     let decided = events.iter().find(|it| it["kind"] == "policy").unwrap();
     assert_eq!(decided["text"], "asked (start): 60.0 % by 1>2d, 40.0 % by 1>3>2d");
     let text = scratch.run(&["explain", "run"]).expect(0).stdout;
-    assert!(text.contains("taken; the fastest") && text.contains("routes are those written"), "{text}");
+    for piece in [
+        "taken; the fastest",
+        "routes are those written",
+        "to n2: got ",
+        "lost",
+        "ids in routes: 1 ana, 2 n2, 3 relay; d: delivers there",
+        "busy: its busiest link",
+    ] {
+        assert!(text.contains(piece), "no {piece:?} in\n{text}");
+    }
+}
+
+/// Aim: figures that decide are the policy's own: `shortest-delay` sees propagation, the table also the time that a packet
+/// takes to be sent; a hop's pace is the rate of its path, a full queue is how busy its link was, and a session that was
+/// refused says why.
+#[test]
+fn explanations_say_what_the_policy_saw() {
+    let scratch = Scratch::new();
+    // By propagation 10 ms against 12; a packet of 1,200 B takes 5 ms on each of the first two links and none on the other.
+    let text = r#"{"bellini": 1, "duration": "2 s",
+      "nodes": [{"id": 1, "name": "a"}, {"id": 2, "name": "b", "rates": {"c": "1500 kbit/s"}, "feeder": {"live": "32 KiB"}}, {"id": 3, "name": "c"}],
+      "links": [
+        {"between": [1, 2], "delay": "5 ms", "rate": "2 Mbit/s"},
+        {"between": [2, 3], "delay": "5 ms", "rate": "2 Mbit/s"},
+        {"between": [1, 3], "delay": "12 ms"}
+      ],
+      "conferences": [{"id": 1, "sessions": [{"id": 1, "source": 1, "destinations": [3],
+        "content": {"kind": "constant", "rate": "1800 kbit/s"}, "routing": "shortest-delay"}]}]}"#;
+    scratch.write("it.json", text);
+    scratch.run(&["sim", "it.json", "--no-report", "--out", "run"]).expect(0);
+    let said = scratch.run(&["explain", "run"]).expect(0).stdout;
+    for piece in [
+        "taken; the fastest by propagation",
+        "2.0 ms more propagation than on the one taken",
+        "ms of it waiting",
+        " 1.500 ",
+        "b, which may not send faster, dropped ",
+    ] {
+        assert!(said.contains(piece), "no {piece:?} in\n{said}");
+    }
+    // A crash in the scenario makes the refusal a warning, and the run explains it.
+    let refused = text
+        .replace("\"shortest-delay\"", "\"steiner-price\"")
+        .replace("\"duration\": \"2 s\",", r#""duration": "2 s", "faults": [{"at": "1 s", "crash": "b"}],"#);
+    scratch.write("refused.json", refused);
+    scratch.run(&["sim", "refused.json", "--no-report", "--out", "refused"]).expect(0);
+    let said = scratch.run(&["explain", "refused"]).expect(0).stdout;
+    assert!(said.contains("bound by: No routes for session 1/1: no way to node 3 over links"), "{said}");
 }

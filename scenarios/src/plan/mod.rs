@@ -17,6 +17,7 @@ mod happenings;
 mod limits;
 mod network;
 mod outcome;
+mod reasons;
 mod slices;
 mod wire;
 
