@@ -87,3 +87,24 @@ pub(super) fn waiting_within(steps: &[u64], from: Instant, to: Instant) -> u64 {
     });
     within.count() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Aim: times survive the way as distances, by session and destination, and only those within the window count.
+    #[test]
+    fn times_within_a_window() {
+        let (key, node) = (SessionKey::new(1, 2), |id| NodeId::new(id).expect("a legal id"));
+        let of = |to, symbol, time| (key, node(to), Epoch(1), symbol, time);
+        // In order of symbols, which is not that of times.
+        let all = [of(4, 1, 900), of(4, 2, 300), of(4, 3, 600), of(5, 1, 900)];
+        let waiting = WaitingSymbols(all.into_iter().collect());
+        let times = waiting.times();
+        assert_eq!(times, [(key, node(4), vec![300, 300, 300]), (key, node(5), vec![900])]);
+        let within = |from, to| {
+            waiting_within(&times[0].2, Instant::from_nanos(from), Instant::from_nanos(to))
+        };
+        assert_eq!((within(0, 1_000), within(300, 900), within(301, 600), within(0, 300)), (3, 2, 0, 0));
+    }
+}
