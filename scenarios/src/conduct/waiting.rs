@@ -7,6 +7,9 @@ use bellini_core::wire::packet::{PacketFlags, PacketHeader};
 use bellini_core::wire::routing;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Most symbols of which a process tells: the rest counts as lost.
+const TOLD_MAX: usize = 200_000;
+
 /// A symbol that is still to come: session, destination, epoch, number, and the time at which it was offered, in
 /// nanoseconds on its source's clock.
 pub type Waiting = (SessionKey, NodeId, Epoch, u64, u64);
@@ -64,7 +67,7 @@ impl WaitingSymbols {
     #[must_use]
     pub(super) fn times(&self) -> Vec<(SessionKey, NodeId, Vec<u64>)> {
         let mut all: BTreeMap<(SessionKey, NodeId), Vec<u64>> = BTreeMap::new();
-        for (key, node, .., timestamp) in self.iter() {
+        for (key, node, .., timestamp) in self.iter().take(TOLD_MAX) {
             all.entry((key, node)).or_default().push(timestamp);
         }
         let steps = all.into_iter().map(|((key, node), mut times)| {
@@ -102,9 +105,8 @@ mod tests {
         let waiting = WaitingSymbols(all.into_iter().collect());
         let times = waiting.times();
         assert_eq!(times, [(key, node(4), vec![300, 300, 300]), (key, node(5), vec![900])]);
-        let within = |from, to| {
-            waiting_within(&times[0].2, Instant::from_nanos(from), Instant::from_nanos(to))
-        };
+        let within =
+            |from, to| waiting_within(&times[0].2, Instant::from_nanos(from), Instant::from_nanos(to));
         assert_eq!((within(0, 1_000), within(300, 900), within(301, 600), within(0, 300)), (3, 2, 0, 0));
     }
 }
