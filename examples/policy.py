@@ -12,59 +12,61 @@ import json
 import sys
 
 
-def cheapest(links, source, target, max_delay_ms, paid):
-    """Returns the nodes of the cheapest path from `source` to `target` within the bound, or None.
+def cheapest(links, tree, target, max_delay_ms):
+    """Returns the cheapest way from anywhere in the tree to `target` within the bound, or None.
 
-    Links in `paid` cost nothing: the tree has them already, and a packet crosses them once.
+    A way is the nodes from the source on. `tree` has the delay of each that is there already: a packet crosses these links in
+    any case, so that they cost nothing more.
     """
     outgoing = {}
     for link in links:
         outgoing.setdefault(link["from"], []).append(link)
-    # Labels are (price, delay, nodes); a node keeps those that no other beats in both.
+    # Labels are (price, delay, way); a node keeps those that no other beats in both.
+    queue = [(0.0, delay, way) for way, delay in tree.items()]
+    heapq.heapify(queue)
     best = {}
-    queue = [(0.0, 0.0, [source])]
     while queue:
-        price, delay, nodes = heapq.heappop(queue)
-        here = nodes[-1]
+        price, delay, way = heapq.heappop(queue)
+        here = way[-1]
         if here == target:
-            return nodes
+            return way
         if any(p <= price and d <= delay for p, d in best.get(here, [])):
             continue
         best.setdefault(here, []).append((price, delay))
         for link in outgoing.get(here, []):
             later = delay + link["delay_ms"]
-            if link["to"] not in nodes and later <= max_delay_ms:
-                is_paid = (here, link["to"]) in paid
-                dearer = price + (0.0 if is_paid else link["usd_per_gb"] or 0.0)
-                heapq.heappush(queue, (dearer, later, nodes + [link["to"]]))
+            if link["to"] not in way and later <= max_delay_ms:
+                heapq.heappush(queue, (price + (link["usd_per_gb"] or 0.0), later, way + (link["to"],)))
     return None
 
 
-def text(tree, node, targets):
-    """Writes what `node` does with a packet as a route's text: `3>{2d,4d}`."""
-    own = f"{node}d" if node in targets else f"{node}"
-    below = [text(tree, child, targets) for child in tree.get(node, [])]
-    if not below:
+def text(ways, targets, here):
+    """Writes what the node at the end of the way `here` does with a packet as a route's text: `3>{2d,4d}`."""
+    below = sorted(way for way in ways if way[:-1] == here)
+    branches = [text(ways, targets, way) for way in below]
+    own = f"{here[-1]}d" if here in targets else f"{here[-1]}"
+    if not branches:
         return own
-    return own + ">" + (below[0] if len(below) == 1 else "{" + ",".join(below) + "}")
+    return own + ">" + (branches[0] if len(branches) == 1 else "{" + ",".join(branches) + "}")
 
 
 def routes(question):
     """Answers a question for routes with one route: a tree to all destinations."""
     bound = question["parameters"].get("max_delay_ms", 200.0)
-    source, targets = question["source"], question["destinations"]
-    paid, tree = set(), {}
-    for target in targets:
-        nodes = cheapest(question["view"]["links"], source, target, bound, paid)
-        if nodes is None:
+    source, rate = question["source"], question["rate_bps"] or 0
+    # Links that are too narrow for the stream alone are left out. What other sessions want is in view.sessions.
+    links = [link for link in question["view"]["links"] if link["rate_bps"] is None or link["rate_bps"] > rate]
+    delays = {(link["from"], link["to"]): link["delay_ms"] for link in links}
+    tree, targets = {(source,): 0.0}, set()
+    for target in question["destinations"]:
+        way = cheapest(links, tree, target, bound)
+        if way is None:
             return {"error": f"no path from node {source} to node {target} within {bound} ms"}
-        for link in zip(nodes, nodes[1:]):
-            # A node that is in the tree already keeps its way there.
-            if link not in paid and not any(link[1] in below for below in tree.values()):
-                paid.add(link)
-                tree.setdefault(link[0], []).append(link[1])
-    branches = [text(tree, child, targets) for child in tree[source]]
-    return {"routes": [{"route": branches[0] if len(branches) == 1 else "{" + ",".join(branches) + "}"}]}
+        targets.add(way)
+        for end in range(2, len(way) + 1):
+            tree[way[:end]] = tree[way[: end - 1]] + delays[way[end - 2], way[end - 1]]
+    # From the source on, which is not written.
+    return {"routes": [{"route": text(tree, targets, (source,)).split(">", 1)[1]}]}
 
 
 def main():

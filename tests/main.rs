@@ -13,6 +13,7 @@ mod exec_policy;
 mod golden;
 mod harness;
 mod idle;
+mod infeasible;
 mod interrupt;
 mod jetway;
 #[cfg(target_os = "linux")]
@@ -33,3 +34,4 @@ mod sealed;
 mod seeds;
 mod shipped;
 mod terminal;
+mod with_room;

@@ -56,7 +56,7 @@ fn plans_and_runs_agree() {
 }
 
 /// A scenario in which everything can be worked out by hand: 1 Mbit/s of 1,000-byte symbols, two links with prices.
-const PRICED: &str = r#"{
+pub(crate) const PRICED: &str = r#"{
   "bellini": 1,
   "duration": "2 s",
   "nodes": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}, {"id": 3, "name": "c"}],
@@ -90,6 +90,47 @@ fn delay_and_cost_by_hand() {
     assert!(session(1)["usd_per_hour"].is_null());
     let limits = plan["limits"].as_array().unwrap();
     assert!(limits.iter().any(|it| it["kind"] == "price" && it["text"].as_str().unwrap().contains("a > c")));
+}
+
+/// Aim: traffic by percentile and hours of machines stand beside the price by volume; a node's own price goes before its
+/// provider's, only machines on routes count, and a run's accountant agrees.
+#[test]
+fn percentile_and_machine_hours_by_hand() {
+    let scratch = Scratch::new();
+    let billing = r#""duration": "2 s",
+  "billing": {"usd_per_mbps": 3, "vm_usd_per_hour": {"aws": 0.5, "gcp": 9}, "vm_source": "made up"},"#;
+    let text = PRICED
+        .replace(r#""duration": "2 s","#, billing)
+        .replace(r#""name": "a""#, r#""name": "a", "region": "aws:us-east-1""#)
+        .replace(r#""name": "b""#, r#""name": "b", "region": "aws:us-west-2", "vm_usd_per_hour": 0.2"#);
+    scratch.write("billed.json", &text);
+    let done = scratch.run(&["plan", "billed.json", "--policies", "own,direct", "--json"]).expect(0);
+    let plan: Value = serde_json::from_str(&done.stdout).unwrap();
+    let (own, direct) = (&plan["policies"][0], &plan["policies"][1]);
+    let is_near = |value: &Value, wanted: f64| (value.as_f64().unwrap() - wanted).abs() < 1e-9;
+    // 125 packets a second of 1,116 and 1,110 bytes; a period has 720 hours.
+    let mbps = 125.0 * 8e-6 * (1116.0 + 1110.0);
+    assert!(is_near(&own["percentile_usd_per_hour"], 3.0 * mbps / 720.0), "{plan:#}");
+    assert!(own["machines"] == 2 && is_near(&own["vm_usd_per_hour"], 0.7), "{plan:#}");
+    assert!(direct["machines"] == 1 && is_near(&direct["vm_usd_per_hour"], 0.5), "{plan:#}");
+    assert!(direct["percentile_usd_per_hour"].is_null(), "a price that is not known is no zero: {plan:#}");
+    let table = scratch.run(&["plan", "billed.json", "--policies", "own"]).expect(0).stdout;
+    for piece in ["volume", "percentile", "VM hours", "0.7000", "Prices of machines: made up."] {
+        assert!(table.contains(piece), "no {piece:?} in\n{table}");
+    }
+    let run = scratch.run(&["sim", "billed.json", "--no-report", "--out", "run"]).expect(0);
+    assert!(run.stdout.contains("machine hours") && run.stdout.contains("(made up)"), "{}", run.stdout);
+    let cost = &scratch.json("run/summary.json")["cost"];
+    let vm_usd = cost["vm_usd"].as_f64().unwrap();
+    assert!((vm_usd / (0.7 * 2.0 / 3600.0) - 1.0).abs() < 1e-2, "{cost:#}");
+    // One machine whose price is not known makes their sum unknown, in both.
+    scratch.write("partly.json", text.replace(r#"{"aws": 0.5, "gcp": 9}"#, r#"{"gcp": 9}"#));
+    let done = scratch.run(&["plan", "partly.json", "--policies", "own"]).expect(0);
+    assert!(done.stdout.contains("No price is known of 1 of 2 machines"), "{}", done.stdout);
+    let run = scratch.run(&["sim", "partly.json", "--no-report", "--out", "partly"]).expect(0);
+    assert!(run.stdout.contains("machine hours, whose price is not known"), "{}", run.stdout);
+    scratch.write("nobody.json", text.replace("\"gcp\"", "\"gpc\""));
+    scratch.run(&["plan", "nobody.json"]).expect(3).says(&["no provider or region \"gpc\"", "did you mean"]);
 }
 
 /// Aim: demands that nobody can meet are named with what binds, and `--strict` makes them an exit code.
@@ -163,5 +204,52 @@ fn a_run_is_explained() {
     let decided = events.iter().find(|it| it["kind"] == "policy").unwrap();
     assert_eq!(decided["text"], "asked (start): 60.0 % by 1>2d, 40.0 % by 1>3>2d");
     let text = scratch.run(&["explain", "run"]).expect(0).stdout;
-    assert!(text.contains("taken; the fastest") && text.contains("routes are those written"), "{text}");
+    for piece in [
+        "taken; the fastest",
+        "routes are those written",
+        "to n2: got ",
+        "lost",
+        "ids in routes: 1 ana, 2 n2, 3 relay; d: delivers there",
+        "busy: its busiest link",
+    ] {
+        assert!(text.contains(piece), "no {piece:?} in\n{text}");
+    }
+}
+
+/// Aim: figures that decide are the policy's own: `shortest-delay` sees propagation, the table also the time that a packet
+/// takes to be sent; a hop's pace is the rate of its path, a full queue is how busy its link was, and a session that was
+/// refused says why.
+#[test]
+fn explanations_say_what_the_policy_saw() {
+    let scratch = Scratch::new();
+    // By propagation 10 ms against 12; a packet of 1,200 B takes 5 ms on each of the first two links and none on the other.
+    let text = r#"{"bellini": 1, "duration": "2 s",
+      "nodes": [{"id": 1, "name": "a"}, {"id": 2, "name": "b", "rates": {"c": "1500 kbit/s"}, "feeder": {"live": "32 KiB"}}, {"id": 3, "name": "c"}],
+      "links": [
+        {"between": [1, 2], "delay": "5 ms", "rate": "2 Mbit/s"},
+        {"between": [2, 3], "delay": "5 ms", "rate": "2 Mbit/s"},
+        {"between": [1, 3], "delay": "12 ms"}
+      ],
+      "conferences": [{"id": 1, "sessions": [{"id": 1, "source": 1, "destinations": [3],
+        "content": {"kind": "constant", "rate": "1800 kbit/s"}, "routing": "shortest-delay"}]}]}"#;
+    scratch.write("it.json", text);
+    scratch.run(&["sim", "it.json", "--no-report", "--out", "run"]).expect(0);
+    let said = scratch.run(&["explain", "run"]).expect(0).stdout;
+    for piece in [
+        "taken; the fastest by propagation",
+        "2.0 ms more propagation than on the one taken",
+        "ms of it waiting",
+        " 1.500 ",
+        "b, which may not send faster, dropped ",
+    ] {
+        assert!(said.contains(piece), "no {piece:?} in\n{said}");
+    }
+    // A crash in the scenario makes the refusal a warning, and the run explains it.
+    let refused = text
+        .replace("\"shortest-delay\"", "\"steiner-price\"")
+        .replace("\"duration\": \"2 s\",", r#""duration": "2 s", "faults": [{"at": "1 s", "crash": "b"}],"#);
+    scratch.write("refused.json", refused);
+    scratch.run(&["sim", "refused.json", "--no-report", "--out", "refused"]).expect(0);
+    let said = scratch.run(&["explain", "refused"]).expect(0).stdout;
+    assert!(said.contains("bound by: No routes for session 1/1: no way to node 3 over links"), "{said}");
 }

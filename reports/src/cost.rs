@@ -17,8 +17,12 @@ pub(crate) fn sentence(cost: &Cost) -> String {
         )
     };
     let only = if cost.direction == "larger" { ", the larger direction only" } else { "" };
+    let source = cost.vm_source.as_ref().map_or_else(String::new, |source| format!(" ({source})"));
     let machines = match cost.vm_usd {
-        Some(price) => format!("; {} machine hours: {} USD", number(cost.vm_hours), number(price)),
+        Some(price) => format!("; {} machine hours: {} USD{source}", number(cost.vm_hours), number(price)),
+        None if cost.vm_hours > 0.0 => {
+            format!("; {} machine hours, whose price is not known", number(cost.vm_hours))
+        }
         None => String::new(),
     };
     format!(
@@ -61,9 +65,15 @@ mod tests {
             ..Cost::default()
         };
         let text = "Cost: by volume 0.5 USD; a period of 30 days like it 20 USD for percentile 95 (30 for the maximum), from 12 intervals of 5 min";
+        assert_eq!(sentence(&cost), format!("{text}; 7 machine hours, whose price is not known."));
+        cost.vm_hours = 0.0;
         assert_eq!(sentence(&cost), format!("{text}."));
+        (cost.vm_hours, cost.vm_source) = (7.0, Some("a price list".to_owned()));
         (cost.direction, cost.vm_usd) = ("larger".to_owned(), Some(1.4));
-        assert_eq!(sentence(&cost), format!("{text}, the larger direction only; 7 machine hours: 1.4 USD."));
+        assert_eq!(
+            sentence(&cost),
+            format!("{text}, the larger direction only; 7 machine hours: 1.4 USD (a price list).")
+        );
         (cost.traffic_usd, cost.percentile, cost.max_usd) = (None, 100.0, None);
         assert!(
             sentence(&cost)

@@ -53,7 +53,7 @@ pub fn to_value(scenario: &Scenario) -> Value {
     all.put_some("seal", scenario.seal.then_some(true));
     all.put_some("failover", scenario.failover.map(failover));
     all.put_some("probing", scenario.probing.as_ref().map(probing));
-    all.put_some("billing", scenario.billing.map(billing));
+    all.put_some("billing", scenario.billing.map(|it| billing(it, scenario)));
     all.put("nodes", scenario.nodes.iter().map(network::node).collect::<Vec<_>>());
     all.put_some("links", list(scenario.links.iter().map(|link| network::link(link, scenario)).collect()));
     all.put_some("bottlenecks", list(scenario.bottlenecks.iter().map(network::bottleneck).collect()));
@@ -93,7 +93,7 @@ fn probing(probing: &ProbingConfig) -> Value {
     all.done()
 }
 
-fn billing(billing: Billing) -> Value {
+fn billing(billing: Billing, scenario: &Scenario) -> Value {
     let mut all = Object::default();
     all.put("percentile", billing.percentile);
     all.time("interval", billing.interval);
@@ -101,6 +101,7 @@ fn billing(billing: Billing) -> Value {
     all.put("direction", billing.direction.as_str());
     all.put_some("usd_per_mbps", billing.usd_per_mbps);
     all.put_some("vm_usd_per_hour", billing.vm_usd_per_hour);
+    all.put_some("vm_source", scenario.vm_source.as_deref());
     all.done()
 }
 

@@ -6,13 +6,11 @@ use bellini_core::io::{Command, CommandError};
 use bellini_core::session::SinkSessionStats;
 use bellini_core::time::Instant;
 use bellini_core::wire::frame::{CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES};
-use bellini_core::wire::packet::{PacketFlags, PacketHeader};
-use bellini_core::wire::routing;
 use bellini_scenarios::conduct::{
     CrossFlowFigures, Degrade, LinkFigures, NodeFigures, SessionCounts, SessionFigures, SourceCounts,
-    Testbed, TestbedError,
+    Testbed, TestbedError, WaitingSymbols,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 impl Testbed for World<'_> {
     fn has_real_bytes(&self) -> bool {
@@ -94,50 +92,16 @@ impl Testbed for World<'_> {
     }
 
     fn in_flight(&self) -> BTreeMap<(SessionKey, NodeId), u64> {
-        let mut symbols = BTreeSet::new();
-        let mut note = |header: &[u8]| {
-            let Ok((packet, routing)) = PacketHeader::parse(header) else { return };
-            if packet.flags.contains(PacketFlags::ACKNOWLEDGEMENT) {
-                return;
-            }
-            let Ok((_, behind)) = routing::split_first(routing) else { return };
-            let Ok(route) = routing::decode(&routing[..routing.len() - behind.len()]) else { return };
-            for node in route.destinations() {
-                symbols.insert((packet.key, node, packet.epoch, packet.symbol, packet.timestamp_ns));
-            }
-        };
-        let mut note_frame = |header: &[u8]| note(&header[FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES..]);
+        let mut symbols = WaitingSymbols::default();
+        let mut note_frame =
+            |header: &[u8]| symbols.add_packet(&header[FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES..]);
         self.network.for_each_packet(&mut note_frame);
         if let Some(tcp) = &self.tcp {
             tcp.for_each_packet(&mut note_frame);
         }
-        for process in self.nodes.iter().filter_map(|node| node.process.as_ref()) {
-            for feeder in process.hops().iter().filter_map(|hop| hop.feeder.as_ref()) {
-                feeder.for_each_queued(&mut |packet| note(packet.header.packet()));
-            }
-        }
-        // What a reliable source holds for a destination is still to come.
-        for entry in
-            self.nodes.iter().filter_map(|node| node.process.as_ref()).flat_map(|node| node.sessions())
-        {
-            let Some(source) = &entry.source else { continue };
-            let Some(sender) = &source.reliable else { continue };
-            for symbol in sender.base()..sender.next_symbol() {
-                let Some(held) = sender.held(symbol) else { continue };
-                for lacking in sender.destinations().filter(|destination| !destination.has(symbol)) {
-                    let timestamp = held.timestamp.as_nanos();
-                    symbols.insert((entry.key, lacking.node, source.epoch, symbol, timestamp));
-                }
-            }
-            if let Some((symbol, _)) = &source.pending {
-                for destination in sender.destinations() {
-                    let timestamp = symbol.timestamp.as_nanos();
-                    symbols.insert((entry.key, destination.node, source.epoch, symbol.id, timestamp));
-                }
-            }
-        }
+        self.nodes.iter().filter_map(|node| node.process.as_ref()).for_each(|node| symbols.add_node(node));
         let mut counts = BTreeMap::new();
-        for (key, node, epoch, symbol, timestamp) in symbols {
+        for (key, node, epoch, symbol, timestamp) in symbols.iter() {
             let Some(entry) = self.session(self.index_of(node), key) else { continue };
             // Who is no destination (any more) has a sink that nobody set up, if one: nothing is on its way to it.
             let Some(sink) = entry.sink.as_ref().filter(|sink| sink.content_stats().is_some()) else {

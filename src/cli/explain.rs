@@ -10,6 +10,7 @@ use bellini_scenarios::parse::{LoadOptions, load};
 use bellini_scenarios::plan::{DestinationReasons, Explanation, SessionReasons, explain};
 use bellini_scenarios::record::file;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::slice;
 
 /// Most events of a session that are shown; `--json` has all.
@@ -98,6 +99,7 @@ fn table(explanation: &Explanation) -> String {
     for session in explanation.sessions.iter().take(SESSIONS_MAX) {
         of_session(&mut text, session);
     }
+    legend(&mut text, explanation);
     if explanation.sessions.len() > SESSIONS_MAX {
         let more = explanation.sessions.len() - SESSIONS_MAX;
         text += &format!("\n.. {more} more sessions: --session CONFERENCE/SESSION, or --json\n");
@@ -126,7 +128,12 @@ fn of_session(text: &mut String, session: &SessionReasons) {
             1 => String::new(),
             times => format!(" ({times} times until {:.3} s)", event.until_s),
         };
-        *text += &format!("  {:>8.3} s  {}: {}{times}\n", event.t_s, event.kind, plain(&event.text));
+        *text += &format!(
+            "  {:>8.3} s  {}: {}{times}\n",
+            event.t_s,
+            event.kind.replace('_', " "),
+            plain(&event.text)
+        );
     }
     if session.events.len() > EVENTS_MAX {
         *text += &format!("  .. {} more with --json\n", session.events.len() - EVENTS_MAX);
@@ -138,20 +145,60 @@ fn of_destination(text: &mut String, to: &DestinationReasons) {
     let delay = fixed(to.delay_p50_ms, 1);
     let bound = to.delay_bound_ms.map_or_else(String::new, |bound| format!(" of {bound:.1} ms allowed"));
     let name = plain(&to.name);
-    *text += &format!("\nto {name}: {goodput} of {offered} Mbit/s, median delay {delay} ms{bound}\n");
-    *text += &format!("bound by {}\n", plain(&to.bound_by));
-    let rows = to.alternatives.iter().map(|it| {
-        vec![
+    let waiting = match to.queueing_p50_ms {
+        Some(ms) if ms >= 0.05 => format!(" ({ms:.1} ms of it waiting)"),
+        _ => String::new(),
+    };
+    *text +=
+        &format!("\nto {name}: got {goodput} of {offered} Mbit/s, median delay {delay} ms{waiting}{bound}\n");
+    *text += &format!("bound by: {}\n", plain(&to.bound_by));
+    let all = &to.alternatives;
+    // What no path has is left out.
+    let shown = [
+        true,
+        true,
+        true,
+        all.iter().any(|it| it.rate_mbps.is_some()),
+        all.iter().any(|it| it.busy.is_some()),
+        all.iter().any(|it| it.loss > 0.0),
+        all.iter().any(|it| it.usd_per_payload_gb.is_some()),
+        true,
+    ];
+    let keep = |cells: Vec<String>| -> Vec<String> {
+        cells.into_iter().zip(shown).filter(|(_, is_shown)| *is_shown).map(|(cell, _)| cell).collect()
+    };
+    let rows = all.iter().map(|it| {
+        keep(vec![
             shorten(&it.path, PATH_MAX),
             if it.share > 0.0 { percent(Some(it.share)) } else { "-".to_owned() },
             format!("{:.1}", it.delay_ms),
             rate(it.rate_mbps),
+            it.busy.map_or_else(|| "-".to_owned(), |busy| format!("{:.0} %", busy * 100.0)),
             percent(Some(it.loss)),
             fixed(it.usd_per_payload_gb, 3),
             plain(&it.why),
-        ]
+        ])
     });
-    let head = ["path", "share", "delay", "rate", "loss", "cost", "why"];
-    let units = ["", "", "ms", "Mbit/s", "", "USD/GB", ""];
-    grid(text, &[&head, &units], rows.collect(), &[0, 6]);
+    let words = |words: [&str; 8]| keep(words.map(str::to_owned).to_vec());
+    let head = words(["path", "share", "delay", "rate", "busy", "loss", "cost", "why"]);
+    let units = words(["", "", "ms", "Mbit/s", "", "", "USD/GB", ""]);
+    let (head, units): (Vec<&str>, Vec<&str>) =
+        head.iter().map(String::as_str).zip(units.iter().map(String::as_str)).unzip();
+    let last = head.len() - 1;
+    grid(text, &[&head, &units], rows.collect(), &[0, last]);
+}
+
+/// Says which names the ids in routes have.
+fn legend(text: &mut String, explanation: &Explanation) {
+    let mut names: BTreeMap<u32, &str> = BTreeMap::new();
+    for session in explanation.sessions.iter().take(SESSIONS_MAX) {
+        for path in session.destinations.iter().flat_map(|to| &to.alternatives) {
+            names.extend(path.nodes.iter().copied().zip(path.path.split(" > ")));
+        }
+    }
+    text.push('\n');
+    super::plan::names(text, names.into_iter().collect());
+    *text += "\
+share: part of the packets at the end of the run. delay: a full packet without queues. rate: the least of the path's links, hops and
+caps. busy: its busiest link in the measuring window, whoever used it. loss: of its links. cost: a GB of payload.\n";
 }

@@ -1,7 +1,7 @@
 //! `bellini live`: a scenario on real hosts, from the push of the binary to the last file removed.
 
 use super::args::{HostOptions, LiveOptions, RunOptions};
-use super::check::ScenarioText;
+use super::check::{ScenarioText, demand};
 use super::exit::{self, Failure};
 use super::runs::{self, Play, Player};
 use crate::Registry;
@@ -51,7 +51,10 @@ pub(super) fn connect(
     run: &RunOptions,
 ) -> Result<Deployment, Failure> {
     let hosts = read(options)?;
-    let scenario = ScenarioText::read(registry, &run.scenario)?.resolve(None)?.scenario;
+    let mut loaded = ScenarioText::read(registry, &run.scenario)?.resolve(None)?;
+    // Before any host is touched; the run says the warnings.
+    demand(&mut loaded)?;
+    let scenario = loaded.scenario;
     LiveRun::check(&scenario).map_err(failure)?;
     open(options, hosts, Some(&scenario))
 }

@@ -5,13 +5,17 @@ use super::check::{ScenarioText, warn};
 use super::exit::{self, Failure};
 use crate::Registry;
 use bellini_reports::grid;
+use bellini_scenarios::model::Scenario;
 use bellini_scenarios::plan::{Finding, LinkPlan, Plan, PolicyPlan, SessionPlan, plan};
+use std::collections::BTreeSet;
 
 /// Most destinations, routes, links and findings of a policy that the tables show; `--json` has all.
 const DESTINATIONS_MAX: usize = 24;
 const ROUTES_MAX: usize = 16;
 const LINKS_MAX: usize = 6;
 const FINDINGS_MAX: usize = 12;
+/// Most nodes whose ids are listed.
+const LEGEND_MAX: usize = 24;
 /// Most characters of a route, a name and a reason.
 const ROUTE_MAX: usize = 44;
 const NAME_MAX: usize = 14;
@@ -30,14 +34,14 @@ pub(super) fn run(registry: &Registry, options: &PlanOptions) -> Result<u8, Fail
         let json = serde_json::to_string_pretty(&plan).map_err(|error| Failure::new(exit::FAILED, error))?;
         exit::print(&(json + "\n"));
     } else {
-        exit::print(&table(&plan));
+        exit::print(&table(&plan, &loaded.scenario));
     }
     let is_met = plan.limits.iter().all(|finding| finding.kind == "price")
         && plan.policies.iter().all(|policy| policy.findings.is_empty());
     Ok(if options.strict && !is_met { exit::CHECK } else { exit::DONE })
 }
 
-fn table(plan: &Plan) -> String {
+fn table(plan: &Plan, scenario: &Scenario) -> String {
     let mut text = format!("{}: planned; nothing was run\n", shorten(&plan.scenario, 60));
     if !plan.limits.is_empty() {
         text += "\nWhatever the routes:\n";
@@ -51,12 +55,20 @@ fn table(plan: &Plan) -> String {
             percent(part),
             fixed(policy.delay_ms_max, 1),
             fixed(policy.usd_per_hour, 4),
+            fixed(policy.percentile_usd_per_hour, 4),
+            policy.machines.to_string(),
+            fixed(policy.vm_usd_per_hour, 4),
             policy.findings.len().to_string(),
         ]
     });
-    let head = ["policy", "all get", "of wanted", "farthest", "cost", "not met"];
-    let units = ["", "Mbit/s", "", "ms", "USD/h", ""];
+    let head =
+        ["policy", "all get", "of wanted", "farthest", "volume", "percentile", "VMs", "VM hours", "not met"];
+    let units = ["", "Mbit/s", "", "ms", "USD/h", "USD/h", "", "USD/h", ""];
     grid(&mut text, &[&head, &units], rows.collect(), &[0]);
+    text += "\
+all get: payload at all destinations together. farthest: the longest delay, without queues. volume, percentile: traffic at its
+price by volume, or charged by percentile. VMs: machines on the routes, and what they cost. not met: demands, listed below.\n";
+    legend(&mut text, plan, scenario);
     plan.policies.iter().for_each(|policy| of_policy(&mut text, policy));
     if !plan.notes.is_empty() {
         text.push('\n');
@@ -66,6 +78,22 @@ fn table(plan: &Plan) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Says which names the ids in routes and links have.
+fn legend(text: &mut String, plan: &Plan, scenario: &Scenario) {
+    let links = plan.policies.iter().flat_map(|policy| &policy.links);
+    let ids: BTreeSet<u32> = links.flat_map(|link| [link.from, link.to]).collect();
+    let used = scenario.nodes.iter().filter(|node| ids.contains(&node.id.get()));
+    names(text, used.map(|node| (node.id.get(), node.name.as_str())).collect());
+}
+
+/// Writes which name each id has, where there are not too many.
+pub(super) fn names(text: &mut String, names: Vec<(u32, &str)>) {
+    if !names.is_empty() && names.len() <= LEGEND_MAX {
+        let all: Vec<String> = names.iter().map(|(id, name)| format!("{id} {}", plain(name))).collect();
+        *text += &format!("ids in routes: {}; d: delivers there\n", all.join(", "));
+    }
 }
 
 fn of_policy(text: &mut String, policy: &PolicyPlan) {

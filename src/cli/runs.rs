@@ -1,7 +1,7 @@
 //! Running a scenario, in whatever mode: scenario in, run directories out.
 
 use super::args::RunOptions;
-use super::check::{ScenarioText, warn};
+use super::check::{ScenarioText, demand, warn};
 use super::exit::{self, Failure};
 use super::interrupt;
 use super::progress::ProgressLine;
@@ -40,7 +40,8 @@ pub(super) trait Player {
 /// Whatever keeps a run from ending with its records.
 pub(super) fn run(registry: &Registry, options: &RunOptions, player: &impl Player) -> Result<u8, Failure> {
     let text = ScenarioText::read(registry, &options.scenario)?;
-    let loaded = text.resolve(None)?;
+    let mut loaded = text.resolve(None)?;
+    demand(&mut loaded)?;
     warn(&loaded);
     let name = loaded.scenario.name.clone();
     let target =

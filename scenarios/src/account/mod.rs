@@ -27,7 +27,8 @@ pub struct Billing {
     /// Price of one Mbit/s of charged rate for one period, the same for all links; `None`: of each link, what a period at
     /// that rate costs at its price by volume.
     pub usd_per_mbps: Option<f64>,
-    /// Price of a machine for one hour.
+    /// Price of a machine for one hour, where it is the same for all; each node has its own
+    /// ([`Node::vm_usd_per_hour`](crate::model::Node::vm_usd_per_hour)).
     pub vm_usd_per_hour: Option<f64>,
 }
 

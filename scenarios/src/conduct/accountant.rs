@@ -16,8 +16,9 @@ pub(super) struct Accountant {
 impl Accountant {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let billing = scenario.billing.unwrap_or_default();
-        let is_wanted =
-            scenario.billing.is_some() || scenario.links.iter().any(|link| link.usd_per_gb.is_some());
+        let is_wanted = scenario.billing.is_some()
+            || scenario.links.iter().any(|link| link.usd_per_gb.is_some())
+            || scenario.nodes.iter().any(|node| node.vm_usd_per_hour.is_some());
         let links = if is_wanted { scenario.links.len() } else { 0 };
         let window = (scenario.measure.from.as_secs_f64(), scenario.measure.to.as_secs_f64());
         Self { billing, meters: vec![Meter::new(billing.interval); links], window }
@@ -45,8 +46,10 @@ impl Accountant {
             mbps: meter.mbps(),
         });
         let statement = Statement::of(&self.billing, &traffic.collect::<Vec<_>>());
-        let machines = scenario.nodes.iter().filter(|node| node.region.is_some()).count();
-        let vm_hours = machines as f64 * seconds / 3_600.0;
+        let machines: Vec<_> = scenario.nodes.iter().filter(|node| node.is_machine()).collect();
+        let hours = seconds / 3_600.0;
+        // One price that is not known makes the sum unknown.
+        let prices = machines.iter().map(|node| node.vm_usd_per_hour).sum::<Option<f64>>();
         let lines = statement.lines.iter().filter(|line| line.max_mbps > 0.0);
         Some(Cost {
             percentile: self.billing.percentile,
@@ -57,8 +60,9 @@ impl Accountant {
             traffic_usd: statement.traffic_usd,
             percentile_usd: statement.percentile_usd,
             max_usd: statement.max_usd,
-            vm_hours,
-            vm_usd: self.billing.vm_usd_per_hour.map(|usd| usd * vm_hours),
+            vm_hours: machines.len() as f64 * hours,
+            vm_usd: prices.filter(|_| !machines.is_empty()).map(|usd| usd * hours),
+            vm_source: scenario.vm_source.clone(),
             links: lines
                 .map(|line| LinkCost {
                     from: line.ends.0,

@@ -1,6 +1,7 @@
 //! What was counted, in a form that no longer needs what counted it: figures of nodes, links and sessions.
 
 use super::tally::{SinkTally, SourceTally};
+use super::waiting::WaitingSymbols;
 use bellini_core::Node;
 use bellini_core::congestion::ControlFigures;
 use bellini_core::hop::{Hop, HopStats, ProbeFigures};
@@ -235,6 +236,10 @@ pub struct ProcessFigures {
     /// Times of single packets, where a stopwatch runs and everything was asked for.
     #[serde(default)]
     pub steps: Option<StepTimes>,
+    /// Symbols that it still has to send, where everything was asked for: by session and destination the times at which
+    /// they were offered, in nanoseconds on their source's clock, in order, each as its distance from the one before.
+    #[serde(default)]
+    pub waiting: Vec<(SessionKey, NodeId, Vec<u64>)>,
 }
 
 impl ProcessFigures {
@@ -242,6 +247,10 @@ impl ProcessFigures {
     #[must_use]
     pub fn of(node: &Node, full: bool) -> Self {
         let full_figures = |entry: &SessionEntry| (entry.key, SessionFigures::of(entry));
+        let mut waiting = WaitingSymbols::default();
+        if full {
+            waiting.add_node(node);
+        }
         Self {
             node: NodeFigures::of(node),
             queued_packets: node.queued_packets(),
@@ -249,6 +258,7 @@ impl ProcessFigures {
             sessions: if full { node.sessions().map(full_figures).collect() } else { Vec::new() },
             ledger: node.check_ledger().err(),
             steps: if full { node.step_times().cloned() } else { None },
+            waiting: waiting.times(),
         }
     }
 }

@@ -30,6 +30,7 @@ mod testbed;
 mod tests;
 mod timeline;
 mod view;
+mod waiting;
 
 pub use conductor::{Conductor, Duty};
 pub use error::ConductError;
@@ -44,3 +45,4 @@ pub use tally::{SessionTally, SinkTally, SourceTally};
 pub use testbed::{Degrade, Testbed, TestbedError};
 pub(crate) use view::mean_rate as mean_link_rate;
 pub use view::{network_view, planning_view};
+pub use waiting::{Waiting, WaitingSymbols};

@@ -95,6 +95,12 @@ pub trait Testbed {
     /// can be known. Called before [`Testbed::finish`].
     fn in_flight(&self) -> BTreeMap<(SessionKey, NodeId), u64>;
 
+    /// Returns what nodes still had to send when [`Testbed::finish`] asked them, as in
+    /// [`ProcessFigures::waiting`](super::ProcessFigures::waiting), where only nodes themselves know.
+    fn waiting(&self) -> Vec<(SessionKey, NodeId, Vec<u64>)> {
+        Vec::new()
+    }
+
     /// Cuts a link: what is on it is lost.
     fn cut(&mut self, link: u32);
 

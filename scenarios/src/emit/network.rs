@@ -61,6 +61,7 @@ pub(super) fn node(node: &Node) -> Value {
         }
         all.put("rates", rates.done());
     }
+    all.put_some("vm_usd_per_hour", node.vm_usd_per_hour);
     all.done()
 }
 

@@ -57,6 +57,8 @@ pub struct Scenario {
     pub probing: Option<ProbingConfig>,
     /// How traffic is charged; `None`: as by default, where a link has a price.
     pub billing: Option<Billing>,
+    /// Where prices of machines come from, in words.
+    pub vm_source: Option<String>,
     /// Nodes in order of their ids.
     pub nodes: Vec<Node>,
     /// Links, each in one direction, in order of (from, to).

@@ -37,6 +37,16 @@ pub struct Node {
     pub recoding: bool,
     /// Token buckets of its `udp-unpaced` hops: (next hop, rate); absent: not limited.
     pub hop_rates: Vec<(NodeId, BitRate)>,
+    /// Price of its machine for an hour, if known.
+    pub vm_usd_per_hour: Option<f64>,
+}
+
+impl Node {
+    /// Returns whether it is a machine that somebody pays for by the hour: it is in a region, or has a price.
+    #[must_use]
+    pub fn is_machine(&self) -> bool {
+        self.region.is_some() || self.vm_usd_per_hour.is_some()
+    }
 }
 
 /// A rate limit with a queue before it.

@@ -4,7 +4,7 @@ use super::network::Network;
 use crate::conduct::planning_view;
 use crate::model::{Assignment, Membership, Routing, Scenario, Session};
 use crate::policy::{NetworkView, PolicyError, Reason, Request, RouteChoice};
-use crate::registry::Registry;
+use crate::registry::{Registry, RunPolicies};
 use crate::resolve::mean_rate;
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::route::Route;
@@ -48,10 +48,12 @@ pub(super) fn decide(network: &Network<'_>, registry: &Registry, policy: Option<
     }
     let mut view = planning_view(&planned);
     let mut decisions = Vec::new();
+    // One object a session, or one a run, as in a run.
+    let mut policies = registry.run();
     for (conference, written) in planned.conferences.iter().zip(&scenario.conferences) {
         for (session, own) in conference.sessions.iter().zip(&written.sessions) {
             let key = SessionKey::new(conference.id.0, session.id.0);
-            let mut decided = ask(registry, key, session, own, &view);
+            let mut decided = ask((registry, &mut policies), key, session, own, &view);
             // Not every policy has the parameter that was handed on to it.
             let is_handed_on = session.routing.policy != own.routing.policy;
             if is_handed_on
@@ -62,15 +64,9 @@ pub(super) fn decide(network: &Network<'_>, registry: &Registry, policy: Option<
                 }
                 let mut plain = session.clone();
                 plain.routing.parameters.clear();
-                decided = ask(registry, key, &plain, own, &view);
+                decided = ask((registry, &mut policies), key, &plain, own, &view);
             }
-            decisions.push(decided.map_err(|refusal| match refusal {
-                Refusal::Policy(PolicyError::Unreachable { from, to }) => {
-                    format!("no path from {} to {}", network.name(from), network.name(to))
-                }
-                Refusal::Policy(error) => error.to_string(),
-                Refusal::Words(words) => words,
-            }));
+            decisions.push(decided.map_err(|refusal| refusal.text(network)));
         }
     }
     decisions
@@ -81,14 +77,54 @@ enum Refusal {
     Words(String),
 }
 
+impl Refusal {
+    fn text(self, network: &Network<'_>) -> String {
+        match self {
+            Self::Policy(PolicyError::Unreachable { from, to }) => {
+                format!("no path from {} to {}", network.name(from), network.name(to))
+            }
+            Self::Policy(error) => error.to_string(),
+            Self::Words(words) => words,
+        }
+    }
+}
+
 impl From<PolicyError> for Refusal {
     fn from(error: PolicyError) -> Self {
         Self::Policy(error)
     }
 }
 
+/// Asks a session's own routing policy for routes to those who are its destinations at the start.
+///
+/// # Errors
+/// What it says against them.
+pub(super) fn ask_own(
+    policies: &mut RunPolicies<'_>,
+    key: SessionKey,
+    session: &Session,
+    view: &NetworkView,
+    network: &Network<'_>,
+) -> Result<(), String> {
+    let mut routing = policies.routing_for(&session.routing).map_err(|error| error.to_string())?;
+    let request = request(key, session, view);
+    routing.routes(&request).map(drop).map_err(|error| Refusal::Policy(error).text(network))
+}
+
+fn request<'a>(key: SessionKey, session: &'a Session, view: &'a NetworkView) -> Request<'a> {
+    Request {
+        session: key,
+        source: session.source,
+        destinations: &session.destinations,
+        rate: mean_rate(&session.content),
+        reason: Reason::Start,
+        view,
+        parameters: &session.routing.parameters,
+    }
+}
+
 fn ask(
-    registry: &Registry,
+    (registry, policies): (&Registry, &mut RunPolicies<'_>),
     key: SessionKey,
     session: &Session,
     own: &Session,
@@ -98,16 +134,8 @@ fn ask(
         return Err(Refusal::Words("it never has a destination".to_owned()));
     }
     let words = |error: crate::registry::RegistryError| Refusal::Words(error.to_string());
-    let mut routing = registry.routing_for(&session.routing).map_err(words)?;
-    let mut request = Request {
-        session: key,
-        source: session.source,
-        destinations: &session.destinations,
-        rate: mean_rate(&session.content),
-        reason: Reason::Start,
-        view,
-        parameters: &session.routing.parameters,
-    };
+    let mut routing = policies.routing_for(&session.routing).map_err(words)?;
+    let mut request = request(key, session, view);
     let routes = routing.routes(&request)?;
     let spec = assignment(session, own, &routes);
     let mut assignment = registry.assignment_for(&spec).map_err(words)?;

@@ -32,8 +32,28 @@ pub(super) fn delay_bound(session: &Session) -> Option<Duration> {
     }
 }
 
-/// Returns what no policy can give.
+/// Returns what no policy can give, and what is not known.
 pub(super) fn limits(network: &Network<'_>) -> Vec<Finding> {
+    let mut findings = demands(network);
+    let is_known = network.scenario.links.iter().any(|link| link.usd_per_gb.is_some());
+    if let Some(links) = unpriced(network).filter(|_| is_known) {
+        let text = format!("prices are not known of {links}; plans that use them have no cost");
+        findings.push(Finding { kind: "price", conference: None, session: None, destination: None, text });
+    }
+    findings
+}
+
+/// Returns the links without a price in words, if there are any.
+pub(super) fn unpriced(network: &Network<'_>) -> Option<String> {
+    let unknown: Vec<String> = (0..network.scenario.links.len())
+        .filter(|link| network.link(*link).usd_per_gb.is_none())
+        .map(|link| network.link_name(link))
+        .collect();
+    (!unknown.is_empty()).then(|| listed(&unknown))
+}
+
+/// Returns the demands that no policy can meet.
+pub(super) fn demands(network: &Network<'_>) -> Vec<Finding> {
     let scenario = network.scenario;
     let graph = Graph::new(&network.view);
     let mut findings = Vec::new();
@@ -87,14 +107,6 @@ pub(super) fn limits(network: &Network<'_>) -> Vec<Finding> {
             }
         }
     }
-    let unknown: Vec<String> = (0..scenario.links.len())
-        .filter(|link| network.link(*link).usd_per_gb.is_none())
-        .map(|link| network.link_name(link))
-        .collect();
-    if !unknown.is_empty() && unknown.len() < scenario.links.len() {
-        let text = format!("prices are not known of {}; plans that use them have no cost", listed(&unknown));
-        findings.push(Finding { kind: "price", conference: None, session: None, destination: None, text });
-    }
     findings
 }
 
@@ -107,6 +119,22 @@ pub(super) fn notes(network: &Network<'_>) -> Vec<String> {
             "No link has a price: costs are not known. Give links `usd_per_gb`, or a data set with prices."
                 .to_owned(),
         );
+    }
+    let machines = || scenario.nodes.iter().filter(|node| node.is_machine());
+    let unpriced = machines().filter(|node| node.vm_usd_per_hour.is_none()).count();
+    if machines().any(|node| node.vm_usd_per_hour.is_some()) && unpriced > 0 {
+        let all = machines().count();
+        notes.push(format!(
+            "No price is known of {unpriced} of {all} machines: plans that use them have no cost of machines."
+        ));
+    } else if unpriced > 0 {
+        notes.push(
+            "Machines have no price: give one by `billing.vm_usd_per_hour`, for all or by provider, or by node."
+                .to_owned(),
+        );
+    }
+    if let Some(source) = &scenario.vm_source {
+        notes.push(format!("Prices of machines: {source}."));
     }
     if !scenario.faults.is_empty() {
         notes.push(format!("{} faults of the timeline are not in the plan.", scenario.faults.len()));

@@ -15,7 +15,7 @@ pub(super) fn bound_by(
     taken: &[(Vec<NodeId>, f64)],
 ) -> String {
     if taken.is_empty() {
-        return "no route leads there at the end of the run".to_owned();
+        return "no route: none leads there at the end of the run".to_owned();
     }
     let crossed: BTreeSet<(u32, u32)> = taken
         .iter()
@@ -35,7 +35,7 @@ pub(super) fn bound_by(
     let busiest =
         busy.and_then(|link| Some(format!("{} {:.0} % busy", name(link), link.utilisation? * 100.0)));
     if is_full {
-        let busiest = busiest.map_or_else(String::new, |text| format!("; busiest: {text}"));
+        let busiest = busiest.map_or_else(String::new, |text| format!("; busiest link: {text}"));
         return format!("its content: it got what was offered{busiest}");
     }
     let node_drops =
@@ -44,19 +44,31 @@ pub(super) fn bound_by(
     for link in &links {
         causes.push((
             link.dropped_queue,
-            format!("the queue of {} dropped {}", name(link), link.dropped_queue),
+            format!("the queue of {} dropped {} packets of all sessions", name(link), link.dropped_queue),
         ));
-        causes.push((link.dropped_loss, format!("{} lost {}", name(link), link.dropped_loss)));
+        causes.push((
+            link.dropped_loss,
+            format!("{} lost {} packets by itself", name(link), link.dropped_loss),
+        ));
         let other: u64 = link.dropped_other.values().sum();
-        causes.push((other, format!("{} dropped {other} for other causes (cut, crash, ..)", name(link))));
+        causes.push((
+            other,
+            format!("{} dropped {other} packets while it or a node was down, or for their size", name(link)),
+        ));
     }
     let senders: BTreeSet<u32> = crossed.iter().map(|(from, _)| *from).collect();
     for id in senders {
         let drops = node_drops(id);
-        causes.push((drops, format!("feeders of {} dropped {drops}", run.summary.node_name(id))));
+        causes.push((
+            drops,
+            format!(
+                "{}, which may not send faster, dropped {drops} waiting packets of all sessions",
+                run.summary.node_name(id)
+            ),
+        ));
     }
     match causes.into_iter().max_by_key(|(count, _)| *count) {
-        Some((count, text)) if count > 0 => format!("{text} packets"),
+        Some((count, text)) if count > 0 => text,
         _ => busiest.map_or_else(
             || "nothing that was counted".to_owned(),
             |text| format!("nothing was dropped; {text}"),

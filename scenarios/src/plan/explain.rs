@@ -4,14 +4,15 @@ use super::demands::delay_bound;
 use super::evidence::bound_by;
 use super::flows::Flows;
 use super::happenings::{Happening, events};
+use super::limits::Limits;
 use super::network::Network;
+use super::reasons::why;
 use crate::graph::{Graph, Path};
 use crate::model::{Scenario, Session};
-use crate::record::{DestinationSummary, Run, SessionSummary};
+use crate::record::{DestinationSummary, EventRow, Run, SessionSummary, kind};
 use bellini_core::ids::NodeId;
 use bellini_core::route::{Branch, Route};
 use serde::Serialize;
-use serde_json::Value;
 
 /// Why a run's sessions take their routes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,6 +65,8 @@ pub struct DestinationReasons {
     pub goodput_mbps: Option<f64>,
     /// Median delay.
     pub delay_p50_ms: Option<f64>,
+    /// How much of it was waiting: what is above the delay without queues.
+    pub queueing_p50_ms: Option<f64>,
     /// The time after which content is of no use.
     pub delay_bound_ms: Option<f64>,
     /// What kept it from getting more or sooner.
@@ -81,12 +84,18 @@ pub struct Alternative {
     pub path: String,
     /// Delay of a full packet without queues.
     pub delay_ms: f64,
+    /// The part of it that is propagation: what policies see of a link.
+    pub propagation_ms: f64,
     /// Price of a GB of payload; `None` where a price is not known.
     pub usd_per_payload_gb: Option<f64>,
-    /// The least of its links' rates; `None`: not limited.
+    /// The least rate of its links, their hops' paces and its nodes' caps; `None`: not limited.
     pub rate_mbps: Option<f64>,
-    /// The link that has it.
+    /// What has it.
     pub narrowest: Option<String>,
+    /// How busy its busiest link was in the measuring window, whoever used it; `None`: no link of it has a rate.
+    pub busy: Option<f64>,
+    /// That link.
+    pub busiest: Option<String>,
     /// Part of the packets that its links lose by themselves.
     pub loss: f64,
     /// Part of the session's packets that takes it at the end of the run; 0: not taken.
@@ -112,6 +121,15 @@ pub fn explain(scenario: &Scenario, run: &Run, paths: usize) -> Explanation {
                 .destinations
                 .iter()
                 .map(|to| destination(&network, &graph, run, (session, summary, to), &flows, paths));
+            let refusal = refusal(run, summary);
+            let destinations = destinations.map(|mut to| {
+                if to.alternatives.iter().all(|it| it.share <= 0.0)
+                    && let Some(text) = &refusal
+                {
+                    to.bound_by.clone_from(text);
+                }
+                to
+            });
             sessions.push(SessionReasons {
                 conference: summary.conference,
                 session: summary.session,
@@ -143,13 +161,33 @@ fn rule(policy: &str) -> Option<&'static str> {
     Some(match policy {
         "static" => "routes are those written in the scenario",
         "direct" => "each destination gets a copy over the source's own link to it",
-        "shortest-delay" => "each destination's fastest path",
+        "shortest-delay" => "each destination's path of least propagation delay",
         "k-shortest" => "each destination's fastest paths, one after the other",
         "multicast-tree" => "a tree of little total delay, in which each link carries one copy",
         "exec" => "what a program said",
-        "airlift" => "all sessions planned at once by a linear program",
+        "airlift" => {
+            "all sessions planned at once by a linear program: the best rates within their delay bounds"
+        }
+        "jetway" => "what raises the charge for the links' busiest intervals least",
+        "nearest-ingress" => "each member at its nearest datacenter, datacenters directly among each other",
+        "p2p-mesh" => "the best that members can do without datacenters",
+        "ron" => "the direct path, or one over a single other node where that is clearly better",
+        "star" => "by way of one datacenter, the same for all members",
+        "steiner-price" => {
+            "the tree of least price to all destinations together: a link that another destination needs costs nothing more"
+        }
         _ => return None,
     })
+}
+
+/// Returns what the policy said last where it had no answer.
+fn refusal(run: &Run, summary: &SessionSummary) -> Option<String> {
+    let is_own = |row: &&EventRow| {
+        (row.conference, row.session) == (Some(summary.conference), Some(summary.session))
+            && row.kind == kind::POLICY
+    };
+    let last = run.events.iter().rfind(is_own)?;
+    last.text.starts_with("No routes").then(|| last.text.clone())
 }
 
 /// Returns the flow list at the end as routes; what cannot be read is left out.
@@ -206,9 +244,10 @@ fn destination(
             .map(|path| (path, 0.0)),
     );
     let mut alternatives: Vec<Alternative> =
-        all.iter().filter_map(|(nodes, share)| alternative(network, session, nodes, *share)).collect();
+        all.iter().filter_map(|(nodes, share)| alternative(network, run, session, nodes, *share)).collect();
     alternatives.sort_by(|a, b| a.delay_ms.total_cmp(&b.delay_ms).then_with(|| a.nodes.cmp(&b.nodes)));
-    let reasons: Vec<String> = (0..alternatives.len()).map(|at| why(session, &alternatives, at)).collect();
+    let reasons: Vec<String> =
+        (0..alternatives.len()).map(|at| why(network, session, &alternatives, at)).collect();
     for (alternative, why) in alternatives.iter_mut().zip(reasons) {
         alternative.why = why;
     }
@@ -218,6 +257,7 @@ fn destination(
         offered_mbps: summary.offered_mbps,
         goodput_mbps: to.goodput_mbps,
         delay_p50_ms: to.delay_ms.map(|delay| delay.p50),
+        queueing_p50_ms: to.queueing_ms.map(|waiting| waiting.p50),
         delay_bound_ms: delay_bound(session).map(|bound| bound.as_millis_f64()),
         bound_by: bound_by(run, summary, to, &taken),
         alternatives,
@@ -226,6 +266,7 @@ fn destination(
 
 fn alternative(
     network: &Network<'_>,
+    run: &Run,
     session: &Session,
     nodes: &[NodeId],
     share: f64,
@@ -233,63 +274,30 @@ fn alternative(
     let route = Route::path(nodes.get(1..)?);
     let flows = Flows::new(network, session, &[(route, 1.0)]).ok()?;
     let last = flows.hops.len().checked_sub(1)?;
-    let rated = flows.hops.iter().filter_map(|hop| Some((network.rate(hop.link)?, hop.link)));
-    let narrowest = rated.min_by_key(|(rate, _)| *rate);
+    let mut limits = Limits::default();
+    limits.of(network, session, &flows);
+    let narrowest = limits.all.iter().min_by(|a, b| a.capacity_bps.total_cmp(&b.capacity_bps));
+    let used = |link: usize| {
+        let ends = network.link(link);
+        let seen =
+            run.summary.links.iter().find(|it| (it.from, it.to) == (ends.from.get(), ends.to.get()))?;
+        Some((seen.utilisation?, link))
+    };
+    let busy = flows.hops.iter().filter_map(|hop| used(hop.link)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let propagation = flows.hops.iter().map(|hop| network.link(hop.link).delay.as_millis_f64()).sum();
     let price = flows.hops.iter().map(|hop| Some(network.link(hop.link).usd_per_gb? * hop.wire)).sum();
     Some(Alternative {
         nodes: nodes.iter().map(|node| node.get()).collect(),
         path: network.path_name(nodes),
         delay_ms: flows.hops[last].delay.as_millis_f64(),
         usd_per_payload_gb: price,
-        rate_mbps: narrowest.map(|(rate, _)| rate.as_mbps()),
-        narrowest: narrowest.map(|(_, link)| network.link_name(link)),
+        propagation_ms: propagation,
+        rate_mbps: narrowest.map(|limit| limit.capacity_bps * 1e-6),
+        narrowest: narrowest.map(|limit| limit.name(network)),
+        busy: busy.map(|(busy, _)| busy),
+        busiest: busy.map(|(_, link)| network.link_name(link)),
         loss: 1.0 - flows.survival(last),
         share,
         why: String::new(),
     })
-}
-
-/// Says why a path is taken or not, as far as the policy's rule tells.
-fn why(session: &Session, all: &[Alternative], at: usize) -> String {
-    let this = &all[at];
-    let policy = session.routing.policy.as_str();
-    let relays = this.nodes.len().saturating_sub(2);
-    let behind = this.delay_ms - all[0].delay_ms;
-    if this.share > 0.0 {
-        return match at {
-            0 => "taken; the fastest".to_owned(),
-            _ => format!("taken; {behind:.1} ms slower than the fastest"),
-        };
-    }
-    let parameter = |name: &str| session.routing.parameters.get(name).and_then(Value::as_u64);
-    if let Some(bound) = delay_bound(session).filter(|bound| this.delay_ms > bound.as_millis_f64()) {
-        return format!("takes longer than the {:.1} ms that are allowed", bound.as_millis_f64());
-    }
-    if policy == "direct" && relays > 0 {
-        return "not a direct link".to_owned();
-    }
-    if let Some(most) = parameter("max_relays").filter(|most| relays as u64 > *most) {
-        return format!("{relays} relays, and `max_relays` is {most}");
-    }
-    let best = all.iter().filter(|it| it.share > 0.0).map(|it| it.delay_ms).fold(f64::INFINITY, f64::min);
-    let slowest = all.iter().filter(|it| it.share > 0.0).map(|it| it.delay_ms).fold(0.0, f64::max);
-    match policy {
-        "static" => "not written in the scenario".to_owned(),
-        "shortest-delay" if this.delay_ms > best => {
-            format!("{:.1} ms slower than the one taken", this.delay_ms - best)
-        }
-        "k-shortest" if this.delay_ms > slowest => {
-            format!("slower than the {} that `k` allows", parameter("k").unwrap_or(2))
-        }
-        "multicast-tree" => "would use links that the tree does not need".to_owned(),
-        _ if best.is_finite() => {
-            let (word, ms) = if this.delay_ms >= best {
-                ("slower", this.delay_ms - best)
-            } else {
-                ("faster", best - this.delay_ms)
-            };
-            format!("{ms:.1} ms {word} than the fastest taken; the policy chose otherwise")
-        }
-        _ => "no path is taken".to_owned(),
-    }
 }

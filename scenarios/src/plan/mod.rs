@@ -9,7 +9,7 @@ mod decide;
 mod demands;
 mod evidence;
 mod explain;
-
+mod feasible;
 mod flow_bound;
 mod flows;
 mod fluid;
@@ -17,10 +17,12 @@ mod happenings;
 mod limits;
 mod network;
 mod outcome;
+mod reasons;
 mod slices;
 mod wire;
 
 pub use explain::{Alternative, DestinationReasons, Explanation, SessionReasons, explain};
+pub use feasible::{Infeasible, infeasible};
 pub use happenings::Happening;
 
 use crate::model::Scenario;
@@ -77,8 +79,14 @@ pub struct PolicyPlan {
     pub wanted_mbps: Option<f64>,
     /// The greatest delay to any destination, by the fastest route of its session.
     pub delay_ms_max: Option<f64>,
-    /// What traffic costs while every session sends; `None` where a price is not known.
+    /// What traffic costs by volume while every session sends; `None` where a price is not known.
     pub usd_per_hour: Option<f64>,
+    /// What it costs by percentile: the price of a charging period at these rates, spread over its hours; `None` likewise.
+    pub percentile_usd_per_hour: Option<f64>,
+    /// Machines that routes begin at, end at or go by.
+    pub machines: usize,
+    /// What these cost; `None` where the price of one is not known.
+    pub vm_usd_per_hour: Option<f64>,
     /// What does not come out as the scenario wants it.
     pub findings: Vec<Finding>,
 }

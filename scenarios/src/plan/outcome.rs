@@ -7,11 +7,12 @@ use super::limits::{Kind, Limits};
 use super::network::Network;
 use super::slices::{Slice, slices};
 use super::{DestinationPlan, Finding, LinkPlan, OWN, PolicyPlan, RoutePlan, SessionPlan};
-use crate::model::{Conference, Session};
+use crate::account::{LinkTraffic, Statement};
+use crate::model::{Conference, Node, Session};
 use crate::registry::Registry;
 use bellini_core::content::spec::Content;
 use bellini_core::ids::NodeId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A rate that falls short by less than this part is what was asked for.
 const FULL: f64 = 1e-3;
@@ -104,16 +105,24 @@ pub(super) fn policy_plan(network: &Network<'_>, registry: &Registry, policy: &s
         plans.push(plan);
     }
     let others = slices(scenario);
-    let links = wire_bps.iter().map(|(&link, &bps)| link_plan(network, link, bps, &others)).collect();
+    let links: Vec<LinkPlan> =
+        wire_bps.iter().map(|(&link, &bps)| link_plan(network, link, bps, &others)).collect();
     let every = plans.iter().flat_map(|plan| &plan.destinations);
     let wanted = plans.iter().map(|plan| Some(plan.offered_mbps? * plan.destinations.len() as f64));
     let costs = plans.iter().map(|plan| plan.usd_per_hour);
+    let is_known = plans.iter().all(|plan| plan.usd_per_hour.is_some());
+    let percentile_usd_per_hour = percentile(network, &wire_bps).filter(|_| is_known);
+    let machines = machines(network, &cases);
+    let prices = machines.iter().map(|node| node.vm_usd_per_hour);
     PolicyPlan {
         policy: policy.to_owned(),
         rate_mbps: every.clone().filter_map(|destination| destination.rate_mbps).sum(),
         wanted_mbps: wanted.sum(),
         delay_ms_max: every.filter_map(|destination| destination.delay_ms).reduce(f64::max),
         usd_per_hour: costs.sum(),
+        percentile_usd_per_hour,
+        machines: machines.len(),
+        vm_usd_per_hour: prices.sum::<Option<f64>>().filter(|_| !machines.is_empty()),
         sessions: plans,
         links,
         findings,
@@ -333,6 +342,37 @@ fn complaints(case: &Case<'_>, plan: &SessionPlan, findings: &mut Vec<Finding>) 
         let text = "its application's rate is not known beforehand".to_owned();
         findings.push(finding("rate", None, text));
     }
+}
+
+/// Returns what links at these wire rates cost an hour, were each period to have them throughout: what is charged by
+/// percentile is then the rate itself.
+fn percentile(network: &Network<'_>, wire_bps: &BTreeMap<usize, f64>) -> Option<f64> {
+    let billing = network.scenario.billing.unwrap_or_default();
+    let traffic = wire_bps.iter().filter(|(_, bps)| **bps > 0.0).map(|(&link, &bps)| {
+        let ends = network.link(link);
+        LinkTraffic {
+            ends: (ends.from.get(), ends.to.get()),
+            usd_per_gb: ends.usd_per_gb,
+            bytes: 0.0,
+            mbps: vec![bps * MBPS],
+        }
+    });
+    let statement = Statement::of(&billing, &traffic.collect::<Vec<_>>());
+    let period: Option<f64> = statement.lines.iter().map(|line| line.percentile_usd).sum();
+    Some(period? / (billing.period.as_secs_f64() / 3600.0))
+}
+
+/// Returns the machines that are in use: those that a route begins at, ends at or goes by.
+fn machines<'a>(network: &Network<'a>, cases: &[Case<'_>]) -> Vec<&'a Node> {
+    let mut used = BTreeSet::new();
+    for case in cases {
+        let Ok(flows) = &case.flows else { continue };
+        for hop in &flows.hops {
+            let link = network.link(hop.link);
+            used.extend([link.from, link.to]);
+        }
+    }
+    network.scenario.nodes.iter().filter(|node| node.is_machine() && used.contains(&node.id)).collect()
 }
 
 fn link_plan(network: &Network<'_>, link: usize, bps: f64, slices: &[Slice]) -> LinkPlan {

@@ -5,7 +5,9 @@
 //! keys, `examples/policy.py` a whole program. One that dies, says something else, or does not answer in time is an error for
 //! that question, with its name; it is started anew for the next.
 
-use crate::policy::{FlowAssignment, NetworkView, PolicyError, Request, RouteChoice, Routing};
+use crate::policy::{
+    FlowAssignment, MeasuredBy, NetworkView, PolicyError, Request, RouteChoice, Routing, ViewSession,
+};
 use bellini_core::ids::NodeId;
 use bellini_core::route::Route;
 use bellini_core::time::Duration;
@@ -29,6 +31,8 @@ const OWN: [&str; 2] = ["exec", "time_limit"];
 pub struct Exec {
     running: Option<Running>,
     asked: u64,
+    /// What its last answer said of other sessions.
+    minds_others: bool,
 }
 
 #[derive(Debug)]
@@ -67,6 +71,7 @@ struct Asked {
 struct View<'a> {
     nodes: Vec<ViewNode<'a>>,
     links: Vec<ViewLink>,
+    sessions: Vec<Demand<'a>>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +79,25 @@ struct ViewNode<'a> {
     id: NodeId,
     name: &'a str,
     region: Option<&'a str>,
+    egress_bps: Option<u64>,
+    ingress_bps: Option<u64>,
+}
+
+/// A session as every policy sees it: what it wants, not the routes that it has.
+#[derive(Serialize)]
+struct Demand<'a> {
+    session: String,
+    source: NodeId,
+    destinations: &'a [NodeId],
+    rate_bps: Option<u64>,
+    start_s: f64,
+    stop_s: f64,
+    delay_bound_ms: Option<f64>,
+    coded: bool,
+    symbol_bytes: u32,
+    header_bytes: u32,
+    policy: &'a str,
+    parameters: BTreeMap<&'a str, &'a Value>,
 }
 
 #[derive(Serialize)]
@@ -100,6 +124,7 @@ struct Figure {
     value: f64,
     error: Option<f64>,
     age_s: f64,
+    by: &'static str,
 }
 
 /// An answer, as it is read.
@@ -110,6 +135,8 @@ struct Answer {
     error: Option<String>,
     routes: Option<Vec<Given>>,
     shares: Option<Vec<f64>>,
+    #[serde(default)]
+    minds_others: bool,
 }
 
 #[derive(Deserialize)]
@@ -133,6 +160,10 @@ impl Routing for Exec {
             Ok(RouteChoice { route, share: given.share, rate: rate.transpose()? })
         };
         given.into_iter().map(read).collect()
+    }
+
+    fn minds_others(&self) -> bool {
+        self.minds_others
     }
 }
 
@@ -165,6 +196,7 @@ impl Exec {
             self.running = None;
             return Err(other(request, "its answer is to another question"));
         }
+        self.minds_others = answer.minds_others;
         Ok(answer)
     }
 
@@ -269,7 +301,6 @@ pub(crate) fn time_limit(parameters: &BTreeMap<String, Value>) -> Result<Duratio
 }
 
 fn question(id: u64, request: &Request<'_>, routes: Option<&[RouteChoice]>) -> String {
-    let parameters = request.parameters.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
     let bps = |rate: BitRate| rate.as_bps();
     let asked = |choice: &RouteChoice| Asked {
         route: choice.route.to_string(),
@@ -284,7 +315,7 @@ fn question(id: u64, request: &Request<'_>, routes: Option<&[RouteChoice]>) -> S
         destinations: request.destinations,
         rate_bps: request.rate.map(bps),
         reason: request.reason.word(),
-        parameters: parameters.map(|(name, value)| (name.as_str(), value)).collect(),
+        parameters: parameters(request.parameters),
         routes: routes.map(|routes| routes.iter().map(asked).collect()),
         view: view(request.view),
     };
@@ -299,6 +330,8 @@ fn view(view: &NetworkView) -> View<'_> {
         id: node.id,
         name: &node.name,
         region: node.region.as_deref(),
+        egress_bps: node.egress.map(BitRate::as_bps),
+        ingress_bps: node.ingress.map(BitRate::as_bps),
     });
     let links = view.links.iter().map(|link| ViewLink {
         from: link.from,
@@ -313,7 +346,31 @@ fn view(view: &NetworkView) -> View<'_> {
             rate_bps: figure(measured.rate, 1.0),
         }),
     });
-    View { nodes: nodes.collect(), links: links.collect() }
+    let sessions = view.sessions.iter().map(demand);
+    View { nodes: nodes.collect(), links: links.collect(), sessions: sessions.collect() }
+}
+
+fn demand(session: &ViewSession) -> Demand<'_> {
+    Demand {
+        session: session.key.to_string(),
+        source: session.source,
+        destinations: &session.destinations,
+        rate_bps: session.rate.map(BitRate::as_bps),
+        start_s: session.start.as_secs_f64(),
+        stop_s: session.stop.as_secs_f64(),
+        delay_bound_ms: session.delay_bound.map(|bound| bound.as_millis_f64()),
+        coded: session.coding.is_some(),
+        symbol_bytes: session.symbol_bytes,
+        header_bytes: session.header_bytes,
+        policy: &session.policy,
+        parameters: parameters(&session.parameters),
+    }
+}
+
+/// Returns the parameters that are the program's.
+fn parameters(all: &BTreeMap<String, Value>) -> BTreeMap<&str, &Value> {
+    let theirs = all.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
+    theirs.map(|(name, value)| (name.as_str(), value)).collect()
 }
 
 fn figure(figure: Option<crate::policy::Figure>, scale: f64) -> Option<Figure> {
@@ -321,6 +378,13 @@ fn figure(figure: Option<crate::policy::Figure>, scale: f64) -> Option<Figure> {
         value: figure.value * scale,
         error: figure.error.map(|error| error * scale),
         age_s: figure.age.as_secs_f64(),
+        by: match figure.by {
+            MeasuredBy::Hello => "hello",
+            MeasuredBy::CongestionControl => "congestion-control",
+            MeasuredBy::FrameNumbers => "frame-numbers",
+            MeasuredBy::Probe => "probe",
+            MeasuredBy::Train => "train",
+        },
     })
 }
 
@@ -343,7 +407,7 @@ fn other(request: &Request<'_>, problem: impl Into<String>) -> PolicyError {
 mod tests {
     use super::*;
     use crate::graph::tests::view as links;
-    use crate::policy::Reason;
+    use crate::policy::{Figure, Measured, Reason};
     use bellini_core::ids::SessionKey;
     use serde_json::json;
 
@@ -376,6 +440,80 @@ mod tests {
             else echo '{"routes": [{"route": "2>3d"}, {"route": "3d"}]}'; fi; done"#;
         assert_eq!(ask(&mut policy, script, "5 s"), Ok(vec!["2>3d".to_owned()]));
         assert_eq!(ask(&mut policy, script, "5 s"), Ok(vec!["2>3d".to_owned(), "3d".to_owned()]));
+    }
+
+    /// Aim: demands of all sessions and measured figures with age, error and origin reach the program, in the units of the
+    /// page; `exec` itself does not, and what is not known is null.
+    #[test]
+    fn a_question_carries_sessions_and_measured_figures() {
+        let node = |id| NodeId::new(id).expect("a legal id");
+        let mut view = links(&[(1, 2, 5), (2, 3, 5)]);
+        let (age, by) = (Duration::from_millis(1_500), MeasuredBy::Probe);
+        view.links[0].measured = Some(Measured {
+            rtt: Some(Figure { value: 0.012, error: Some(0.001), age, by }),
+            loss: None,
+            rate: Some(Figure { value: 5e6, error: None, age: Duration::ZERO, by: MeasuredBy::Train }),
+        });
+        view.nodes[0].egress = BitRate::from_bps(4_000_000);
+        let parameters: BTreeMap<String, Value> =
+            [("exec".to_owned(), json!(["x"])), ("mine".to_owned(), json!(7))].into();
+        view.sessions = vec![ViewSession {
+            key: SessionKey::new(1, 3),
+            source: node(2),
+            destinations: vec![node(1), node(3)],
+            rate: BitRate::from_bps(2_000_000),
+            start: Duration::from_secs(1),
+            stop: Duration::from_millis(9_500),
+            delay_bound: Some(Duration::from_millis(150)),
+            coding: None,
+            symbol_bytes: 1_200,
+            header_bytes: 104,
+            policy: "exec".to_owned(),
+            parameters: parameters.clone(),
+        }];
+        let request = Request {
+            session: SessionKey::new(1, 2),
+            source: node(1),
+            destinations: &[node(3)],
+            rate: None,
+            reason: Reason::Start,
+            view: &view,
+            parameters: &parameters,
+        };
+        let asked: Value = serde_json::from_str(&question(1, &request, None)).expect("it is JSON");
+        assert_eq!(
+            asked["view"]["sessions"],
+            json!([{
+                "session": "1/3", "source": 2, "destinations": [1, 3], "rate_bps": 2_000_000, "start_s": 1.0,
+                "stop_s": 9.5, "delay_bound_ms": 150.0, "coded": false, "symbol_bytes": 1_200,
+                "header_bytes": 104, "policy": "exec", "parameters": {"mine": 7}
+            }])
+        );
+        let (first, second) = (&asked["view"]["links"][0], &asked["view"]["links"][1]);
+        assert_eq!(
+            first["measured"],
+            json!({
+                "rtt_ms": {"value": 12.0, "error": 1.0, "age_s": 1.5, "by": "probe"},
+                "loss": null,
+                "rate_bps": {"value": 5e6, "error": null, "age_s": 0.0, "by": "train"}
+            })
+        );
+        assert!(second.get("measured").is_none());
+        assert_eq!(asked["view"]["nodes"][0]["egress_bps"], 4_000_000);
+        assert!(asked["view"]["nodes"][1]["egress_bps"].is_null());
+    }
+
+    /// Aim: a program says by its answer whether it is to be asked again when other sessions change.
+    #[test]
+    fn a_program_may_mind_others() {
+        let answer = |more: &str| {
+            format!("read -r l; echo '{{\"routes\": [{{\"route\": \"2>3d\"}}]{more}}}'; read -r l")
+        };
+        for (more, minds) in [("", false), (", \"minds_others\": true", true)] {
+            let mut policy = Exec::default();
+            ask(&mut policy, &answer(more), "5 s").expect("it answers");
+            assert_eq!(policy.minds_others(), minds);
+        }
     }
 
     /// Aim: whatever a program does wrong is an error that names it, and the next question finds a new one.

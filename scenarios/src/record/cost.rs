@@ -29,12 +29,14 @@ pub struct Cost {
     /// The same, were the maximum charged.
     #[serde(serialize_with = "round::option")]
     pub max_usd: Option<f64>,
-    /// Hours of machines in the window: nodes with a region.
+    /// Hours of machines in the window: nodes with a region or a price by the hour.
     #[serde(serialize_with = "round::float")]
     pub vm_hours: f64,
-    /// Their price; `None`: not given.
+    /// Their price; `None`: that of a machine is not known.
     #[serde(serialize_with = "round::option")]
     pub vm_usd: Option<f64>,
+    /// Where prices of machines come from, in words.
+    pub vm_source: Option<String>,
     /// Links that carried something, in order of (from, to).
     pub links: Vec<LinkCost>,
 }

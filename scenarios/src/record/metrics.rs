@@ -268,7 +268,7 @@ pub const METRICS: &[Metric] = &[
         "cost.vm_hours",
         Recorded::Summary,
         "h",
-        "Hours of machines within the window: nodes with a region",
+        "Hours of machines within the window: nodes with a region, or with a price by the hour",
         "as `cost.percentile`",
     ),
     entry(
@@ -277,7 +277,15 @@ pub const METRICS: &[Metric] = &[
         Recorded::Summary,
         "USD",
         "Their price",
-        "`vm_usd_per_hour` is not given",
+        "the price of a machine is not known",
+    ),
+    entry(
+        Scope::Run,
+        "cost.vm_source",
+        Recorded::Summary,
+        "text",
+        "Where prices of machines come from",
+        "the scenario does not say",
     ),
     entry(
         Scope::Run,

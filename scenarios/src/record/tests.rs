@@ -109,6 +109,7 @@ fn full() -> Summary {
             max_usd: Some(13.5),
             vm_hours: 1.5,
             vm_usd: Some(0.75),
+            vm_source: None,
             links: vec![LinkCost {
                 from: 1,
                 to: 3,

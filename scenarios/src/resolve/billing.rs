@@ -2,7 +2,9 @@
 
 use super::values::{number_or, text, time_or};
 use crate::account::{Billing, Direction};
-use crate::parse::sink::Sink;
+use crate::data;
+use crate::model::Node;
+use crate::parse::sink::{Sink, listed, nearest};
 use crate::parse::tree::Tree;
 use crate::units::format_time;
 use bellini_core::time::Duration;
@@ -43,4 +45,34 @@ pub(crate) fn billing(root: &Tree, sample_interval: Duration, sink: &mut Sink) -
         sink.error("E0206", place("interval"), message, "too short");
     }
     Some(billing)
+}
+
+/// Fills in prices of machines that do not give their own: by region, by provider, or one for all.
+pub(crate) fn machine_prices(root: &Tree, nodes: &mut [Node], sink: &mut Sink) {
+    let Some(given) = root.get("billing").and_then(|billing| billing.get("vm_usd_per_hour")) else { return };
+    let known = data::region_names();
+    let provider = |region: &str| region.split_once(':').map(|(provider, _)| provider.to_owned());
+    for member in given.members() {
+        let is_known = |name: &str| {
+            known.iter().any(|region| *region == name || provider(region).as_deref() == Some(name))
+        };
+        if !is_known(&member.key) {
+            let mut providers: Vec<String> = known.iter().filter_map(|region| provider(region)).collect();
+            providers.sort_unstable();
+            providers.dedup();
+            let message = format!("there is no provider or region \"{}\"", member.key);
+            let error = sink.error("E0302", member.key_span, message, "a price of nothing");
+            let names = providers.iter().map(String::as_str).chain(known.iter().copied());
+            if let Some(meant) = nearest(&member.key, names) {
+                error.help(format!("did you mean \"{meant}\"?"));
+            }
+            error.help(format!("providers: {}", listed(providers.iter().map(String::as_str))));
+        }
+    }
+    for node in nodes.iter_mut().filter(|node| node.vm_usd_per_hour.is_none()) {
+        let Some(region) = &node.region else { continue };
+        let named = |name: &str| given.get(name).and_then(Tree::number);
+        let by_provider = || named(&provider(region)?);
+        node.vm_usd_per_hour = given.number().or_else(|| named(region)).or_else(by_provider);
+    }
 }

@@ -55,6 +55,7 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
     let mut nodes = nodes::nodes(root, &names, sink);
     let mut links = links::links(root, &names, &bottlenecks, sink);
     topology::fill(root, &nodes, &names, &bottlenecks, &mut links, sink);
+    billing::machine_prices(root, &mut nodes, sink);
     nodes::hop_rates(root, &mut nodes, &names, &|node| links.neighbours(node), sink);
     let view = view(root);
     let listing = listing::listing(root, &names, sink);
@@ -106,6 +107,7 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
         failover: failover(root, sink),
         probing: probing(root, sink),
         billing: billing::billing(root, sample_interval, sink),
+        vm_source: root.get("billing").and_then(|billing| text(billing, "vm_source")).map(str::to_owned),
         bottlenecks,
         cross_traffic,
         conferences,

@@ -47,6 +47,7 @@ fn node(tree: &Tree, names: &Names, sink: &mut Sink) -> Option<Node> {
         congestion,
         recoding: flag_or(tree, "recoding", true),
         hop_rates: Vec::new(),
+        vm_usd_per_hour: tree.get("vm_usd_per_hour").and_then(Tree::number),
     })
 }
 

@@ -320,7 +320,7 @@ fn check_choice(tree: &Tree, kinds: &[Kind], name: &str, sink: &mut Sink) {
         Json::Text(_) => matches!(kind, Kind::Text | Kind::Name | Kind::Quantity { .. } | Kind::Node),
         Json::Number(_) => matches!(kind, Kind::Number(..) | Kind::Integer(..) | Kind::Node),
         Json::List(_) => matches!(kind, Kind::List(..) | Kind::Tuple(_)),
-        Json::Object(_) => matches!(kind, Kind::Object(_) | Kind::Open(_)),
+        Json::Object(_) => matches!(kind, Kind::Object(_) | Kind::Open(_) | Kind::Map(..)),
         Json::Null | Json::Bool(_) => false,
     };
     // A number where a quantity is wanted lacks its unit; any other text is a misspelt word.

@@ -57,6 +57,12 @@ pub(crate) static NODE: Object = Object {
             "not limited",
             "Token buckets of its `udp-unpaced` hops.",
         ),
+        optional(
+            "vm_usd_per_hour",
+            Kind::Number(0.0, 1e6),
+            "`billing.vm_usd_per_hour`",
+            "Price of its machine for one hour.",
+        ),
     ],
     one_of: &[],
 };

@@ -222,10 +222,14 @@ pub(crate) static BILLING: Object = Object {
         ),
         optional(
             "vm_usd_per_hour",
-            Kind::Number(0.0, 1e6),
+            Kind::Choice(&[
+                Kind::Number(0.0, 1e6),
+                Kind::Map("provider (`aws`) or region (`aws:us-east-1`)", &Kind::Number(0.0, 1e6)),
+            ]),
             "none",
-            "Price of a machine for one hour; nodes with a `region` are machines.",
+            "Price of a machine for one hour, one for all or by provider or region; nodes with a `region` are machines.",
         ),
+        optional("vm_source", Kind::Text, "none", "Where these prices come from; shown beside them."),
     ],
     one_of: &[],
 };

@@ -46,6 +46,7 @@ pub(crate) fn node(number: u32) -> Node {
         congestion: Default::default(),
         recoding: true,
         hop_rates: Vec::new(),
+        vm_usd_per_hour: None,
     }
 }
 
@@ -145,6 +146,7 @@ pub(crate) fn scenario(
         failover: None,
         probing: None,
         billing: None,
+        vm_source: None,
         nodes,
         links,
         bottlenecks: Vec::new(),

@@ -124,6 +124,11 @@ impl Testbed for HostsBed<'_> {
         BTreeMap::new()
     }
 
+    fn waiting(&self) -> Vec<(SessionKey, NodeId, Vec<u64>)> {
+        let running = self.nodes.iter().filter(|node| node.console.is_some());
+        running.flat_map(|node| node.figures.waiting.iter().cloned()).collect()
+    }
+
     // Refused before a run begins: links are not ours.
     fn cut(&mut self, _: u32) {}
 

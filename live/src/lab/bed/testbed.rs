@@ -114,6 +114,11 @@ impl Testbed for LabBed<'_> {
         BTreeMap::new()
     }
 
+    fn waiting(&self) -> Vec<(SessionKey, NodeId, Vec<u64>)> {
+        let running = self.nodes.iter().filter(|node| node.process.is_some());
+        running.flat_map(|node| node.figures.waiting.iter().cloned()).collect()
+    }
+
     fn cut(&mut self, link: u32) {
         self.links_up[link as usize] = false;
         self.tell_wan(|wan| wan.cut(link));

@@ -8,6 +8,7 @@ use super::conductor::Conductor;
 use super::error::ConductError;
 use super::figures::{CrossFlowFigures, LinkFigures, NodeFigures};
 use super::testbed::{Testbed, TestbedError};
+use super::waiting::waiting_within;
 use crate::model::Scenario;
 use crate::record::{DelayRow, Engine, Mode, SCHEMA, Status, Summary, View};
 use bellini_core::ids::NodeId;
@@ -67,13 +68,21 @@ impl Conductor<'_> {
         let (from, to) = (self.window.0.take(), self.window.1.take());
         let to = to.as_ref().unwrap_or(&last);
         let window = Window { from: from.as_ref().unwrap_or(to), to };
-        let in_flight = bed.in_flight();
+        let mut in_flight = bed.in_flight();
         for (node, sessions) in scenario.nodes.iter().zip(bed.finish()?) {
             for (key, figures) in sessions {
                 if let Some(session) = self.roster.find(key) {
                     self.roster.sessions[session].tally.add(node.id, figures);
                 }
             }
+        }
+        for (key, node, steps) in bed.waiting() {
+            let Some(session) = self.roster.find(key) else { continue };
+            let source = self.roster.sessions[session].spec.source;
+            let Ok(source) = scenario.nodes.binary_search_by_key(&source, |spec| spec.id) else { continue };
+            let edge = |at| bed.local(source as u32, self.roster.zero + at);
+            let within = waiting_within(&steps, edge(scenario.measure.from), edge(scenario.measure.to));
+            *in_flight.entry((key, node)).or_default() += within;
         }
         let mut delays = Vec::new();
         let sessions = self.roster.sessions.iter().map(|session| {

@@ -105,6 +105,8 @@ fn destination_summary(
     let window = offered_window(roster.scenario, spec);
     let content = sink.content.unwrap_or_default();
     let stats = &sink.stats;
+    // Nodes are not asked in the same moment: what waited at one may have come to another meanwhile.
+    let in_flight = in_flight.min(sent.saturating_sub(stats.measured_packets));
     let objects = source.content.measured_objects;
     let is_frames = matches!(spec.content, Content::Video { .. } | Content::Adaptive { .. });
     let is_messages = matches!(spec.content, Content::Messages { .. });

@@ -195,6 +195,7 @@ fn node(ingress: Option<Shaper>, processing: Duration, receive_queue_packets: u3
         feeder: FeederConfig::default(),
         recoding: true,
         hop_rates: Vec::new(),
+        vm_usd_per_hour: None,
         congestion: Default::default(),
     }
 }
