@@ -186,7 +186,7 @@ fn one_page_over_all_that_was_asked_for() {
     scratch.run(&["reproduce", "all", "--only", "table1,fig5", "--out", "a"]).expect(2);
     assert!(!scratch.join("a").exists());
     let done = scratch.run(&["reproduce", "all", "--quick", "--only", "table1", "--out", "a"]).expect(0);
-    assert!(done.stdout.contains("table1  done"), "{}", done.stdout);
+    assert!(done.stdout.contains("table1  done: "), "{}", done.stdout);
     assert!(done.stderr.contains("table1, 1 of 1"), "{}", done.stderr);
     assert_eq!(scratch.list("a"), ["report.html", "reproduce.json", "table1"]);
     let page = scratch.read("a/report.html").replace("&#x2f;", "/");

@@ -128,7 +128,7 @@ pub(super) fn run(options: &ReproduceOptions) -> Result<u8, Failure> {
             stages.finish();
             return Err(Failure::new(exit::INTERRUPTED, "stopped before everything was reproduced"));
         }
-        stages.say(&words(part, &done));
+        stages.say(&format!("{}: {}", part.name, words(&done)));
         all.push((part, done));
     }
     stages.finish();
@@ -140,7 +140,7 @@ pub(super) fn run(options: &ReproduceOptions) -> Result<u8, Failure> {
     let page = index(&all, options.quick).render().map_err(|error| Failure::new(exit::FAILED, error))?;
     put("report.html", &page)?;
     for (part, done) in &all {
-        exit::print(&format!("{}\n", words(part, done)));
+        exit::print(&format!("{:<7} {}\n", part.name, words(done)));
     }
     exit::say(format_args!("Report: {}", out.join("report.html").display()));
     let any = |code: fn(u8) -> bool| all.iter().any(|(_, done)| code(done.code));
@@ -205,7 +205,8 @@ fn judged(document: &Value) -> (usize, usize) {
     (verdicts.len(), verdicts.iter().filter(|holds| !**holds).count())
 }
 
-fn words(part: &Part, done: &Done) -> String {
+/// Says how an experiment went.
+fn words(done: &Done) -> String {
     let (all, misses) = judged(&done.document);
     let end = if done.is_there() {
         let rows = done.document["rows"].as_array().map_or(0, Vec::len);
@@ -213,7 +214,7 @@ fn words(part: &Part, done: &Done) -> String {
     } else {
         done.reason.clone()
     };
-    format!("{:<7} {:<15} {end} ({:.0} s)", part.name, done.status(), done.seconds)
+    format!("{}: {end} ({:.0} s)", done.status(), done.seconds)
 }
 
 /// Returns `reproduce.json` over all: every row and input, with the experiment that it is of.
@@ -247,7 +248,7 @@ fn index(all: &[(&Part, Done)], is_quick: bool) -> Index {
         name: part.name.to_owned(),
         title: part.title.to_owned(),
         paper: part.paper.to_owned(),
-        status: words(part, done),
+        status: words(done),
         is_missing: !done.is_there(),
         reference: done.document["reference_from"].as_str().unwrap_or("paper").to_owned(),
         rows: done.document["rows"].as_array().map_or(&[][..], Vec::as_slice).iter().map(row).collect(),

@@ -1,5 +1,6 @@
 //! Packets as they were seen at nodes: in the simulator by a tap at every link, in the lab by playing the nodes' logs back.
 
+use super::super::play::Quiet;
 use crate::Registry;
 use crate::cli::exit::{self, Failure};
 use bellini_core::ids::{HopIndex, NodeId};
@@ -12,8 +13,8 @@ use bellini_core::wire::{FrameHeader, FrameKind, PacketHeader, RouteLimits, find
 use bellini_live::record::{Ending, LogReader, Record, Watcher, replay};
 use bellini_scenarios::model::Scenario;
 use bellini_scenarios::record::{Status, Summary};
+use bellini_sim::Simulation;
 use bellini_sim::tap::{Passing, Place};
-use bellini_sim::{NoObserver, Simulation};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,7 +93,7 @@ pub(super) fn simulated(registry: &Registry, scenario: &Scenario, seed: u64) -> 
         let found = seen(at, passing.place, ends, passing.header, passing.payload_len);
         keeper.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
     }));
-    let outcome = simulation.run(&mut NoObserver).map_err(|error| Failure::new(exit::FAILED, error))?;
+    let outcome = simulation.run(&mut Quiet).map_err(|error| Failure::new(exit::FAILED, error))?;
     if outcome.summary.status != Status::Complete {
         return Err(Failure::new(exit::INTERRUPTED, "stopped before the run was over"));
     }

@@ -6,13 +6,13 @@ mod rows;
 mod tally;
 
 use super::common::{SEEDS, input};
-use super::play::{is_valid, scenario};
+use super::play::{Quiet, failure, is_valid, scenario};
 use super::{Experiment, Findings, Setting, parallel};
 use crate::cli::exit::{self, Failure};
+use crate::cli::interrupt;
 use bellini_core::route::Route;
-use bellini_live::lab::{Lab, LabError, LabOptions, Privilege};
+use bellini_live::lab::{Lab, LabOptions, Privilege};
 use bellini_reports::reproduce::{Page, TextTable};
-use bellini_scenarios::conduct::NoObserver;
 use bellini_scenarios::model::Scenario;
 use bellini_scenarios::record::{Status, Summary};
 use capture::{Captured, Seen};
@@ -99,16 +99,20 @@ fn fig3(setting: &Setting<'_>) -> Result<Findings, Failure> {
         "A copy (dashed) is a packet that its sender sent to another next hop just before. What is sent and does not arrive was lost on the link: at random, or in a queue that cross traffic fills.".to_owned(),
     ];
     let mut modes = Vec::new();
-    match privilege {
-        Ok(_) => {
-            let (run, said) = lab(setting, &scenario, configured.source)?;
+    interrupt::catch();
+    let privilege = privilege.map_err(|error| Failure::new(exit::ENVIRONMENT, error));
+    match privilege.and_then(|_| lab(setting, &scenario, configured.source)) {
+        Ok((run, said)) => {
             notes.extend(said);
             modes.push(Mode { name: "lab", runs: vec![run] });
         }
-        Err(error) => {
-            exit::say(format_args!("fig3: no lab: {error}"));
-            notes.push(format!("The lab did not run here, so that there is only the simulator: {error}"));
+        // What the machine does not allow is no failure of the experiment.
+        Err(refused) if refused.code == exit::ENVIRONMENT => {
+            let reason = refused.message.trim_start_matches("error: ");
+            exit::say(format_args!("fig3: no lab: {reason}"));
+            notes.push(format!("The lab did not run here, so that there is only the simulator: {reason}"));
         }
+        Err(failed) => return Err(failed),
     }
     let seeds: Vec<u64> = (1..=count).collect();
     let runs = parallel::each("fig3", &seeds, |seed| {
@@ -193,9 +197,8 @@ fn lab(setting: &Setting<'_>, scenario: &Scenario, source: u32) -> Result<(Run, 
     let logs = std::path::absolute(&logs).map_err(|error| super::unwritable(&logs, &error))?;
     exit::say("fig3: lab, seed 1");
     let options = LabOptions { record: Some(logs.clone()), ..LabOptions::default() };
-    let failure = |error: LabError| Failure::new(exit::FAILED, error);
     let lab = Lab::new(scenario, 1, setting.registry, options).map_err(failure)?;
-    let summary = lab.run(&mut NoObserver).map_err(failure)?.summary;
+    let summary = lab.run(&mut Quiet).map_err(failure)?.summary;
     if summary.status != Status::Complete {
         return Err(Failure::new(exit::INTERRUPTED, "stopped before the run was over"));
     }
