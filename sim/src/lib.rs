@@ -21,6 +21,7 @@ pub mod network;
 pub mod pool;
 mod simulation;
 mod streams;
+pub mod tap;
 pub mod tcp;
 mod testbed;
 pub mod world;

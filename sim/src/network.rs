@@ -6,6 +6,7 @@ use crate::link::{
     Admit, CrossSource, Degrade, DropCause, LinkModel, LinkSpec, LinkStreams, Polled, ReceiveQueue,
 };
 use crate::pool::Pool;
+use crate::tap::{Place, Tapped};
 use crate::tcp::SEGMENT_BYTES;
 use bellini_core::ids::NodeId;
 use bellini_core::io::{HopKind, Transmit};
@@ -112,6 +113,8 @@ pub struct Network {
     cross: Vec<(CrossSource, usize)>,
     entities: Vec<Entity>,
     first: FirstEntity,
+    /// Who looks at frames, if anybody does.
+    pub(crate) tap: Option<Box<Tapped>>,
     /// Packets of sessions (not control frames) that the network took in, delivered, dropped.
     pub ledger: PacketLedger,
 }
@@ -215,6 +218,7 @@ impl Network {
             cross,
             entities: Vec::new(),
             first: FirstEntity::default(),
+            tap: None,
             ledger: PacketLedger::default(),
         };
         network.number_entities(scenario.nodes.len() as u32);
@@ -349,6 +353,9 @@ impl Network {
         state.kinds |= 1 << kind as u8;
         state.hash.add(now, Happened::Sent, identity(header), 0);
         self.ledger.taken += u64::from(is_packet);
+        if let Some(tap) = &mut self.tap {
+            tap.look((now, Place::Sent), link, (header, payload.len()), bytes);
+        }
         let from = state.from;
         let slot = state.pool.insert(header, payload, kind, is_packet);
         if self.egress[from as usize].is_some() {

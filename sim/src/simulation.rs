@@ -2,7 +2,8 @@
 
 use crate::capacity;
 use crate::error::SimError;
-use crate::network::Entity;
+use crate::network::{Entity, SimLink};
+use crate::tap::{Tap, Tapped};
 use crate::world::World;
 use bellini_core::rng::Seed;
 use bellini_core::time::Instant;
@@ -35,6 +36,16 @@ impl<'a> Simulation<'a> {
         let mut simulation = Self { conductor, world, pending: [None; Duty::ALL.len()] };
         simulation.schedule_duties();
         Ok(simulation)
+    }
+
+    /// Lets `tap` see every frame that leaves or reaches a node over a datagram hop.
+    pub fn tap(&mut self, tap: Tap) {
+        let ends = |link: &SimLink| {
+            let id = |index: u32| self.world.nodes[index as usize].id;
+            (id(link.from), id(link.to))
+        };
+        let ends = self.world.network.links.iter().map(ends).collect();
+        self.world.network.tap = Some(Box::new(Tapped::new(tap, ends)));
     }
 
     /// Runs to the end, or until the observer stops it.

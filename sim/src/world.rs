@@ -5,6 +5,7 @@ use crate::digest::{Happened, RunningHash, combine, identity};
 use crate::error::SimError;
 use crate::network::{Arrival, Entity, Network};
 use crate::streams::needs_tcp;
+use crate::tap::Place;
 use crate::tcp::Options;
 use crate::tcp::host::Connections;
 use bellini_core::Node;
@@ -303,6 +304,10 @@ impl<'a> World<'a> {
         let header = state.pool.header(frame);
         node.hash.add(self.now, Happened::Received, identity(header), 0);
         self.network.ledger.delivered += u64::from(state.pool.is_packet(frame));
+        if let Some(tap) = &mut self.network.tap {
+            let wire_bytes = (header.len() + payload.len()) as u32 + state.pool.around();
+            tap.look((self.now, Place::Arrived), link, (header, payload.len()), wire_bytes);
+        }
         let received = Received::Split { header, payload };
         // What is refused is counted by the node.
         let _ = process.handle_input(local, Input::Frame { hop, frame: received });

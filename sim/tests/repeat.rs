@@ -9,6 +9,10 @@ use bellini_scenarios::model::{
     Queue, QueueDiscipline, Scenario,
 };
 use bellini_scenarios::record::Summary;
+use bellini_scenarios::registry::Registry;
+use bellini_sim::tap::{Passing, Place};
+use bellini_sim::{NoObserver, Simulation};
+use std::sync::{Arc, Mutex};
 
 /// The ids of the five nodes, with room before, between and behind them.
 const IDS: [u32; 5] = [11, 13, 15, 17, 19];
@@ -88,6 +92,30 @@ fn same_seed_same_bytes() {
     assert_ne!(first.digest, other.digest);
     assert_ne!(first.sessions, other.sessions);
     assert_ne!(seen_first, seen_other);
+}
+
+/// Aim: a tap sees every frame that links take and none twice, what arrives was sent before, and looking changes nothing.
+#[test]
+fn a_tap_sees_everything_and_changes_nothing() {
+    let scenario = random_in_every_way();
+    let seen = Arc::new(Mutex::new((0_u64, 0_u64, 0_u64)));
+    let counts = Arc::clone(&seen);
+    let mut simulation = Simulation::new(&scenario, 11, &Registry::builtin()).expect("it starts");
+    simulation.tap(Box::new(move |passing: &Passing<'_>| {
+        let mut counts = counts.lock().expect("nobody panicked");
+        match passing.place {
+            Place::Sent => counts.0 += 1,
+            Place::Arrived => counts.1 += 1,
+        }
+        counts.2 += u64::from(counts.1 > counts.0);
+        assert_eq!(passing.wire_bytes as usize, passing.header.len() + passing.payload_len + 28);
+    }));
+    let tapped = simulation.run(&mut NoObserver).expect("packets add up").summary;
+    let (sent, arrived, too_early) = *seen.lock().expect("nobody panicked");
+    assert_eq!(Some(sent), tapped.engine.as_ref().and_then(|engine| engine.packet_hops));
+    assert!(arrived > sent / 2 && arrived < sent, "{arrived} of {sent} arrived");
+    assert_eq!(too_early, 0);
+    assert_eq!(json(&tapped), json(&run(&scenario, 11)));
 }
 
 #[test]

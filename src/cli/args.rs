@@ -671,7 +671,7 @@ fn console_of(text: &str) -> Result<(NodeId, PathBuf), String> {
 /// Options of `reproduce`.
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct ReproduceOptions {
-    /// Which experiment: a figure of the paper, or a comparison of transports with references.
+    /// Which experiment: a figure or table of the paper, `all` of these, or a comparison with references.
     #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(reproduce::possible_values()))]
     pub(super) name: String,
     /// Where results go [default: runs/<name>]; results of an earlier reproduction are replaced.
@@ -689,6 +689,9 @@ pub(super) struct ReproduceOptions {
     /// Repetitions on real processes, each with a seed and processes of its own [default: depends on the experiment].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
     pub(super) runs: Option<u64>,
+    /// Of `all`: only these, such as `table1,fig3`.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(super) only: Vec<String>,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -24,9 +24,7 @@ pub(super) struct ProgressLine {
 impl ProgressLine {
     /// Begins a line for a run of `simulated_s` seconds (settling and draining included).
     pub(super) fn new(label: String, simulated_s: f64) -> Self {
-        // A terminal that calls itself dumb cannot move its cursor.
-        let smart = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let bar = (smart && std::io::stderr().is_terminal()).then(|| {
+        let bar = on_terminal().then(|| {
             let style = ProgressStyle::with_template("{prefix} [{bar:30}] {percent:>3} %  {msg}")
                 .expect("the template is well-formed")
                 .progress_chars("=> ");
@@ -70,6 +68,69 @@ impl ProgressLine {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Shows how far a list of long tasks is: a bar on a terminal, a plain line for each elsewhere.
+pub(super) struct Stages {
+    bar: Option<ProgressBar>,
+    label: &'static str,
+    count: usize,
+    begun: usize,
+}
+
+impl Stages {
+    /// Begins a bar over `count` tasks.
+    pub(super) fn new(label: &'static str, count: usize) -> Self {
+        let bar = on_terminal().then(|| {
+            let style = ProgressStyle::with_template("{prefix} [{bar:24}] {pos} of {len}  {wide_msg}")
+                .expect("the template is well-formed")
+                .progress_chars("=> ");
+            ProgressBar::new(count as u64).with_style(style).with_prefix(label)
+        });
+        Self { bar, label, count, begun: 0 }
+    }
+
+    /// Says that the next task begins; those before are done.
+    pub(super) fn begin(&mut self, name: &str) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(self.begun as u64);
+                bar.set_message(name.to_owned());
+            }
+            None => exit::say(format_args!("{}: {name}, {} of {}", self.label, self.begun + 1, self.count)),
+        }
+        self.begun += 1;
+    }
+
+    /// Shows what the task says meanwhile.
+    pub(super) fn note(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(line.to_owned()),
+            None => exit::say(format_args!("  {line}")),
+        }
+    }
+
+    /// Says something that stays.
+    pub(super) fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| exit::say(line)),
+            None => exit::say(line),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Whether a bar can be drawn.
+fn on_terminal() -> bool {
+    // A terminal that calls itself dumb cannot move its cursor.
+    let smart = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    smart && std::io::stderr().is_terminal()
 }
 
 /// Says how fast it goes and how long it will take.

@@ -8,7 +8,7 @@ mod levels;
 mod links;
 mod playback;
 mod throughput;
-mod topology;
+pub(crate) mod topology;
 
 pub(crate) use delay::{distributions, over_runs};
 

@@ -23,7 +23,7 @@ const NAMES_MAX: usize = 60;
 /// Links without a rate limit.
 const UNLIMITED: RGBColor = RGBColor(90, 90, 90);
 /// Colours of nodes: sources, destinations, both, relays, others.
-const ROLES: [(Role, &str, RGBColor); 5] = [
+pub(crate) const ROLES: [(Role, &str, RGBColor); 5] = [
     (Role::Source, "source", RGBColor(213, 94, 0)),
     (Role::Destination, "destination", RGBColor(0, 114, 178)),
     (Role::Both, "source and destination", RGBColor(204, 121, 167)),
@@ -33,11 +33,16 @@ const ROLES: [(Role, &str, RGBColor); 5] = [
 
 /// What a node does in the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
+pub enum Role {
+    /// It sends.
     Source,
+    /// It receives.
     Destination,
+    /// It does both.
     Both,
+    /// It passes on.
     Relay,
+    /// Nothing of the run passes it.
     Idle,
 }
 
@@ -367,7 +372,7 @@ fn draw_nodes(
 }
 
 /// Draws a node: shape and colour tell its role.
-fn mark(canvas: &Canvas<'_>, (x, y): (f64, f64), r: f64, role: Role) -> Result<(), ReportError> {
+pub(crate) fn mark(canvas: &Canvas<'_>, (x, y): (f64, f64), r: f64, role: Role) -> Result<(), ReportError> {
     let color = ROLES.iter().find(|known| known.0 == role).map_or(FAINT, |known| known.2);
     const RIM: RGBColor = RGBColor(255, 255, 255);
     let shape = |grow: f64| -> Vec<(f64, f64)> {

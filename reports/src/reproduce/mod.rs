@@ -1,17 +1,23 @@
 //! Pages that put reference values, such as the paper's, beside ours.
 
 mod fit;
+mod index;
+mod input;
 mod map;
+mod tree;
 
 pub use fit::Fit;
+pub use index::{Index, IndexPart};
+pub use input::{Input, Origin};
 pub use map::{Ratio, RatioMap};
+pub use tree::{FlowTree, Role, TreeEdge, TreeNode};
 
 use crate::chart::{Axis, Frame, Key, KeyShape, Size, Stack, Style, across, chart};
 use crate::draw::{Svg, escape};
 use crate::error::ReportError;
 use crate::format::number;
 use crate::png::Rasteriser;
-use minijinja::{Environment, context};
+use minijinja::{Environment, Value, context};
 
 const TEMPLATE: &str = include_str!("../../assets/reproduce.html");
 const STYLE: &str = include_str!("../../assets/report.css");
@@ -33,8 +39,12 @@ pub struct Page {
     pub maps: Vec<RatioMap>,
     /// Bars, shown after the plots.
     pub bars: Vec<Bars>,
-    /// Inputs: name, value, and whether it was measured, assumed, or taken from the reference.
-    pub inputs: Vec<(String, String, String)>,
+    /// Trees of flows; they stand before everything else that is drawn.
+    pub trees: Vec<FlowTree>,
+    /// Tables of text, such as byte strings side by side; they stand above the drawings.
+    pub tables: Vec<TextTable>,
+    /// What went in, and where it is from.
+    pub inputs: Vec<Input>,
     /// What a reader should know before comparing.
     pub notes: Vec<String>,
 }
@@ -56,6 +66,23 @@ pub struct Row {
     pub band: Option<(f64, f64)>,
     /// How to read it.
     pub remark: String,
+    /// Digests of the runs behind it; empty: of all runs of the page.
+    pub digests: Vec<String>,
+    /// Their seeds; empty: all of the page.
+    pub seeds: Vec<u64>,
+}
+
+/// A table of text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TextTable {
+    /// What it shows.
+    pub title: String,
+    /// A sentence or two above it.
+    pub caption: String,
+    /// Names of the columns.
+    pub head: Vec<String>,
+    /// The rows; a cell may have several lines.
+    pub rows: Vec<Vec<String>>,
 }
 
 impl Row {
@@ -147,6 +174,12 @@ impl Page {
         let mut environment = Environment::new();
         environment.add_template("reproduce.html", TEMPLATE).map_err(failed)?;
         let mut plots = Vec::new();
+        for tree in &self.trees {
+            let svg = tree.svg()?;
+            plots.push(
+                context! { heading => tree.title.as_str(), caption => tree.caption.as_str(), svg => svg },
+            );
+        }
         for map in &self.maps {
             let svg = map.svg()?;
             plots.push(
@@ -165,37 +198,54 @@ impl Page {
                 context! { heading => bars.title.as_str(), caption => bars.caption.as_str(), svg => svg },
             );
         }
-        let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
-        let rows: Vec<_> = self
-            .rows
-            .iter()
-            .map(|row| {
-                let interval = row.interval.map_or_else(
-                    || "-".to_owned(),
-                    |(low, high)| format!("{} to {}", number(low), number(high)),
-                );
-                let band = row.band.map(|(low, high)| format!("{} to {}", number(low), number(high)));
-                let verdict = row.holds().map_or("", |holds| if holds { "holds" } else { "misses" });
-                context! {
-                    quantity => row.quantity.as_str(), unit => row.unit.as_str(), reference => value(row.reference),
-                    ours => value(row.ours), interval => interval, band => band.unwrap_or_default(),
-                    verdict => verdict, remark => row.remark.as_str(),
-                }
-            })
-            .collect();
+        let rows: Vec<_> = self.rows.iter().map(context_of).collect();
         let inputs: Vec<_> = self
             .inputs
             .iter()
-            .map(|(name, value, origin)| context! { name => name, value => value, origin => origin })
+            .map(|input| {
+                context! {
+                    name => input.name.as_str(), value => input.value.as_str(),
+                    origin => input.origin.as_str(), source => input.source.as_str(),
+                }
+            })
+            .collect();
+        let tables: Vec<_> = self
+            .tables
+            .iter()
+            .map(|table| {
+                context! {
+                    title => table.title.as_str(), caption => table.caption.as_str(), head => table.head.clone(),
+                    rows => table.rows.clone(),
+                }
+            })
             .collect();
         let template = environment.get_template("reproduce.html").map_err(failed)?;
         template
             .render(context! {
                 style => STYLE, title => self.title.as_str(), lead => self.lead.as_str(), rows => rows,
                 reference => self.reference.as_str(), judged => self.rows.iter().any(|row| row.band.is_some()),
-                plots => plots, inputs => inputs, notes => self.notes.clone(),
+                plots => plots, tables => tables, inputs => inputs, notes => self.notes.clone(),
             })
             .map_err(failed)
+    }
+}
+
+/// Returns a row as templates show it.
+fn context_of(row: &Row) -> Value {
+    let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
+    let interval = row
+        .interval
+        .map_or_else(|| "-".to_owned(), |(low, high)| format!("{} to {}", number(low), number(high)));
+    let range = |(low, high): (f64, f64)| {
+        let (low, high) = (number(low), number(high));
+        if low == high { low } else { format!("{low} to {high}") }
+    };
+    let band = row.band.map(range);
+    let verdict = row.holds().map_or("", |holds| if holds { "holds" } else { "misses" });
+    context! {
+        quantity => row.quantity.as_str(), unit => row.unit.as_str(), reference => value(row.reference),
+        ours => value(row.ours), interval => interval, band => band.unwrap_or_default(),
+        verdict => verdict, remark => row.remark.as_str(),
     }
 }
 
@@ -396,6 +446,14 @@ mod tests {
                 interval: Some((0.24, 0.26)),
                 band: Some((0.3, 2.0)),
                 remark: "single packets".to_owned(),
+                ..Row::default()
+            }],
+            trees: Vec::new(),
+            tables: vec![TextTable {
+                title: "Bytes".to_owned(),
+                caption: "Side <by> side.".to_owned(),
+                head: vec!["printed".to_owned()],
+                rows: vec![vec!["6 1 2".to_owned()]],
             }],
             maps: Vec::new(),
             plots: vec![Plot {
@@ -426,7 +484,7 @@ mod tests {
                 things: vec!["shared queue".to_owned(), "own queue".to_owned()],
                 parts: vec![("median".to_owned(), vec![20.0, 3.0]), ("to 95 %".to_owned(), vec![9.0, 0.0])],
             }],
-            inputs: vec![("clock".to_owned(), "2.4 GHz".to_owned(), "assumed".to_owned())],
+            inputs: vec![Input::new("clock", "2.4 GHz", "assumed: nobody says")],
             notes: vec!["Read this.".to_owned()],
         };
         let html = page.render().expect("a page");
@@ -438,7 +496,9 @@ mod tests {
             "time (us)",
             "shared queue",
             "wait (ms)",
-            "assumed",
+            "<td>assumed</td><td>nobody says</td>",
+            "<pre>6 1 2</pre>",
+            "Side &lt;by&gt; side.",
             "Read this.",
             "<svg",
             "ns-2",

@@ -84,6 +84,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             interval: interval(over),
             band,
             remark: remark.to_owned(),
+            ..Row::default()
         }
     };
     let many = Some((1.0, 10_000.0));

@@ -1,7 +1,7 @@
 //! What pages of simulated experiments have in common.
 
 use bellini_reports::Interval;
-use bellini_reports::reproduce::{Curve, Row, Shape};
+use bellini_reports::reproduce::{Curve, Input, Row, Shape};
 use serde_json::{Value, json};
 
 /// Bytes of a packet on the wire, IP and UDP included, as in ns-2's runs.
@@ -39,9 +39,12 @@ pub(super) fn curve(name: impl Into<String>, shape: Shape, points: Vec<(f64, f64
     Curve { name: name.into(), shape, points, beside: None }
 }
 
-/// Returns an input of the page.
-pub(super) fn input(name: &str, value: impl Into<String>, origin: &str) -> (String, String, String) {
-    (name.to_owned(), value.into(), origin.to_owned())
+/// Where numbers of seeds are from.
+pub(super) const SEEDS: &str = "assumed: as many as --seeds asks for, or the experiment's own number";
+
+/// Returns an input of the page; see [`Input::new`] for `origin`.
+pub(super) fn input(name: &str, value: impl Into<String>, origin: &str) -> Input {
+    Input::new(name, value, origin)
 }
 
 /// Returns an axis' name and unit.

@@ -1,6 +1,6 @@
 //! `tfrc-dumbbell`: n TFRC and n simulated TCP connections through one bottleneck, against ns-2.
 
-use super::common::{PACKET_BYTES, SYMBOL_BYTES, axis, curve, greedy, input, row, wire_pps};
+use super::common::{PACKET_BYTES, SEEDS, SYMBOL_BYTES, axis, curve, greedy, input, row, wire_pps};
 use super::reference::{self, Record};
 use super::simulate::Run;
 use super::{Experiment, Findings, Setting, bins, parallel};
@@ -204,10 +204,10 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         rows,
         plots: plots(&cases, &means)?,
         inputs: vec![
-            input("packets", format!("{PACKET_BYTES} B on the wire, TFRC's and TCP's"), "from the reference"),
-            input("RED", "thresholds 15.7 and 47 packets, gentle, w_q 0.002, max_p 0.1; drops 1/p to 2/p apart, as in ns-2", "from the reference"),
-            input("starts", format!("uniform within {STARTS_S} s"), "assumed"),
-            input("seeds", format!("1 to {seeds}"), "assumed"),
+            input("packets", format!("{PACKET_BYTES} B on the wire, TFRC's and TCP's"), "reference: ns-2's scripts of these runs"),
+            input("RED", "thresholds 15.7 and 47 packets, gentle, w_q 0.002, max_p 0.1; drops 1/p to 2/p apart, as in ns-2", "reference: ns-2's defaults, in packets"),
+            input("starts", format!("uniform within {STARTS_S} s"), "assumed: so that flows do not start in step"),
+            input("seeds", format!("1 to {seeds}"), SEEDS),
         ],
         notes: vec![
             "1 is an equal share of the bottleneck's rate, used or not. Coefficients of variation are of a flow's one-second bins, mean over flows. TCP's packets are its receiver's bytes in order over the segment's size, so packets sent twice do not count.".to_owned(),

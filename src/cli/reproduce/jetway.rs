@@ -149,11 +149,11 @@ fn months(setting: &Setting<'_>) -> Result<Findings, Failure> {
         plots: vec![packets.plot],
         bars: vec![bars(0, "the maximum"), bars(1, "the 95th percentile")],
         inputs: vec![
-            input("prices", "1 to 10 a link, uniform", "assumed"),
-            input("arrivals", "Poisson, 100 videos a day in the mean, 0.4 to 1.6 of it over the day, each source by its own hour", "assumed"),
-            input("videos", "1 to 8 Mbit/s, 30 min to 4 h, uniform; sources and destinations by weights 1 to 4", "assumed"),
-            input("capacity", "100 Mbit/s a link", "assumed"),
-            input("paths", "at most two relays: 26 a pair", "assumed"),
+            input("prices", "1 to 10 a link, uniform", "assumed: synthetic, so that only ratios count"),
+            input("arrivals", "Poisson, 100 videos a day in the mean, 0.4 to 1.6 of it over the day, each source by its own hour", "assumed: no trace of such a service is public"),
+            input("videos", "1 to 8 Mbit/s, 30 min to 4 h, uniform; sources and destinations by weights 1 to 4", "assumed: no trace of such a service is public"),
+            input("capacity", "100 Mbit/s a link", "assumed: so that the dearest hours do not fit one path"),
+            input("paths", "at most two relays: 26 a pair", "assumed: longer ones are dearer and slower"),
         ],
         notes: vec![
             format!("The bound for the maximum is the offline linear program in which videos may move in every interval, by cutting planes; {settled} of {seeds} were solved to 0.1 % as far as the intervals looked at go. Any round's answer is a bound."),

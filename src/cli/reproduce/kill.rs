@@ -202,7 +202,7 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         reference: "simulator".to_owned(),
         rows,
         plots,
-        inputs: vec![input("kernel", play::system(), "measured"), input("scenario", "failover/kill.json", "assumed")],
+        inputs: vec![input("kernel", play::system(), "measured: /proc/sys/kernel/osrelease of this machine"), input("scenario", "failover/kill.json", "assumed: its description says why")],
         notes: vec![
             "A source that starts again begins the file again; a destination that starts again has nothing, and gets it from its first \
              symbol. Nothing that was acknowledged is missing in the end: the hash says so."

@@ -2,12 +2,15 @@
 //! done here and put beside the reference.
 
 mod ablations;
+mod all;
 mod backoff;
 mod bins;
 mod coding;
 mod common;
+mod document;
 mod dumbbell;
 mod equation;
+mod fig3;
 mod jetway;
 mod kernel;
 mod kill;
@@ -20,6 +23,7 @@ mod reference;
 mod simulate;
 mod simulated;
 mod split_loop;
+mod table1;
 mod tcp_theory;
 mod tfrc_loss;
 mod tfrc_step;
@@ -29,7 +33,7 @@ use super::exit::{self, Failure};
 use crate::Registry;
 use bellini_reports::reproduce::{Page, Row};
 use clap::builder::PossibleValue;
-use serde_json::{Value, json};
+use serde_json::Value;
 use simulate::simulate;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +47,8 @@ struct Experiment {
 
 /// All experiments, in the order of the help.
 const GROUPS: &[&[Experiment]] = &[
+    table1::EXPERIMENTS,
+    fig3::EXPERIMENTS,
     paper::EXPERIMENTS,
     tfrc_loss::EXPERIMENTS,
     tfrc_step::EXPERIMENTS,
@@ -90,7 +96,8 @@ struct Findings {
 
 /// Returns the names of all experiments with what they are.
 pub(super) fn possible_values() -> Vec<PossibleValue> {
-    all().map(|it| PossibleValue::new(it.name).help(it.about)).collect()
+    let whole = PossibleValue::new(all::NAME).help(all::ABOUT);
+    all().map(|it| PossibleValue::new(it.name).help(it.about)).chain([whole]).collect()
 }
 
 fn all() -> impl Iterator<Item = &'static Experiment> {
@@ -98,6 +105,12 @@ fn all() -> impl Iterator<Item = &'static Experiment> {
 }
 
 pub(super) fn run(registry: &Registry, options: &ReproduceOptions) -> Result<u8, Failure> {
+    if options.name == all::NAME {
+        return all::run(options);
+    }
+    if !options.only.is_empty() {
+        return Err(Failure::new(exit::USAGE, format!("--only is for `{}`", all::NAME)));
+    }
     let experiment = all().find(|it| it.name == options.name);
     let experiment = experiment
         .ok_or_else(|| Failure::new(exit::USAGE, format!("no experiment is called {}", options.name)))?;
@@ -137,8 +150,13 @@ fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
     if plots.is_dir() {
         std::fs::remove_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
-    if !page.plots.is_empty() || !page.maps.is_empty() || !page.bars.is_empty() {
+    let drawn = page.trees.len() + page.maps.len() + page.plots.len() + page.bars.len();
+    if drawn > 0 {
         std::fs::create_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
+    }
+    for tree in &page.trees {
+        put(plots.join(tree.slug()).with_extension("svg"), tree.svg().map_err(defect)?.as_bytes())?;
+        put(plots.join(tree.slug()).with_extension("png"), &tree.png().map_err(defect)?)?;
     }
     for map in &page.maps {
         put(plots.join(map.slug()).with_extension("svg"), map.svg().map_err(defect)?.as_bytes())?;
@@ -158,29 +176,8 @@ fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
         put(place.with_extension("png"), &png)?;
     }
     put(out.join("table.csv"), page.csv().as_bytes())?;
-    put(out.join("reproduce.json"), format!("{:#}\n", document(name, findings)).as_bytes())?;
+    put(out.join("reproduce.json"), format!("{:#}\n", document::of(name, findings)).as_bytes())?;
     put(out.join("report.html"), html.as_bytes())
-}
-
-/// Returns `reproduce.json`.
-fn document(name: &str, findings: &Findings) -> Value {
-    let page = &findings.page;
-    let pair = |pair: Option<(f64, f64)>| pair.map(|(low, high)| [low, high]);
-    let row = |row: &Row| {
-        json!({ "quantity": row.quantity, "unit": row.unit, "reference": row.reference, "ours": row.ours,
-            "interval_95": pair(row.interval), "band": pair(row.band), "holds": row.holds(), "remark": row.remark })
-    };
-    let input = |(name, value, origin): &(String, String, String)| json!({ "name": name, "value": value, "origin": origin });
-    let mut document = json!({
-        "schema": 1, "name": name, "version": env!("CARGO_PKG_VERSION"), "reference_from": page.reference,
-        "seeds": (1..=findings.seeds).collect::<Vec<_>>(),
-        "rows": page.rows.iter().map(row).collect::<Vec<_>>(),
-        "inputs": page.inputs.iter().map(input).collect::<Vec<_>>(), "notes": page.notes,
-    });
-    if let (Some(document), Value::Object(detail)) = (document.as_object_mut(), &findings.detail) {
-        document.extend(detail.clone());
-    }
-    document
 }
 
 fn line(row: &Row, reference: &str) -> String {
@@ -207,7 +204,7 @@ mod tests {
     /// Aim: a name means one experiment, and is fit for a directory.
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<_> = all().map(|it| it.name).collect();
+        let mut names: Vec<_> = all().map(|it| it.name).chain([all::NAME]).collect();
         assert!(
             names.iter().all(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')),
             "{names:?}"

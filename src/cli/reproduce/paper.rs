@@ -1,11 +1,12 @@
 //! Figures of the paper, measured here on real processes and put beside the paper's values.
 
+use super::common::input;
 use super::{Experiment, Findings, Setting};
 use crate::cli::exit::{self, Failure};
 use bellini_core::stats::Histogram;
 use bellini_live::reproduce::{Load, ReproduceError, SYMBOL_BYTES, Sample, measure};
 use bellini_reports::Interval;
-use bellini_reports::reproduce::{Curve, Fit, Page, Plot, Row, Shape};
+use bellini_reports::reproduce::{Curve, Fit, Input, Page, Plot, Row, Shape};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -202,7 +203,6 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
             bench.runs, bench.seconds
         ),
         rows,
-        maps: Vec::new(),
         plots: vec![
             Plot {
                 title: "Processor use against packet rate".to_owned(),
@@ -231,11 +231,11 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
                 ..Plot::default()
             },
         ],
-        bars: Vec::new(),
         inputs: inputs(bench, None),
         notes: notes(
             "The paper plots averages over 5 minutes of video messages in seven EC2 regions; here the load is steady, its packets are of equal size, and the network is the loopback interface: what is compared is the shape of the line, not a wide-area network.",
         ),
+        ..Page::default()
     };
     let digests: Vec<_> = samples.iter().map(|sample| sample.load.digest()).collect();
     let detail = json!({
@@ -377,7 +377,6 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
             figure.what, bench.runs, bench.seconds
         ),
         rows,
-        maps: Vec::new(),
         plots: vec![Plot {
             title: "Times of single packets".to_owned(),
             caption: "Cumulative distribution up to 99.9 % of the packets, the cost of reading the clock taken off.".to_owned(),
@@ -386,9 +385,9 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
             curves,
             ..Plot::default()
         }],
-        bars: Vec::new(),
         inputs: inputs(bench, ghz),
         notes: notes("Our step takes more in than the paper's words ask for: the packet is in its feeder when the clock is read again. The clock is read three times around each timed packet; gaps between timed packets vary, so that they do not keep step with batches."),
+        ..Page::default()
     };
     Ok(Findings { page, seeds: bench.runs, detail: json!({ "runs": runs }) })
 }
@@ -405,23 +404,54 @@ fn deviation(points: &[(f64, f64)]) -> f64 {
     (square - mean * mean).max(0.0).sqrt()
 }
 
-fn inputs(bench: &Bench, ghz: Option<f64>) -> Vec<(String, String, String)> {
-    let input = |name: &str, value: String, origin: &str| (name.to_owned(), value, origin.to_owned());
+fn inputs(bench: &Bench, ghz: Option<f64>) -> Vec<Input> {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let mut inputs = vec![
-        input("version", env!("CARGO_PKG_VERSION").to_owned(), "measured"),
-        input("processor", model_name(), "measured"),
-        input("cores, shared by three processes", cores.to_string(), "measured"),
-        input("payload of a packet", format!("{SYMBOL_BYTES} B"), "assumed"),
-        input("sessions", SESSIONS.to_string(), "assumed"),
-        input("network", "loopback interface, UDP".to_owned(), "assumed"),
-        input("length of a measurement", format!("{} s", bench.seconds), "assumed"),
-        input("seeds", format!("1 to {}", bench.runs), "assumed"),
-        input("the paper's machines", "medium instances of EC2, 2013".to_owned(), "from the paper"),
+        input("version", env!("CARGO_PKG_VERSION").to_owned(), "derived: from the manifest of this build"),
+        input("processor", model_name(), "measured: /proc/cpuinfo"),
+        input(
+            "cores, shared by three processes",
+            cores.to_string(),
+            "measured: what the system lets this process use",
+        ),
+        input(
+            "payload of a packet",
+            format!("{SYMBOL_BYTES} B"),
+            "assumed: the paper names none; with headers it fits an Ethernet frame",
+        ),
+        input(
+            "sessions",
+            SESSIONS.to_string(),
+            "assumed: the paper names no number; cost per packet does not hang on it",
+        ),
+        input(
+            "network",
+            "loopback interface, UDP".to_owned(),
+            "assumed: there are no seven EC2 regions here",
+        ),
+        input(
+            "length of a measurement",
+            format!("{} s", bench.seconds),
+            "assumed: --seconds; the paper averages over 5 minutes",
+        ),
+        input("seeds", format!("1 to {}", bench.runs), "assumed: as many as --runs asks for, or three"),
+        input(
+            "the paper's machines",
+            "medium instances of EC2, 2013".to_owned(),
+            "reference: the paper, section IV.A",
+        ),
     ];
     if let Some(ghz) = ghz {
-        inputs.push(input("clock rate here", format!("{ghz:.2} GHz"), "measured"));
-        inputs.push(input("clock rate of the paper's machines", format!("{PAPER_GHZ} GHz"), "assumed"));
+        inputs.push(input(
+            "clock rate here",
+            format!("{ghz:.2} GHz"),
+            "measured: /proc/cpuinfo at the end of the runs",
+        ));
+        inputs.push(input(
+            "clock rate of the paper's machines",
+            format!("{PAPER_GHZ} GHz"),
+            "assumed: one virtual core of an m1.medium was a Xeon E5 of 1.8 to 2.4 GHz; the paper names none",
+        ));
     }
     inputs
 }

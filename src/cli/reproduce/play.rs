@@ -185,7 +185,8 @@ fn interrupted() -> Failure {
     Failure::new(exit::INTERRUPTED, "stopped before all runs were done; what the lab measured is kept")
 }
 
-fn failure(error: LabError) -> Failure {
+/// Gives a failure of the lab its exit code.
+pub(super) fn failure(error: LabError) -> Failure {
     let code = match error {
         LabError::Scenario(_) => exit::SCENARIO,
         LabError::Environment(_) | LabError::Observer(_) => exit::ENVIRONMENT,
@@ -195,7 +196,7 @@ fn failure(error: LabError) -> Failure {
 }
 
 /// Looks at nothing but whether a person wants to stop.
-struct Quiet;
+pub(super) struct Quiet;
 
 impl Observer for Quiet {
     fn progress(&mut self, _: f64) -> Progress {

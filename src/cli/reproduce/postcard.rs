@@ -135,9 +135,9 @@ fn sweep(setting: &Setting<'_>) -> Result<Findings, Failure> {
         rows,
         plots,
         inputs: vec![
-            input("prices", "1 to 10 a link, uniform", "assumed"),
-            input("files", "3 a slot in the mean, deadlines of 3 to 8 slots, 1 to 6 a slot", "assumed"),
-            input("scale", "6 datacenters; the paper's about 20", "assumed"),
+            input("prices", "1 to 10 a link, uniform", "assumed: synthetic, so that only ratios count"),
+            input("files", "3 a slot in the mean, deadlines of 3 to 8 slots, 1 to 6 a slot", "assumed: small enough for exact programs"),
+            input("scale", "6 datacenters; the paper's about 20", "assumed: so that each program is solved within seconds"),
         ],
         notes: vec![
             "Where a file is refused, whole costs cannot be compared: such workloads count only in the cost for each volume carried. Capacity matters as much for what fits as for what it costs.".to_owned(),

@@ -3,7 +3,7 @@
 //! Six policies on five networks, the same seeds in both modes. What is compared is each pair of policies: where the lab's
 //! difference is clear, the simulator's must have its sign.
 
-use super::common::input;
+use super::common::{SEEDS, input};
 use super::play::{self, Measured};
 use super::{Experiment, Findings, Setting};
 use crate::cli::exit::{self, Failure};
@@ -228,9 +228,13 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         rows,
         bars,
         inputs: vec![
-            input("kernel", play::system(), "measured"),
-            input("scenarios", "scenarios/policies/star.json, changed as the remarks say", "assumed"),
-            input("seeds", format!("1 to {seeds}"), "assumed"),
+            input("kernel", play::system(), "measured: /proc/sys/kernel/osrelease of this machine"),
+            input(
+                "scenarios",
+                "scenarios/policies/star.json, changed as the remarks say",
+                "assumed: made so that policies differ",
+            ),
+            input("seeds", format!("1 to {seeds}"), SEEDS),
         ],
         notes,
         ..Page::default()

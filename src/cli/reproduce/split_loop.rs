@@ -1,6 +1,6 @@
 //! `split-loop`: one long TFRC path, cut into equal hops, against the equation.
 
-use super::common::{PACKET_BYTES, SYMBOL_BYTES, axis, curve, greedy, input, row};
+use super::common::{PACKET_BYTES, SEEDS, SYMBOL_BYTES, axis, curve, greedy, input, row};
 use super::{Experiment, Findings, Setting, bins, equation, parallel};
 use crate::cli::exit::Failure;
 use bellini_reports::reproduce::{Curve, Page, Plot, Row, Shape};
@@ -157,10 +157,10 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             ],
         }],
         inputs: vec![
-            input("packet on the last link", format!("{PACKET_BYTES} B"), "assumed"),
-            input("rate of the lines", "100 Mbit/s", "assumed"),
-            input("feeders of relays", "4 MiB a conference", "assumed"),
-            input("seeds", format!("1 to {seeds}"), "assumed"),
+            input("packet on the last link", format!("{PACKET_BYTES} B"), "assumed: that of ns-2's runs"),
+            input("rate of the lines", "100 Mbit/s", "assumed: far above what TFRC reaches, so that only loss limits"),
+            input("feeders of relays", "4 MiB a conference", "assumed: so that relays drop nothing"),
+            input("seeds", format!("1 to {seeds}"), SEEDS),
         ],
         notes: vec![
             "Rate falls as one over round trip and root of loss: a hop over one of h links has an h-th of the round trip and of the loss, hence h^1.5 in rate.".to_owned(),

@@ -1,6 +1,6 @@
 //! `tcp-theory`: the simulated TCP against what theory says of it: sawtooth, CUBIC's function, shares.
 
-use super::common::{axis, curve, input, row};
+use super::common::{SEEDS, axis, curve, input, row};
 use super::{Experiment, Findings, Setting, bins, parallel};
 use crate::cli::exit::{self, Failure};
 use bellini_core::rng::Seed;
@@ -13,6 +13,9 @@ use bellini_sim::tcp::dumbbell::{Dumbbell, FlowSpec};
 use bellini_sim::tcp::theory::{Watched, fair_shares, run_flows};
 use bellini_sim::tcp::{CaState, Controller, Options};
 use serde_json::json;
+
+/// Where the settings of these flows are from.
+const CHOSEN: &str = "assumed: any values would do, the closed form is evaluated at the same ones";
 
 pub(super) const EXPERIMENTS: &[Experiment] = &[Experiment {
     name: "tcp-theory",
@@ -58,12 +61,12 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         rows,
         plots: vec![saw_plot, cubic_plot, share_plot],
         inputs: vec![
-            input("packets", "1,500 B, 1,448 B of them payload", "assumed"),
-            input("sawtooth", "24 Mbit/s, round trip 60 ms +-10 % by seed, each segment acknowledged", "assumed"),
-            input("CUBIC's window", "100 Mbit/s, 100 ms, buffer of half a product, no fast convergence, no HyStart", "assumed"),
-            input("fairness", "20 Mbit/s, 8 flows, round trips 50 ms +-10 % and starts within 1 s by seed, buffer of one product", "assumed"),
-            input("unlike round trips", "40 Mbit/s, a flow of 20 ms beside one of 80 ms, buffer of 50 ms", "assumed"),
-            input("seeds", format!("1 to {}", scale.seeds), "assumed"),
+            input("packets", "1,500 B, 1,448 B of them payload", CHOSEN),
+            input("sawtooth", "24 Mbit/s, round trip 60 ms +-10 % by seed, each segment acknowledged", CHOSEN),
+            input("CUBIC's window", "100 Mbit/s, 100 ms, buffer of half a product, no fast convergence, no HyStart", CHOSEN),
+            input("fairness", "20 Mbit/s, 8 flows, round trips 50 ms +-10 % and starts within 1 s by seed, buffer of one product", CHOSEN),
+            input("unlike round trips", "40 Mbit/s, a flow of 20 ms beside one of 80 ms, buffer of 50 ms", CHOSEN),
+            input("seeds", format!("1 to {}", scale.seeds), SEEDS),
         ],
         notes: vec![
             "Sawtooth: a window between (1 + b)/2 and 1 + b products grows by one a round trip; below 1 it does not fill the path. Two packets of buffer are always there, for the pair that a growing window sends at once.".to_owned(),

@@ -1,6 +1,6 @@
 //! `tfrc-loss`: one TFRC flow under independent losses, against the equation of RFC 5348 and ns-2.
 
-use super::common::{PACKET_BYTES, SYMBOL_BYTES, axis, curve, greedy, input, row};
+use super::common::{PACKET_BYTES, SEEDS, SYMBOL_BYTES, axis, curve, greedy, input, row};
 use super::reference::{self, Record};
 use super::{Experiment, Findings, Setting, bins, equation, parallel};
 use crate::cli::exit::Failure;
@@ -131,10 +131,10 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         plots: plots(&cells, &rows),
         rows,
         inputs: vec![
-            input("packet on the wire", format!("{PACKET_BYTES} B, of which {SYMBOL_BYTES} B payload"), "from the reference"),
-            input("round trip", "propagation and the transmission of a packet and a report", "assumed"),
-            input("content", "a file without end, pulled by its hop", "assumed"),
-            input("seeds", format!("1 to {seeds}"), "assumed"),
+            input("packet on the wire", format!("{PACKET_BYTES} B, of which {SYMBOL_BYTES} B payload"), "reference: ns-2's scripts of these runs"),
+            input("round trip", "propagation and the transmission of a packet and a report", "derived: from the scenario's delays and rates"),
+            input("content", "a file without end, pulled by its hop", "assumed: always something to send, as ns-2's FTP source"),
+            input("seeds", format!("1 to {seeds}"), SEEDS),
         ],
         notes: vec![
             "An event takes in all losses of a round trip, so a flow sees fewer events than losses; a comparison with the equation at p would count that as a fault. The remark gives both.".to_owned(),

@@ -1,6 +1,6 @@
 //! `tfrc-step`: loss rises from 1 % to 4 % and falls again; packets a second beside ns-2's.
 
-use super::common::{PACKET_BYTES, SYMBOL_BYTES, axis, curve, greedy, input, row, wire_pps};
+use super::common::{PACKET_BYTES, SEEDS, SYMBOL_BYTES, axis, curve, greedy, input, row, wire_pps};
 use super::reference;
 use super::{Experiment, Findings, Setting, bins, parallel};
 use crate::cli::exit::Failure;
@@ -188,9 +188,9 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         rows,
         plots,
         inputs: vec![
-            input("packet on the wire", format!("{PACKET_BYTES} B, of which {SYMBOL_BYTES} B payload"), "from the reference"),
-            input("content", "a file without end, pulled by its hop", "assumed"),
-            input("seeds", format!("1 to {seeds}"), "assumed"),
+            input("packet on the wire", format!("{PACKET_BYTES} B, of which {SYMBOL_BYTES} B payload"), "reference: ns-2's scripts of these runs"),
+            input("content", "a file without end, pulled by its hop", "assumed: always something to send, as ns-2's FTP source"),
+            input("seeds", format!("1 to {seeds}"), SEEDS),
         ],
         notes: vec![
             "Levels are means from 20 to 60 s and from 70 to 120 s; a curve has settled in the first second that is within 10 % of the level it goes to, both for ns-2 and for us.".to_owned(),

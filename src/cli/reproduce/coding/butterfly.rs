@@ -1,7 +1,7 @@
 //! `coding-butterfly`: two flows that meet, with coding and without it.
 
 use super::super::bins;
-use super::super::common::{input, row};
+use super::super::common::{SEEDS, input, row};
 use super::super::parallel;
 use super::{Findings, Played, Setting, packet_bytes, play, shipped};
 use crate::cli::exit::Failure;
@@ -134,9 +134,9 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             ],
         }],
         inputs: vec![
-            input("scenarios", "coding/butterfly.json, coding/butterfly-trees.json", "assumed"),
-            input("symbol", "1,200 B; generations of 64, two repairs for each", "assumed"),
-            input("seeds", format!("1 to {seeds}"), "assumed"),
+            input("scenarios", "coding/butterfly.json, coding/butterfly-trees.json", "assumed: the textbook's network, hops of equal rate"),
+            input("symbol", "1,200 B; generations of 64, two repairs for each", "assumed: repairs cover the dependent combinations"),
+            input("seeds", format!("1 to {seeds}"), SEEDS),
         ],
         notes: vec![
             "Trees share hops, so what they give is the optimum of a linear programme: three trees of a half. Two trees alone give 1.0, and a gain of 2 over those would say little of coding.".to_owned(),

@@ -1,7 +1,7 @@
 //! `coding-delay`: how long symbols take over a long lossy path, at equal bytes on the wire.
 
 use super::super::bins;
-use super::super::common::{axis, curve, input, row};
+use super::super::common::{SEEDS, axis, curve, input, row};
 use super::super::parallel;
 use super::super::simulated::quantile;
 use super::{Findings, Played, Setting, play, shipped};
@@ -124,8 +124,8 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             curves,
         }],
         inputs: vec![
-            input("repairs", "1 for 8 symbols", "assumed"),
-            input("seeds", format!("1 to {seeds}"), "assumed"),
+            input("repairs", "1 for 8 symbols", "assumed: equal bytes for all three"),
+            input("seeds", format!("1 to {seeds}"), SEEDS),
         ],
         notes: vec![
             "Delays are of symbols as they come. The reliable session hands them over in order, where everything behind a lost symbol waits for it, too: a row says what that costs, for the others as if their application waited likewise.".to_owned(),

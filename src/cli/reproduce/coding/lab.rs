@@ -1,6 +1,6 @@
 //! `coding-lab`: what the other experiments simulate, by real processes, run by run beside the simulator.
 
-use super::super::common::{axis, curve, input, row};
+use super::super::common::{SEEDS, axis, curve, input, row};
 use super::super::play::{self, Measured};
 use super::loss::{LOSSES, SCHEMES, Scheme};
 use super::{Findings, Setting, butterfly, delay, session, shipped};
@@ -166,9 +166,13 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             curves,
         }],
         inputs: vec![
-            input("kernel", play::system(), "measured"),
-            input("scenarios", "coding/*.json; repairs as in coding-loss", "assumed"),
-            input("seeds", format!("1 to {seeds}"), "assumed"),
+            input("kernel", play::system(), "measured: /proc/sys/kernel/osrelease of this machine"),
+            input(
+                "scenarios",
+                "coding/*.json; repairs as in coding-loss",
+                "assumed: those that the simulator plays",
+            ),
+            input("seeds", format!("1 to {seeds}"), SEEDS),
         ],
         notes: lab.notes(runs),
         ..Page::default()

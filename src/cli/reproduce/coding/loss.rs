@@ -1,7 +1,7 @@
 //! `coding-loss`: three hops in a row that all lose packets, and who makes up for it.
 
 use super::super::bins;
-use super::super::common::{axis, curve, input, row};
+use super::super::common::{SEEDS, axis, curve, input, row};
 use super::super::parallel;
 use super::model::Chain;
 use super::{Findings, Setting, packet_bytes, play, session, shipped};
@@ -262,9 +262,9 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
             },
         ],
         inputs: vec![
-            input("generation", format!("{SIZE} symbols of 1,200 B"), "assumed"),
-            input("repairs", "the best by the model, for each loss", "assumed"),
-            input("seeds", format!("1 to {seeds}"), "assumed"),
+            input("generation", format!("{SIZE} symbols of 1,200 B"), "assumed: a size at which dependent combinations are rare"),
+            input("repairs", "the best by the model, for each loss", "derived: from the model of a generation at that loss"),
+            input("seeds", format!("1 to {seeds}"), SEEDS),
         ],
         notes: vec![
             "A fixed number of repairs must cover the losses of an unlucky generation, not only the mean: with 64 symbols that costs more than the dependent combinations, which are one in 255. The model has both.".to_owned(),

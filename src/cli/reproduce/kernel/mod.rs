@@ -5,7 +5,7 @@ mod tfrc;
 
 use super::{Experiment, Findings, Setting};
 use bellini_reports::Interval;
-use bellini_reports::reproduce::{Curve, Ratio, Shape};
+use bellini_reports::reproduce::{Curve, Input, Ratio, Shape};
 
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
@@ -51,6 +51,6 @@ fn curve(name: &str, shape: Shape, points: Vec<(f64, f64)>) -> Curve {
     Curve { name: name.to_owned(), shape, points, beside: None }
 }
 
-fn input(name: &str, value: String, origin: &str) -> (String, String, String) {
-    (name.to_owned(), value, origin.to_owned())
+fn input(name: &str, value: String, origin: &str) -> Input {
+    Input::new(name, value, origin)
 }

@@ -132,7 +132,6 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
     }
     notes.extend(lab.notes(measured.len() as u64));
     let page = Page {
-        bars: Vec::new(),
         title: "Simulated TCP against the kernel's".to_owned(),
         lead: format!(
             "One connection that always has something to send, over one link of 20 Mbit/s: goodput over {seconds} s after \
@@ -144,13 +143,18 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         maps: vec![map(&places, &samples)],
         plots: vec![scatter(&places, &samples)],
         inputs: vec![
-            input("version", env!("CARGO_PKG_VERSION").to_owned(), "measured"),
-            input("kernel", play::system(), "measured"),
-            input("rate", "20 Mbit/s".to_owned(), "assumed"),
-            input("measuring window", format!("{seconds} s"), "assumed"),
-            input("lab runs for each place of the grid", runs.to_string(), "assumed"),
+            input(
+                "version",
+                env!("CARGO_PKG_VERSION").to_owned(),
+                "derived: from the manifest of this build",
+            ),
+            input("kernel", play::system(), "measured: /proc/sys/kernel/osrelease of this machine"),
+            input("rate", "20 Mbit/s".to_owned(), "assumed: far below what the emulator can carry"),
+            input("measuring window", format!("{seconds} s"), "assumed: --seconds"),
+            input("lab runs for each place of the grid", runs.to_string(), "assumed: --runs"),
         ],
         notes,
+        ..Page::default()
     };
     let detail = json!({ "samples": samples.iter().map(json).collect::<Vec<_>>() });
     Ok(Findings { page, seeds: runs, detail })
@@ -228,6 +232,7 @@ fn row(place: &Place, controller: &str, samples: &[Sample]) -> Row {
             again(|sample| sample.kernel.again),
             here().count(),
         ),
+        ..Row::default()
     }
 }
 

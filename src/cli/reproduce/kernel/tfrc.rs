@@ -101,7 +101,6 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
     }
     notes.extend(lab.notes(measured.len() as u64));
     let page = Page {
-        bars: Vec::new(),
         title: "TFRC beside TCP: simulated and the kernel's".to_owned(),
         lead: format!(
             "Four TFRC hops and four TCP connections share a bottleneck of 15 Mbit/s with a drop-tail queue of one \
@@ -110,16 +109,24 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         ),
         reference: "kernel".to_owned(),
         rows: (0..CONTROLLERS.len()).flat_map(|controller| rows(controller, &samples)).collect(),
-        maps: Vec::new(),
         plots: (0..CONTROLLERS.len()).map(|controller| plot(controller, &samples)).collect(),
         inputs: vec![
-            input("version", env!("CARGO_PKG_VERSION").to_owned(), "measured"),
-            input("kernel", play::system(), "measured"),
-            input("bottleneck", "15 Mbit/s, drop-tail, 94 KB".to_owned(), "assumed"),
-            input("measuring window", format!("{seconds} s"), "assumed"),
-            input("runs beside each control", runs.to_string(), "assumed"),
+            input(
+                "version",
+                env!("CARGO_PKG_VERSION").to_owned(),
+                "derived: from the manifest of this build",
+            ),
+            input("kernel", play::system(), "measured: /proc/sys/kernel/osrelease of this machine"),
+            input(
+                "bottleneck",
+                "15 Mbit/s, drop-tail, 94 KB".to_owned(),
+                "assumed: one product of rate and round trip of 50 ms",
+            ),
+            input("measuring window", format!("{seconds} s"), "assumed: --seconds"),
+            input("runs beside each control", runs.to_string(), "assumed: --runs"),
         ],
         notes,
+        ..Page::default()
     };
     let detail = json!({ "samples": samples.iter().map(json).collect::<Vec<_>>() });
     Ok(Findings { page, seeds: runs, detail })
@@ -178,6 +185,7 @@ fn rows(controller: usize, samples: &[Sample]) -> Vec<Row> {
             interval: ends(simulated),
             band: None,
             remark: format!("lab {}; {valid} of {} lab runs valid", shown(kernel, 3), here().count()),
+            ..Row::default()
         }
     };
     FIGURES.into_iter().map(row).collect()
