@@ -4,6 +4,7 @@
 mod ablations;
 mod backoff;
 mod bins;
+mod cities;
 mod coding;
 mod common;
 mod dumbbell;
@@ -20,6 +21,7 @@ mod reference;
 mod simulate;
 mod simulated;
 mod split_loop;
+mod table2;
 mod tcp_theory;
 mod tfrc_loss;
 mod tfrc_step;
@@ -57,6 +59,7 @@ const GROUPS: &[&[Experiment]] = &[
     ranks::EXPERIMENTS,
     jetway::EXPERIMENTS,
     postcard::EXPERIMENTS,
+    table2::EXPERIMENTS,
 ];
 
 /// What an experiment is done with.
