@@ -2,9 +2,11 @@
 
 mod fit;
 mod map;
+mod overlay;
 
 pub use fit::Fit;
 pub use map::{Ratio, RatioMap};
+pub use overlay::{Overlay, OverlayEdge, OverlayNode};
 
 use crate::chart::{Axis, Frame, Key, KeyShape, Size, Stack, Style, across, chart};
 use crate::draw::{Svg, escape};
@@ -29,6 +31,8 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// The plots.
     pub plots: Vec<Plot>,
+    /// Overlays with what flows in them; they stand before maps and plots.
+    pub overlays: Vec<Overlay>,
     /// Maps of ratios; they stand before the plots.
     pub maps: Vec<RatioMap>,
     /// Bars, shown after the plots.
@@ -147,6 +151,12 @@ impl Page {
         let mut environment = Environment::new();
         environment.add_template("reproduce.html", TEMPLATE).map_err(failed)?;
         let mut plots = Vec::new();
+        for overlay in &self.overlays {
+            let svg = overlay.svg()?;
+            plots.push(
+                context! { heading => overlay.title.as_str(), caption => overlay.caption.as_str(), svg => svg },
+            );
+        }
         for map in &self.maps {
             let svg = map.svg()?;
             plots.push(
@@ -397,6 +407,7 @@ mod tests {
                 band: Some((0.3, 2.0)),
                 remark: "single packets".to_owned(),
             }],
+            overlays: Vec::new(),
             maps: Vec::new(),
             plots: vec![Plot {
                 title: "Distribution".to_owned(),

@@ -9,6 +9,7 @@ mod coding;
 mod common;
 mod dumbbell;
 mod equation;
+mod fig9;
 mod jetway;
 mod kernel;
 mod kill;
@@ -60,6 +61,7 @@ const GROUPS: &[&[Experiment]] = &[
     jetway::EXPERIMENTS,
     postcard::EXPERIMENTS,
     table2::EXPERIMENTS,
+    fig9::EXPERIMENTS,
 ];
 
 /// What an experiment is done with.
@@ -140,8 +142,13 @@ fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
     if plots.is_dir() {
         std::fs::remove_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
-    if !page.plots.is_empty() || !page.maps.is_empty() || !page.bars.is_empty() {
+    let has_drawings = !page.maps.is_empty() || !page.bars.is_empty() || !page.overlays.is_empty();
+    if has_drawings || !page.plots.is_empty() {
         std::fs::create_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
+    }
+    for overlay in &page.overlays {
+        put(plots.join(overlay.slug()).with_extension("svg"), overlay.svg().map_err(defect)?.as_bytes())?;
+        put(plots.join(overlay.slug()).with_extension("png"), &overlay.png().map_err(defect)?)?;
     }
     for map in &page.maps {
         put(plots.join(map.slug()).with_extension("svg"), map.svg().map_err(defect)?.as_bytes())?;

@@ -202,6 +202,7 @@ fn fig6(bench: &Bench) -> Result<Findings, Failure> {
             bench.runs, bench.seconds
         ),
         rows,
+        overlays: Vec::new(),
         maps: Vec::new(),
         plots: vec![
             Plot {
@@ -377,6 +378,7 @@ fn steps(bench: &Bench, figure: &StepFigure) -> Result<Findings, Failure> {
             figure.what, bench.runs, bench.seconds
         ),
         rows,
+        overlays: Vec::new(),
         maps: Vec::new(),
         plots: vec![Plot {
             title: "Times of single packets".to_owned(),

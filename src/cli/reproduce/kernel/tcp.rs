@@ -141,6 +141,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         ),
         reference: "kernel".to_owned(),
         rows,
+        overlays: Vec::new(),
         maps: vec![map(&places, &samples)],
         plots: vec![scatter(&places, &samples)],
         inputs: vec![

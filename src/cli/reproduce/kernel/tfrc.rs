@@ -110,6 +110,7 @@ pub(super) fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
         ),
         reference: "kernel".to_owned(),
         rows: (0..CONTROLLERS.len()).flat_map(|controller| rows(controller, &samples)).collect(),
+        overlays: Vec::new(),
         maps: Vec::new(),
         plots: (0..CONTROLLERS.len()).map(|controller| plot(controller, &samples)).collect(),
         inputs: vec![

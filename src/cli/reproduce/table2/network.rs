@@ -55,33 +55,28 @@ pub(super) fn in_a_row(losses: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl Network {
-    /// Returns payload in Mbit/s by the equation: each way carries what its slowest hop does. Ways that share their
-    /// first hop share its rate evenly. Loops out of a source that is full lose packets there, with the one more
-    /// probability for all of them that makes their sum what the source can send.
+    /// Returns payload in Mbit/s by the equation: each way carries what its slowest hop does, ways that share their
+    /// first hop share its rate as evenly as their other hops let them, and all together no more than the source can
+    /// send: relays whose feeders are full hold greedy sources back, so that nothing is sent in vain.
     pub(super) fn expected_mbps(&self) -> f64 {
-        let mut firsts: Vec<Hop> = Vec::new();
-        for way in &self.ways {
-            if !firsts.iter().any(|hop| hop.to == way[0].to) {
-                firsts.push(way[0]);
+        let mut sum = 0.0;
+        for (index, way) in self.ways.iter().enumerate() {
+            let is_same = |other: &&Vec<Hop>| other[0].to == way[0].to;
+            if self.ways[..index].iter().any(|other| is_same(&other)) {
+                continue;
+            }
+            let rest = |way: &Vec<Hop>| {
+                way[1..].iter().map(|hop| loop_mbps(hop.loss, hop.rtt_ms)).fold(f64::INFINITY, f64::min)
+            };
+            let mut rests: Vec<_> = self.ways.iter().filter(is_same).map(rest).collect();
+            rests.sort_by(f64::total_cmp);
+            let mut left = loop_mbps(way[0].loss, way[0].rtt_ms);
+            for (done, rest) in rests.iter().enumerate() {
+                let part = rest.min(left / (rests.len() - done) as f64);
+                (left, sum) = (left - part, sum + part);
             }
         }
-        let rate = |hop: &Hop, more: f64| loop_mbps(1.0 - (1.0 - hop.loss) * (1.0 - more), hop.rtt_ms);
-        let all = |more: f64| firsts.iter().map(|hop| rate(hop, more)).sum::<f64>();
-        let cap = self.cap_mbps.map_or(f64::INFINITY, |cap| cap * SYMBOL_BYTES / WIRE_BYTES);
-        let mut more = 0.0;
-        if all(0.0) > cap {
-            let (mut low, mut high) = (1e-9_f64, 0.3_f64);
-            for _ in 0..60 {
-                more = (low * high).sqrt();
-                if all(more) > cap { low = more } else { high = more }
-            }
-        }
-        let carried = |way: &Vec<Hop>| {
-            let sharing = self.ways.iter().filter(|other| other[0].to == way[0].to).count() as f64;
-            let first = rate(&way[0], more) / sharing;
-            way[1..].iter().map(|hop| loop_mbps(hop.loss, hop.rtt_ms)).fold(first, f64::min)
-        };
-        self.ways.iter().map(carried).sum()
+        self.cap_mbps.map_or(sum, |cap| sum.min(cap * SYMBOL_BYTES / WIRE_BYTES))
     }
 
     /// Returns the scenario: a session over each way, which always has something to send.
@@ -115,20 +110,21 @@ impl Network {
                 json!({ "from": hop.to, "to": from, "delay": delay }),
             ]
         };
-        let session = |(id, way): (usize, &Vec<Hop>)| {
+        // Conferences of their own: those share a hop evenly, while greedy sessions of one would not.
+        let conference = |(id, way): (usize, &Vec<Hop>)| {
             let stops: Vec<_> = way.iter().map(|hop| hop.to.to_string()).collect();
-            json!({
-                "id": id + 1, "source": SOURCE, "destinations": [DESTINATION], "transport": "udp",
+            json!({ "id": id + 1, "sessions": [{
+                "id": 1, "source": SOURCE, "destinations": [DESTINATION], "transport": "udp",
                 "routing": { "policy": "static", "flows": [{ "route": format!("{SOURCE}>{}", stops.join(">")) }] },
                 "content": greedy()
-            })
+            }] })
         };
         json!({
             "bellini": 1, "name": "table2", "duration": format!("{to} s"), "sample_interval": "1 s",
             "measure": { "from": format!("{from} s"), "to": format!("{to} s") },
             "nodes": nodes.iter().map(node).collect::<Vec<_>>(),
             "links": links.iter().flat_map(link).collect::<Vec<_>>(),
-            "conferences": [{ "id": 1, "sessions": self.ways.iter().enumerate().map(session).collect::<Vec<_>>() }]
+            "conferences": self.ways.iter().enumerate().map(conference).collect::<Vec<_>>()
         })
     }
 
@@ -143,11 +139,12 @@ impl Network {
         let run = super::super::simulate(setting.registry, &self.scenario(window), seed, METRICS)?;
         let over = (window.0 as f64, window.1 as f64);
         let way = |index: usize| {
-            let seconds = run.bins("goodput_mbps", &format!("1/{}@{DESTINATION}", index + 1), over);
+            let seconds = run.bins("goodput_mbps", &format!("{}/1@{DESTINATION}", index + 1), over);
             bins::mean(&seconds).unwrap_or(0.0)
         };
         let mbps = (0..self.ways.len()).map(way).sum();
-        Ok(Measured { mbps, seed, digest: run.summary.digest.unwrap_or_default() })
+        let overflow = run.summary.nodes.iter().map(|node| node.overflow_drops).sum();
+        Ok(Measured { mbps, overflow, seed, digest: run.summary.digest.unwrap_or_default() })
     }
 }
 
@@ -159,13 +156,15 @@ const WIRE_BYTES: f64 = SYMBOL_BYTES + 28.0 + 24.0 + 3.0 + 49.0 + 12.0;
 pub(super) struct Measured {
     /// Payload that came to the destination in the window, over all ways.
     pub(super) mbps: f64,
+    /// Packets that full feeders dropped.
+    overflow: u64,
     seed: u64,
     digest: String,
 }
 
 impl Measured {
     pub(super) fn json(&self) -> Value {
-        json!({ "seed": self.seed, "mbps": self.mbps, "digest": self.digest })
+        json!({ "seed": self.seed, "mbps": self.mbps, "overflow_drops": self.overflow, "digest": self.digest })
     }
 }
 
