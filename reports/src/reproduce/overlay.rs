@@ -104,8 +104,9 @@ impl Overlay {
             }
             let mut taken: Vec<((f64, f64), (f64, f64))> =
                 places.iter().map(|at| (*at, (NODE + 4.0, NODE + 4.0))).collect();
-            for (node, (x, y)) in self.nodes.iter().zip(&places) {
-                self.node(canvas, node, (*x, *y))?;
+            for (index, (node, (x, y))) in self.nodes.iter().zip(&places).enumerate() {
+                let is_used = self.edges.iter().any(|edge| edge.from == index || edge.to == index);
+                self.node(canvas, node, (*x, *y), is_used)?;
                 let under = (*x, below(node, *y));
                 taken.push((under, (text_width(&node.name, 12.0) / 2.0, 8.0)));
             }
@@ -125,12 +126,18 @@ impl Overlay {
         })
     }
 
-    fn node(&self, canvas: &Canvas<'_>, node: &OverlayNode, (x, y): (f64, f64)) -> Result<(), ReportError> {
+    fn node(
+        &self,
+        canvas: &Canvas<'_>,
+        node: &OverlayNode,
+        (x, y): (f64, f64),
+        is_used: bool,
+    ) -> Result<(), ReportError> {
         const RIM: RGBColor = RGBColor(255, 255, 255);
         if node.is_relay {
-            canvas.rect((x - NODE, y - NODE), (x + NODE, y + NODE), RELAY)?;
+            canvas.rect((x - NODE, y - NODE), (x + NODE, y + NODE), if is_used { RELAY } else { OTHER })?;
         } else {
-            canvas.disc((x, y), NODE, INK, RIM)?;
+            canvas.disc((x, y), NODE, if is_used { INK } else { OTHER }, RIM)?;
         }
         canvas
             .group("font-weight=\"bold\"", || canvas.text((x, y), &node.mark, 13.0, RIM, Anchor::Middle))?;

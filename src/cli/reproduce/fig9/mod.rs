@@ -53,7 +53,7 @@ impl Found {
 }
 
 fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
-    let seeds = setting.seeds(5, 1);
+    let seeds = setting.seeds(3, 1);
     let is_quick = setting.is_quick();
     let window = is_quick.then_some((3, 8));
     let mut setups = Setup::all()?;

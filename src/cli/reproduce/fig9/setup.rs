@@ -13,7 +13,7 @@ pub(super) const CLOUD: &str = include_str!("../../../../scenarios/paper/fig9-cl
 pub(super) const P2P: &str = include_str!("../../../../scenarios/paper/fig9-p2p.json");
 /// Rates that are tried: from this one on, eight to a doubling.
 const FIRST_KBPS: f64 = 40.0;
-const STEPS: usize = 72;
+const STEPS: usize = 64;
 /// A rate is carried when every destination gets this part of the symbols offered.
 pub(super) const CARRIED: f64 = 0.95;
 /// Rate of the links to datacenters and inside a country in the files, and of those across the ocean.

@@ -128,11 +128,11 @@ pub(super) fn predict(pairs: &[Pair], draws: u64) -> Result<Found, Failure> {
         caption: "Half of round trips that others measured. On the line ours would be the paper's; all six lie below it, relays farther than direct paths.".to_owned(),
         x: axis("the paper's delay", "ms"),
         y: axis("predicted", "ms"),
-        y_range: Some((50.0, 250.0)),
+        y_range: Some((0.0, 250.0)),
         curves: vec![
             curve("direct", Shape::Dots, direct),
             curve("fastest relay", Shape::Dots, cloud),
-            curve("equal", Shape::Line, vec![(90.0, 90.0), (240.0, 240.0)]),
+            curve("equal", Shape::Line, vec![(0.0, 0.0), (240.0, 240.0)]),
         ],
     };
     Ok(Found { rows, plot, detail: detail.into() })

@@ -120,6 +120,8 @@ impl Rung {
     }
 }
 
+/// Position of [`Rung::AllOn`] in [`RUNGS`].
+const ALL_ON: usize = 1;
 /// Id of the first relay.
 const RELAYS: u32 = 11;
 
@@ -151,8 +153,8 @@ pub(super) fn climb(
     let mut cells = vec![None; RUNGS.len() * pairs.len()];
     for (column, pair) in pairs.iter().enumerate() {
         let mut direct: Vec<f64> = Vec::new();
-        let mut lengths = Vec::new();
-        for (line, rung) in RUNGS.into_iter().enumerate() {
+        let (mut lengths, mut by_rung) = (Vec::new(), Vec::new());
+        for rung in RUNGS {
             let runs: &[Measured] = runs.next().unwrap_or_default();
             let values: Vec<_> = runs.iter().map(|run| run.mbps).collect();
             if rung == Rung::Direct {
@@ -161,11 +163,6 @@ pub(super) fn climb(
             // Runs of two rungs have nothing random in common, seed or not: the mean of P2P is what they are held against.
             let base = bins::mean(&direct).unwrap_or(f64::NAN);
             let gains: Vec<_> = values.iter().map(|value| value / base).collect();
-            let over = Interval::of(&gains);
-            cells[line * pairs.len() + column] = over.map(|it| Ratio {
-                mean: it.mean,
-                interval: it.half.map(|half| (it.mean - half, it.mean + half)),
-            });
             let network = rung.network(pair)?;
             let expected = network.expected_mbps();
             let paper = match rung {
@@ -187,9 +184,18 @@ pub(super) fn climb(
                 )
             });
             lengths.push(bins::mean(&values).unwrap_or(0.0));
+            by_rung.push(values);
             detail.push(json!({ "pair": pair.name, "rung": rung.name(), "equation_mbps": expected, "cap_mbps": network.cap_mbps,
                 "ways": network.ways.iter().map(|way| way.iter().map(|hop| json!({ "rtt_ms": hop.rtt_ms, "loss": hop.loss })).collect::<Vec<_>>()).collect::<Vec<_>>(),
                 "runs": runs.iter().map(Measured::json).collect::<Vec<_>>() }));
+        }
+        let whole = lengths[ALL_ON];
+        for (line, values) in by_rung.iter().enumerate() {
+            let over = Interval::of(&values.iter().map(|value| value / whole).collect::<Vec<_>>());
+            cells[line * pairs.len() + column] = over.map(|it| Ratio {
+                mean: it.mean,
+                interval: it.half.map(|half| (it.mean - half, it.mean + half)),
+            });
         }
         bars.push(Bars {
             title: format!("Throughput of {} with one thing off at a time", pair.name),
@@ -203,8 +209,9 @@ pub(super) fn climb(
         });
     }
     let map = RatioMap {
-        title: "Throughput over direct, with one thing off at a time".to_owned(),
-        caption: "Simulated; in brackets 95 % intervals over the seeds. Losses by the millisecond are those of the direct path.".to_owned(),
+        title: "What is left of the throughput with one thing off".to_owned(),
+        caption: "Simulated, over the mean with everything on; below it 95 % intervals over the seeds. Hops of the cloud lose by the millisecond what the direct path does."
+            .to_owned(),
         rows: RUNGS.iter().map(|rung| rung.name().to_owned()).collect(),
         columns: pairs.iter().map(|pair| pair.name.clone()).collect(),
         cells,

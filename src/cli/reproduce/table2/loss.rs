@@ -121,10 +121,8 @@ pub(super) fn predict(
         let (plain, halved) = (cumulative(&values, paper), cumulative(&halves, paper));
         let at = curves.len();
         curves.push(curve(&*pair.name, Shape::Line, plain));
-        curves.push(Curve {
-            beside: Some(at),
-            ..curve(format!("{}, capacity halved", pair.name), Shape::Line, halved)
-        });
+        curves
+            .push(Curve { beside: Some(at), ..curve(format!("{}, halved", pair.name), Shape::Line, halved) });
         let mut pieces = Vec::new();
         for (check, run) in checked.iter().enumerate() {
             let draw = &all[place(check)];

@@ -139,9 +139,9 @@ impl Pair {
 }
 
 fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
-    let seeds = setting.seeds(5, 1);
+    let seeds = setting.seeds(4, 1);
     let is_quick = setting.is_quick();
-    let window = if is_quick { (3, 6) } else { (150, 450) };
+    let window = if is_quick { (3, 6) } else { (100, 250) };
     let (draws, checks) = if is_quick { (100, 1) } else { (1_000, 4) };
     let pairs = Pair::all()?;
     let delays = delay::predict(&pairs, 10 * draws)?;
