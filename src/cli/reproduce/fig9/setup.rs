@@ -93,7 +93,7 @@ impl Setup {
             link["loss"] = json!(link["loss"].as_f64().unwrap_or(0.0) * factor);
         };
         let mut backbone = cloud(
-            "cloud, datacenters lose as others",
+            "cloud, lossy trunk",
             "the link between the datacenters loses by the millisecond what the others do",
         )?;
         let link = json!({ "between": ["virginia", "tokyo"], "delay": "101.5 ms", "rate": "100 Mbit/s", "queue": "1 MiB",
