@@ -197,4 +197,59 @@ fn one_page_over_all_that_was_asked_for() {
     assert_eq!(all["rows"].as_array().map(Vec::len), own["rows"].as_array().map(Vec::len));
     assert_eq!(all["rows"][0]["experiment"], "table1");
     assert_eq!(all["experiments"][0]["file"], "table1/reproduce.json");
+/// Aim: Table II says what is fitted and what is not: delays are halves of round trips, a relay is faster than the
+/// direct path for two pairs, the direct path and no other is fitted, capacity halved shows, and nothing is judged.
+#[test]
+fn table2_takes_the_gain_apart() {
+    let scratch = Scratch::new();
+    let done = scratch.run(&["reproduce", "table2", "--quick", "--out", "t"]).expect(0);
+    assert!(!done.stdout.contains("holds") && !done.stdout.contains("MISSES"), "{}", done.stdout);
+    let document = scratch.json("t/reproduce.json");
+    let rows = document["rows"].as_array().unwrap();
+    let row = |name: &str| {
+        rows.iter().find(|row| row["quantity"] == name).unwrap_or_else(|| panic!("no row {name}"))
+    };
+    let ours = |name: &str| row(name)["ours"].as_f64().unwrap();
+    assert_eq!(ours("Toronto-Beijing: direct delay"), 122.0);
+    for (pair, is_faster) in [("Toronto-Beijing", true), ("Vancouver-Berlin", true), ("Seoul-Rio", false)] {
+        let over = row(&format!("{pair}: fastest relay over direct"));
+        assert_eq!(over["ours"].as_f64().unwrap() < 0.0, is_faster, "{over}");
+        assert_eq!(over["remark"].as_str().unwrap().contains("FASTER"), is_faster, "{over}");
+        let whole = format!("{pair}: cloud predicted, median and 90 %");
+        assert!(ours(&format!("{pair}: cloud predicted, capacities halved")) < 0.95 * ours(&whole));
+        assert!(row(&whole)["remark"].as_str().unwrap().contains("identifiable"));
+    }
+    for rung in document["ladder"].as_array().unwrap() {
+        assert_eq!(rung["runs"].as_array().unwrap().len(), 1, "{rung}");
+        assert_eq!(rung["runs"][0]["digest"].as_str().unwrap().len(), 32, "{rung}");
+    }
+    assert_eq!(document["ladder"].as_array().unwrap().len(), 24);
+    for input in document["inputs"].as_array().unwrap() {
+        let text = input.to_string();
+        assert!(
+            ["measured", "assumed", "derived", "reference"].iter().any(|kind| text.contains(kind)),
+            "{input}"
+        );
+    }
+}
+
+/// Aim: both halves of Fig. 9 are run and drawn, and the cloud carries more than the mesh.
+#[test]
+fn fig9_draws_both_topologies() {
+    let scratch = Scratch::new();
+    scratch.run(&["reproduce", "fig9", "--quick", "--out", "f"]).expect(0);
+    let document = scratch.json("f/reproduce.json");
+    let rows = document["rows"].as_array().unwrap();
+    let ours = |name: &str| {
+        let row = rows.iter().find(|row| row["quantity"] == name).unwrap_or_else(|| panic!("no row {name}"));
+        row["ours"].as_f64().unwrap()
+    };
+    assert!(ours("cloud: highest rate") > 4.0 * ours("P2P: highest rate") && ours("P2P: highest rate") > 0.0);
+    assert!((ours("cloud: mean delay from round trips, across the ocean") - 193.9).abs() < 0.1);
+    let drawings = scratch.list("f/plots");
+    for name in ["fig-9-a-by-way-of-the-datacenters.svg", "fig-9-b-peer-to-peer.svg"] {
+        assert!(drawings.iter().any(|drawing| drawing == name), "{drawings:?}");
+    }
+    let cloud = scratch.read("f/plots/fig-9-a-by-way-of-the-datacenters.svg");
+    assert!(cloud.contains("Tokyo") && cloud.contains("session from Toronto"));
 }

@@ -51,6 +51,25 @@ fn scenarios_of_transports_load() {
     assert!(found >= 6, "{found}");
 }
 
+/// Aim: the scenarios of the paper's figures say what they are, are right, and give the source of each link.
+#[test]
+fn scenarios_of_the_paper_load() {
+    for name in ["fig9-cloud", "fig9-p2p"] {
+        let path = folder().join("paper").join(name).with_extension("json");
+        let loaded = load(&path, &LoadOptions::default()).unwrap_or_else(|found| panic!("{found}"));
+        assert!(loaded.warnings.is_empty(), "{name}");
+        let scenario = read(&path);
+        assert!(scenario["description"].as_str().is_some_and(|text| text.len() > 300), "{name}");
+        for link in scenario["links"].as_array().unwrap() {
+            let source = link["source"].as_str().unwrap();
+            assert!(
+                source.contains("derived") && (source.contains("assumed") || source.contains("fitted")),
+                "{link}"
+            );
+        }
+    }
+}
+
 /// Aim: the scenarios of coding say what they show, are right, and all but those to compare with are coded.
 #[test]
 fn scenarios_of_coding_load() {

@@ -72,7 +72,8 @@ impl RatioMap {
     fn draw(&self) -> Result<Svg, ReportError> {
         let left = self.rows.iter().map(|row| text_width(row, 12.0)).fold(40.0, f64::max) + 24.0;
         let grid = (CELL.0 * self.columns.len() as f64, CELL.1 * self.rows.len() as f64);
-        let width = (left + grid.0 + 16.0).max(text_width(&self.title, 15.0) * 1.1 + 24.0);
+        let legend: f64 = CLASSES.iter().map(|class| 28.0 + text_width(class.1, 11.0) + 20.0).sum();
+        let width = (left + grid.0.max(legend) + 16.0).max(text_width(&self.title, 15.0) * 1.1 + 24.0);
         let height = HEAD + grid.1 + LEGEND + 8.0;
         picture((width.ceil() as u32, height.ceil() as u32), &self.title, &self.caption, |canvas| {
             canvas.heading((12.0, 20.0), &self.title, 15.0)?;

@@ -4,12 +4,14 @@ mod fit;
 mod index;
 mod input;
 mod map;
+mod overlay;
 mod tree;
 
 pub use fit::Fit;
 pub use index::{Index, IndexPart};
 pub use input::{Input, Origin};
 pub use map::{Ratio, RatioMap};
+pub use overlay::{Overlay, OverlayEdge, OverlayNode};
 pub use tree::{FlowTree, Role, TreeEdge, TreeNode};
 
 use crate::chart::{Axis, Frame, Key, KeyShape, Size, Stack, Style, across, chart};
@@ -35,6 +37,8 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// The plots.
     pub plots: Vec<Plot>,
+    /// Overlays with what flows in them; they stand before maps and plots.
+    pub overlays: Vec<Overlay>,
     /// Maps of ratios; they stand before the plots.
     pub maps: Vec<RatioMap>,
     /// Bars, shown after the plots.
@@ -178,6 +182,12 @@ impl Page {
             let svg = tree.svg()?;
             plots.push(
                 context! { heading => tree.title.as_str(), caption => tree.caption.as_str(), svg => svg },
+            );
+        }
+        for overlay in &self.overlays {
+            let svg = overlay.svg()?;
+            plots.push(
+                context! { heading => overlay.title.as_str(), caption => overlay.caption.as_str(), svg => svg },
             );
         }
         for map in &self.maps {
@@ -455,6 +465,7 @@ mod tests {
                 head: vec!["printed".to_owned()],
                 rows: vec![vec!["6 1 2".to_owned()]],
             }],
+            overlays: Vec::new(),
             maps: Vec::new(),
             plots: vec![Plot {
                 title: "Distribution".to_owned(),

@@ -5,12 +5,14 @@ mod ablations;
 mod all;
 mod backoff;
 mod bins;
+mod cities;
 mod coding;
 mod common;
 mod document;
 mod dumbbell;
 mod equation;
 mod fig3;
+mod fig9;
 mod jetway;
 mod kernel;
 mod kill;
@@ -24,6 +26,7 @@ mod simulate;
 mod simulated;
 mod split_loop;
 mod table1;
+mod table2;
 mod tcp_theory;
 mod tfrc_loss;
 mod tfrc_step;
@@ -63,6 +66,8 @@ const GROUPS: &[&[Experiment]] = &[
     ranks::EXPERIMENTS,
     jetway::EXPERIMENTS,
     postcard::EXPERIMENTS,
+    table2::EXPERIMENTS,
+    fig9::EXPERIMENTS,
 ];
 
 /// What an experiment is done with.
@@ -150,13 +155,17 @@ fn write(out: &Path, name: &str, findings: &Findings) -> Result<(), Failure> {
     if plots.is_dir() {
         std::fs::remove_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
-    let drawn = page.trees.len() + page.maps.len() + page.plots.len() + page.bars.len();
+    let drawn = page.trees.len() + page.overlays.len() + page.maps.len() + page.plots.len() + page.bars.len();
     if drawn > 0 {
         std::fs::create_dir_all(&plots).map_err(|error| unwritable(&plots, &error))?;
     }
     for tree in &page.trees {
         put(plots.join(tree.slug()).with_extension("svg"), tree.svg().map_err(defect)?.as_bytes())?;
         put(plots.join(tree.slug()).with_extension("png"), &tree.png().map_err(defect)?)?;
+    }
+    for overlay in &page.overlays {
+        put(plots.join(overlay.slug()).with_extension("svg"), overlay.svg().map_err(defect)?.as_bytes())?;
+        put(plots.join(overlay.slug()).with_extension("png"), &overlay.png().map_err(defect)?)?;
     }
     for map in &page.maps {
         put(plots.join(map.slug()).with_extension("svg"), map.svg().map_err(defect)?.as_bytes())?;
