@@ -89,3 +89,17 @@ fn coding_gains_what_theory_says() {
     assert!(!done.stdout.contains("MISSES"), "{}", done.stdout);
     assert_eq!(scratch.list("d/plots").len(), 3, "one plot as SVG, PNG and CSV");
 }
+
+/// Aim: a plan on measured links is carried out in time by unpaced hops, coded and in trees; probes keep to their share;
+/// a link that is halved is found.
+#[test]
+fn plans_on_measured_links_arrive() {
+    let scratch = Scratch::new();
+    // TFRC has not begun to be fit for it in a short run, and may miss.
+    let done = scratch.run(&["reproduce", "airlift", "--quick", "--out", "a"]);
+    for line in done.stdout.lines().filter(|line| !line.contains("TFRC")) {
+        assert!(!line.contains("MISSES"), "{line}");
+    }
+    assert!(done.stdout.contains("trees, unpaced, measured: delivered at 0.9"), "{}", done.stdout);
+    assert_eq!(scratch.list("a/plots").len(), 6 * 3, "six plots as SVG, PNG and CSV");
+}

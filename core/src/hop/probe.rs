@@ -143,6 +143,12 @@ impl Probe {
         self.sent_bytes
     }
 
+    /// Returns how many trains were begun.
+    #[must_use]
+    pub const fn trains(&self) -> u64 {
+        self.trains
+    }
+
     /// Returns when [`Self::on_timer`] is to be called; it may be called earlier.
     #[must_use]
     pub fn deadline(&self, config: &ProbingConfig) -> Instant {

@@ -2,17 +2,20 @@
 //!
 //! Single probes go to every neighbour at their distance ([`Probe`]). Trains are paid for by packets: the node may spend
 //! [`ProbingConfig::share`] of the bytes of the packets that it sent on probes of both sorts, and sends trains to its
-//! neighbours in turn as far as that goes. A node that sends no packets sends none.
+//! neighbours in turn as far as that goes. A node that sends no packets sends none, but for the first
+//! [`ProbingConfig::setup`] to each neighbour, so that whoever plans knows rates before there is traffic. These are an
+//! advance: packets pay for them before they pay for others.
 //!
 //! A hop whose packets are lost is found by the node at its receiving end, by their numbers, which tells the nodes
 //! that packets came from, and these the sources ([`ControlBody::HopLoss`]).
 
 use crate::config::ProbingConfig;
-use crate::hop::{HopFault, Probe, ProbeChange};
+use crate::hop::{Hop, HopFault, Probe, ProbeChange};
 use crate::ids::{HopIndex, NodeId};
 use crate::io::{Event, HopKind, PolicyReason};
 use crate::node::Node;
 use crate::node::timers::Timer;
+use crate::rng::Stream;
 use crate::time::{Duration, Instant};
 use crate::wire::control::{ControlBody, ControlMessage};
 use crate::wire::frame::{SEAL_BYTES, UDP_IP_BYTES};
@@ -22,14 +25,19 @@ use crate::wire::probe::ProbeFrame;
 const LOOK: Duration = Duration::from_millis(500);
 /// What is left of a look's counts at the next one: about ten seconds count.
 const KEPT: f64 = 0.95;
+/// Distance of the trains of the beginning, and as much again at random, so that those of several nodes do not keep
+/// meeting in front of a third.
+const SETUP_GAP: Duration = Duration::from_millis(100);
 /// Frames that a loss is judged by, at least.
 const FRAMES_MIN: f64 = 100.0;
 
 /// What a node keeps for probing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ProbingState {
-    /// Whether the neighbours were looked up.
-    is_begun: bool,
+    /// For the distances of the first trains; there is one once the neighbours were looked up.
+    stream: Option<Stream>,
+    /// When the next look is due.
+    look_at: Instant,
     /// Whose turn it is.
     turn: usize,
     /// Bytes of packets sent at the last look.
@@ -72,17 +80,27 @@ impl Node {
     /// Looks at what was sent and lost, and sends a train where it can be paid for.
     pub(super) fn on_probing_timer(&mut self, now: Instant) {
         let Some(config) = self.config.probing.take() else { return };
-        if !self.probing.is_begun {
-            self.probing.is_begun = true;
+        if self.probing.stream.is_none() {
             let id = self.config.id;
+            self.probing.stream = Some(self.seed.stream_of(format_args!("node:{id}:setup")));
             for &peer in config.peers.iter().filter(|&&peer| peer != id) {
                 let index = self.hop(peer, HopKind::Control);
                 self.probe_peer(now, index, &config);
             }
         }
-        self.pay_train(&config);
-        self.look_for_loss(now, &config);
-        self.timers.set(now + LOOK, Timer::Probing);
+        if now >= self.probing.look_at {
+            self.probing.look_at = now + LOOK;
+            self.pay_train(&config);
+            self.look_for_loss(now, &config);
+        }
+        let mut next = self.probing.look_at;
+        if self.send_first_train(&config)
+            && let Some(stream) = &mut self.probing.stream
+        {
+            let gap = SETUP_GAP.as_secs_f64() * (1.0 + stream.unit());
+            next = next.min(now + Duration::from_secs_f64(gap));
+        }
+        self.timers.set(next, Timer::Probing);
         self.config.probing = Some(config);
     }
 
@@ -148,14 +166,30 @@ impl Node {
             return;
         }
         let hops = self.hops.len();
-        let is_ready = |hop: &crate::hop::Hop| {
-            hop.handshake.peer().is_some() && hop.probe.as_ref().is_some_and(|probe| !probe.is_dead())
-        };
         let next =
-            (0..hops).map(|step| (self.probing.turn + step) % hops).find(|&at| is_ready(&self.hops[at]));
+            (0..hops).map(|step| (self.probing.turn + step) % hops).find(|&at| takes_trains(&self.hops[at]));
         let Some(next) = next else { return };
         self.probing.turn = next + 1;
-        let index = HopIndex(next as u32);
+        self.send_train(HopIndex(next as u32), config);
+    }
+
+    /// Sends a train to the neighbour that had the fewest, if it had fewer than each gets at the beginning. Returns whether
+    /// there was one.
+    fn send_first_train(&mut self, config: &ProbingConfig) -> bool {
+        if config.train < 2 {
+            return false;
+        }
+        let trains = |hop: &Hop| hop.probe.as_ref().map_or(u64::MAX, |probe| probe.trains());
+        let ready = (0..).zip(&self.hops).filter(|(_, hop)| takes_trains(hop));
+        let next = ready.map(|(at, hop)| (trains(hop), at)).min();
+        let Some((_, at)) = next.filter(|(trains, _)| *trains < u64::from(config.setup)) else {
+            return false;
+        };
+        self.send_train(HopIndex(at), config);
+        true
+    }
+
+    fn send_train(&mut self, index: HopIndex, config: &ProbingConfig) {
         if let Some(probe) = &mut self.hop_mut(index).probe {
             probe.start_train(config.train);
         }
@@ -224,6 +258,11 @@ impl Node {
             self.ask_policy(now, index, reason);
         }
     }
+}
+
+/// Whether a hop is one of a neighbour that answers.
+fn takes_trains(hop: &Hop) -> bool {
+    hop.handshake.peer().is_some() && hop.probe.as_ref().is_some_and(|probe| !probe.is_dead())
 }
 
 /// Whether a route from `source` goes over a hop.

@@ -19,6 +19,7 @@ use bellini_core::ids::NodeId;
 use bellini_core::io::HopKind;
 use bellini_core::time::{Duration, Instant};
 use bellini_core::units::BitRate;
+use bellini_core::wire::frame::UDP_IP_BYTES;
 use seen::Seen;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,7 +95,11 @@ impl MeasuredView {
                 return None;
             }
             let measured = near.measured(&far);
-            let rtt = measured.rtt.map(|rtt| Duration::from_secs_f64(rtt.value / 2.0));
+            // What queues there now are mostly the sessions' own: a policy that ran from them would run in circles.
+            let least = measured
+                .rtt
+                .map(|rtt| self.seen.entry((link.from, link.to)).or_default().least_rtt(now, rtt.value));
+            let rtt = least.map(|rtt| Duration::from_secs_f64(rtt / 2.0));
             // The loss events that congestion control goes by, which are fewer than the losses.
             let events = near.control.map(|control| control.loss_event_rate.clamp(0.0, 1.0));
             Some(ViewLink {
@@ -209,7 +214,8 @@ impl End {
         control.filter(|rtt| rtt.age <= PASSIVE_MAX).or(probe).or(control).or(hello)
     }
 
-    /// Where the data limits a hop, congestion control has not met its limit: a train may have.
+    /// A train has met the link's limit; congestion control only where there were losses. Then its equation says what the
+    /// hop may send in the long run, if that is less.
     fn rate(&self) -> Option<Figure> {
         let train = self.probe.filter(|probe| probe.rate_age <= TRAIN_MAX).and_then(|probe| {
             Some(Figure {
@@ -222,19 +228,20 @@ impl End {
         // Before the first report the allowed rate is a beginning, not a measurement.
         let control = self.control.filter(|control| control.received_bytes_per_s.is_some());
         let Some(control) = control else { return train };
+        // Frame bytes to bytes of the link, which is what trains measure and what plans are made in.
+        let headers = if self.segment > 0.0 { UDP_IP_BYTES as f64 / self.segment } else { 0.0 };
+        let wire = 8.0 * (1.0 + headers);
         let allowed = Figure {
-            value: control.allowed_bytes_per_s * 8.0,
+            value: control.allowed_bytes_per_s * wire,
             error: None,
             age: self.ages.control,
             by: MeasuredBy::CongestionControl,
         };
-        if !control.is_data_limited && allowed.age <= PASSIVE_MAX {
-            return Some(allowed);
-        }
+        // Without losses a sender has met no limit but its own beginning, or its data.
         let Some(train) = train else { return Some(allowed) };
         let equation = match control.rtt {
-            Some(rtt) if control.loss_event_rate > 0.0 => {
-                8.0 * equation::rate(self.segment, rtt.as_secs_f64(), control.loss_event_rate)
+            Some(rtt) if control.loss_event_rate > 0.0 && allowed.age <= PASSIVE_MAX => {
+                wire * equation::rate(self.segment, rtt.as_secs_f64(), control.loss_event_rate)
             }
             _ => f64::INFINITY,
         };
@@ -307,6 +314,27 @@ mod tests {
         assert_eq!(some, ["1>2 0.05s 8 0.01", "1>3 0.06s 0 0", "2>1 0.05s 0 0", "3>1 0.06s 0 0"]);
     }
 
+    /// Aim: delays are of the least round trip of about ten seconds, so that queues that come and go do not move routes;
+    /// one that stays counts. The round trip itself is told as it is.
+    #[test]
+    fn delays_are_without_queues() {
+        let mut measured = MeasuredView::default();
+        let mut at = |second: u64, rtt_ms| {
+            let hop = HopFigures { control: control(8.0, rtt_ms), ..hop(2, HopKind::Datagram) };
+            let figures = [vec![hop], vec![], vec![]];
+            let figures = figures.map(|hops| NodeFigures { hops, ..NodeFigures::default() });
+            let now = Instant::ZERO + Duration::from_secs(second);
+            let link = measured.view(now, &scenario(), &figures).links[0];
+            let rtt = link.measured.and_then(|it| it.rtt).expect("an RTT");
+            (link.delay.as_millis_f64().round(), (rtt.value * 1e3).round())
+        };
+        assert_eq!(at(1, 100), (50.0, 100.0));
+        assert_eq!(at(5, 160), (50.0, 160.0));
+        assert_eq!(at(11, 140), (50.0, 140.0));
+        assert_eq!(at(12, 150), (70.0, 150.0), "eleven seconds later");
+        assert_eq!(at(13, 80), (40.0, 80.0));
+    }
+
     /// Aim: a peer that does not answer hellos, or lets a hop time out again and again, takes its link along; one
     /// that is heard again brings it back.
     #[test]
@@ -341,8 +369,8 @@ mod tests {
         })
     }
 
-    /// Aim: a hop that its data limits has the rate of its trains, but no more than the equation allows at its losses;
-    /// one that congestion control limits has what that allows. Without packets everything comes from probes, each figure
+    /// Aim: a hop has the rate of its trains, but no more than the equation allows at its losses, whether data limits it or
+    /// not: in slow start what is allowed says nothing of the link. Without packets everything comes from probes, each figure
     /// with its age and error; a dead end takes the link along.
     #[test]
     fn probes_fill_in_what_packets_do_not_tell() {
@@ -359,9 +387,11 @@ mod tests {
             (rate.by, (rate.value * 1e-5).round() / 10.0)
         };
         assert_eq!(rate(true, 0.0), (MeasuredBy::Train, 20.0));
-        assert_eq!(rate(false, 0.0), (MeasuredBy::CongestionControl, 2.0));
+        assert_eq!(rate(false, 0.0), (MeasuredBy::Train, 20.0), "2 Mbit/s are where it has got to");
         // 1.2 * 8 * 1,000 B / (0.1 s sqrt(0.01)) and a bit less for timeouts: about 0.9 Mbit/s.
-        assert_eq!(rate(true, 0.01), (MeasuredBy::CongestionControl, 0.9));
+        for is_data_limited in [true, false] {
+            assert_eq!(rate(is_data_limited, 0.01), (MeasuredBy::CongestionControl, 0.9));
+        }
         let probe = HopFigures { probe: probed(20.0, 90), ..hop(2, HopKind::Control) };
         let figures = |hop: HopFigures| {
             [vec![hop], vec![], vec![]].map(|hops| NodeFigures { hops, ..NodeFigures::default() })

@@ -2,6 +2,7 @@
 //! done here and put beside the reference.
 
 mod ablations;
+mod airlift;
 mod backoff;
 mod bins;
 mod coding;
@@ -55,6 +56,7 @@ const GROUPS: &[&[Experiment]] = &[
     ablations::EXPERIMENTS,
     coding::EXPERIMENTS,
     ranks::EXPERIMENTS,
+    airlift::EXPERIMENTS,
     jetway::EXPERIMENTS,
     postcard::EXPERIMENTS,
 ];

@@ -26,6 +26,8 @@ pub(super) struct Seen {
     frames: VecDeque<(Instant, u64, u64)>,
     /// When frames last came.
     came_at: Option<Instant>,
+    /// Round trips of the last [`SPAN`] of which none that came later was smaller, in seconds.
+    rtts: VecDeque<(Instant, f64)>,
 }
 
 impl Seen {
@@ -53,6 +55,19 @@ impl Seen {
             hello: self.hello.map_or(Duration::ZERO, |(_, at)| since(at)),
             loss: self.loss(now, numbers, missing),
         }
+    }
+
+    /// Takes a round trip in; returns the least of about the last [`SPAN`], in seconds.
+    pub(super) fn least_rtt(&mut self, now: Instant, rtt: f64) -> f64 {
+        while self.rtts.back().is_some_and(|(_, before)| *before >= rtt) {
+            self.rtts.pop_back();
+        }
+        self.rtts.push_back((now, rtt));
+        while self.rtts.len() > 1 && self.rtts.front().is_some_and(|(at, _)| now.saturating_since(*at) > SPAN)
+        {
+            self.rtts.pop_front();
+        }
+        self.rtts.front().map_or(rtt, |(_, least)| *least)
     }
 
     fn loss(&mut self, now: Instant, numbers: u64, missing: u64) -> Option<Figure> {
