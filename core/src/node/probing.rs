@@ -10,7 +10,7 @@
 //! that packets came from, and these the sources ([`ControlBody::HopLoss`]).
 
 use crate::config::ProbingConfig;
-use crate::hop::{Hop, HopFault, Probe, ProbeChange};
+use crate::hop::{Hop, HopFault, Probe, ProbeChange, TRAINS_LOST};
 use crate::ids::{HopIndex, NodeId};
 use crate::io::{Event, HopKind, PolicyReason};
 use crate::node::Node;
@@ -91,6 +91,7 @@ impl Node {
         if now >= self.probing.look_at {
             self.probing.look_at = now + LOOK;
             self.pay_train(&config);
+            self.tell_path_rates(&config);
             self.look_for_loss(now, &config);
         }
         let mut next = self.probing.look_at;
@@ -166,10 +167,21 @@ impl Node {
             return;
         }
         let hops = self.hops.len();
-        let next =
-            (0..hops).map(|step| (self.probing.turn + step) % hops).find(|&at| takes_trains(&self.hops[at]));
-        let Some(next) = next else { return };
-        self.probing.turn = next + 1;
+        // What was lost is sent again before others have their turn, a few times.
+        let is_lost = |hop: &Hop| {
+            let unanswered = hop.probe.as_ref().map_or(0, |probe| probe.unanswered_trains());
+            takes_trains(hop) && (1..=TRAINS_LOST).contains(&unanswered)
+        };
+        let again = (0..hops).find(|&at| is_lost(&self.hops[at]));
+        let in_turn = |at: &usize| takes_trains(&self.hops[*at]);
+        let Some(next) =
+            again.or_else(|| (0..hops).map(|step| (self.probing.turn + step) % hops).find(in_turn))
+        else {
+            return;
+        };
+        if again.is_none() {
+            self.probing.turn = next + 1;
+        }
         self.send_train(HopIndex(next as u32), config);
     }
 
@@ -194,6 +206,30 @@ impl Node {
             probe.start_train(config.train);
         }
         self.mark_ready(index);
+    }
+
+    /// Tells congestion control of the hops that carry packets what trains say of their ways, less what probes may take.
+    fn tell_path_rates(&mut self, config: &ProbingConfig) {
+        let known = |hop: &Hop| Some((hop.peer, hop.probe.as_ref()?.rate()?));
+        let rates: Vec<(NodeId, f64)> = self.hops.iter().filter_map(known).collect();
+        for hop in self.hops.iter_mut().filter(|hop| hop.kind != HopKind::Control) {
+            if let Some(pacing) = &mut hop.pacing
+                && let Some((_, rate)) = rates.iter().find(|(peer, _)| *peer == hop.peer)
+            {
+                pacing.on_path_rate(rate / 8.0 * (1.0 - config.share));
+            }
+        }
+    }
+
+    /// Does so for one hop, which opens.
+    pub(super) fn tell_path_rate(&mut self, index: HopIndex) {
+        let Some(share) = self.config.probing.as_ref().map(|config| config.share) else { return };
+        let peer = self.hops[index.0 as usize].peer;
+        let probe = self.hops.iter().filter(|hop| hop.peer == peer).find_map(|hop| hop.probe.as_ref());
+        let rate = probe.and_then(|probe| probe.rate());
+        if let (Some(rate), Some(pacing)) = (rate, &mut self.hops[index.0 as usize].pacing) {
+            pacing.on_path_rate(rate / 8.0 * (1.0 - share));
+        }
     }
 
     fn on_probe_change(&mut self, now: Instant, index: HopIndex, change: Option<ProbeChange>) {

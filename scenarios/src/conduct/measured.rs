@@ -14,7 +14,7 @@ use super::view::view_node;
 use crate::model::Scenario;
 use crate::policy::{Figure, Measured, MeasuredBy, NetworkView, ViewLink, ViewNode};
 use bellini_core::congestion::{ControlFigures, equation};
-use bellini_core::hop::ProbeFigures;
+use bellini_core::hop::{ProbeFigures, TRAINS_LOST};
 use bellini_core::ids::NodeId;
 use bellini_core::io::HopKind;
 use bellini_core::time::{Duration, Instant};
@@ -86,7 +86,7 @@ impl MeasuredView {
         }
         for (pair, end) in &mut ends {
             let seen = self.seen.entry(*pair).or_default();
-            end.ages = seen.look(now, end.control, end.hello_rtt, (end.numbers, end.missing));
+            end.ages = seen.look(now, end.control, end.hello_rtt, (end.numbers, end.missing), end.bytes);
         }
         let known = |from, to| ends.get(&(from, to)).copied().unwrap_or_default();
         let links = scenario.links.iter().filter_map(|link| {
@@ -137,6 +137,8 @@ struct Ages {
     hello: Duration,
     /// Losses on the way here.
     loss: Option<Figure>,
+    /// Rate at which frames came here while others were lost, with UDP and IP.
+    jam: Option<Figure>,
 }
 
 /// What one end of a link knows of it, over all its hops there.
@@ -152,6 +154,8 @@ struct End {
     /// Frames with packets on the way here, those that did not come included; and these.
     numbers: u64,
     missing: u64,
+    /// Bytes that came, with UDP and IP.
+    bytes: u64,
     is_silent: bool,
     ages: Ages,
 }
@@ -166,6 +170,8 @@ impl End {
             let numbers = hop.stats.received_packets.saturating_add(hop.stats.missing_frames);
             self.numbers = self.numbers.saturating_add(numbers);
             self.missing = self.missing.saturating_add(hop.stats.missing_frames);
+            let headers = hop.stats.received_frames.saturating_mul(UDP_IP_BYTES as u64);
+            self.bytes = self.bytes.saturating_add(hop.stats.received_bytes).saturating_add(headers);
         }
         if let Some(control) = hop.control.filter(|_| hop.kind != HopKind::Control) {
             self.control = Some(control);
@@ -186,7 +192,7 @@ impl End {
         Measured {
             rtt: self.rtt().or(far.rtt()),
             loss: passive.or(probe_loss).or(far.ages.loss),
-            rate: self.rate(),
+            rate: self.jammed(far).or(self.rate()),
         }
     }
 
@@ -212,6 +218,13 @@ impl End {
             by: MeasuredBy::Hello,
         });
         control.filter(|rtt| rtt.age <= PASSIVE_MAX).or(probe).or(control).or(hello)
+    }
+
+    /// The rate of a link whose queue lets no train through, but packets: what of them comes is what it carries. Where
+    /// losses have other causes trains get through.
+    fn jammed(&self, far: &Self) -> Option<Figure> {
+        let is_full = self.probe.is_some_and(|probe| probe.unanswered >= TRAINS_LOST);
+        far.ages.jam.filter(|jam| is_full && jam.age <= PASSIVE_MAX)
     }
 
     /// A train has met the link's limit; congestion control only where there were losses. Then its equation says what the

@@ -48,7 +48,10 @@ const CASES: [Case; 2] = [
 ];
 /// Both transports, as scenarios and pages name them.
 const TRANSPORTS: [(&str, &str); 2] = [("udp-unpaced", "unpaced"), ("udp", "TFRC")];
-const VIEWS: [&str; 2] = ["oracle", "measured"];
+/// The last one, which only TFRC at the judged load has, shows what trains do for it.
+const VIEWS: [&str; 3] = ["oracle", "measured", "oracle, no probes"];
+const MEASURED: usize = 1;
+const NO_PROBES: usize = 2;
 const LOADS: [f64; 6] = [0.5, 0.7, 0.9, 0.95, 1.0, 1.05];
 /// The load that bands are for.
 const JUDGED: f64 = 0.9;
@@ -92,6 +95,8 @@ struct Figures {
 struct Halved {
     link: (&'static str, &'static str),
     at: f64,
+    /// When the run ends.
+    end: f64,
 }
 
 const METRICS: &[(Scope, &str)] = &[(Scope::Destination, "goodput_mbps")];
@@ -125,7 +130,7 @@ fn scenario(
     scenario["duration"] = seconds(times.end);
     scenario["sample_interval"] = json!("1 s");
     scenario["measure"] = json!({ "from": seconds(times.from), "to": seconds(times.end - 1.0) });
-    scenario["view"] = json!(VIEWS[way.view]);
+    scenario["view"] = json!(if way.view == MEASURED { "measured" } else { "oracle" });
     if has_probes {
         scenario["probing"] = json!({});
         scenario["planner"] = json!({ "period": "1 s" });
@@ -134,7 +139,7 @@ fn scenario(
     if let Some(queues) = scenario.pointer_mut(queues) {
         queues["queue"] = json!(case.queue);
     }
-    if let Some(Halved { link: (from, to), at }) = halved {
+    if let Some(Halved { link: (from, to), at, .. }) = halved {
         scenario["faults"] = json!([{ "at": seconds(at), "degrade": { "links": [format!("{from}>{to}")], "rate_factor": 0.5 } }]);
     }
     let usual = scenario.pointer("/defaults/session/routing").cloned().unwrap_or_default();
@@ -207,15 +212,16 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
     let mut ways = Vec::new();
     for case in 0..CASES.len() {
         for transport in 0..TRANSPORTS.len() {
-            for view in 0..VIEWS.len() {
+            for view in [0, MEASURED] {
                 ways.extend(loads.iter().map(|load| Way { case, transport, view, load: *load }));
             }
         }
+        ways.push(Way { case, transport: 1, view: NO_PROBES, load: JUDGED });
     }
     let jobs: Vec<_> = ways.iter().flat_map(|way| (1..=seeds).map(move |seed| (*way, seed))).collect();
     let found = parallel::each("airlift", &jobs, |(way, seed)| {
         let plan = &plans[way.case];
-        let scenario = scenario(*way, plan, times, way.view == 1, None);
+        let scenario = scenario(*way, plan, times, way.view != NO_PROBES, None);
         let run = simulate(setting.registry, &scenario, *seed, METRICS)?;
         Ok(measure(*way, &run, plan, times))
     })?;
@@ -223,14 +229,19 @@ fn run(setting: &Setting<'_>) -> Result<Findings, Failure> {
     let costs = parallel::each("airlift, cost of probes", &cases, |case| {
         probing_cost(setting, *case, &plans[*case], times)
     })?;
-    let at = if setting.is_quick() { 7.0 } else { times.from };
-    let halved = Halved { link: HALVED, at };
-    let jobs: Vec<_> = (0..VIEWS.len()).flat_map(|view| (1..=seeds).map(move |seed| (view, seed))).collect();
+    let halved = if setting.is_quick() {
+        Halved { link: HALVED, at: 7.0, end: 22.0 }
+    } else {
+        Halved { link: HALVED, at: 20.0, end: 50.0 }
+    };
+    let long = Times { from: times.start + 1.0, end: halved.end, ..times };
+    let jobs: Vec<_> =
+        [0, MEASURED].into_iter().flat_map(|view| (1..=seeds).map(move |seed| (view, seed))).collect();
     let after = parallel::each("airlift, a link is halved", &jobs, |(view, seed)| {
         let way = Way { case: 1, transport: 0, view: *view, load: HALVED_LOAD };
-        let scenario = scenario(way, &plans[1], times, *view == 1, Some(halved));
+        let scenario = scenario(way, &plans[1], long, true, Some(halved));
         let run = simulate(setting.registry, &scenario, *seed, METRICS)?;
-        Ok(measure(way, &run, &plans[1], times))
+        Ok(measure(way, &run, &plans[1], long))
     })?;
     let results = page::Results {
         seeds,
@@ -259,7 +270,7 @@ mod tests {
         for case in 0..CASES.len() {
             let plan = planned(&CASES[case]).expect("a plan");
             let way = Way { case, transport: 1, view: 1, load: 1.0 };
-            let halved = (case == 1).then_some(Halved { link: HALVED, at: 5.0 });
+            let halved = (case == 1).then_some(Halved { link: HALVED, at: 5.0, end: 9.0 });
             let text = scenario(way, &plan, QUICK, true, halved).to_string();
             let loaded = parse_str("experiment.json", &text, &LoadOptions::default());
             let scenario = loaded.unwrap_or_else(|refused| panic!("{refused}")).scenario;

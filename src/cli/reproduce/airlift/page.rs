@@ -1,6 +1,6 @@
 //! The page of `airlift`: rows, curves and what they do and do not say.
 
-use super::{CASES, Figures, HALVED_LOAD, Halved, JUDGED, TRANSPORTS, Times, VIEWS, Way};
+use super::{CASES, Figures, HALVED_LOAD, Halved, JUDGED, NO_PROBES, TRANSPORTS, Times, VIEWS, Way};
 use crate::cli::reproduce::Findings;
 use crate::cli::reproduce::bins;
 use crate::cli::reproduce::common::{axis, curve, input, row};
@@ -86,13 +86,14 @@ impl Results<'_> {
                 let delivered: Vec<_> = runs.iter().map(|it| it.delivered).collect();
                 let late: Vec<_> = runs.iter().map(|it| it.late).collect();
                 let name = label(way);
+                let is_judged = way.view != NO_PROBES;
                 [
                     Row {
-                        band: Some((DELIVERED_MIN, 1.0)),
+                        band: is_judged.then_some((DELIVERED_MIN, 1.0)),
                         ..row(format!("{name}: delivered at {JUDGED}"), "of sent", None, &delivered)
                     },
                     Row {
-                        band: Some((0.0, 1.0)),
+                        band: is_judged.then_some((0.0, 1.0)),
                         ..row(format!("{name}: p99 delay at {JUDGED}"), "of the bound", None, &late)
                     },
                 ]
@@ -121,7 +122,7 @@ impl Results<'_> {
                 let inside = |it: &&(f64, f64)| it.0 > from && it.0 <= to;
                 runs.iter().map(|run| mean(run.seconds.iter().filter(inside).map(|it| it.1))).collect()
             };
-            let (from, end) = (at + SETTLED_S, self.times.end - 1.0);
+            let (from, end) = (at + SETTLED_S, self.halved.end - 1.0);
             let before = part(self.times.start + 1.0, at);
             rows.push(row(format!("a link is halved, {view}: delivered before"), "of sent", None, &before));
             let after = if from < end { part(from, end) } else { part(at, end) };
@@ -148,7 +149,7 @@ impl Results<'_> {
         let of = |pick: fn(&Figures) -> f64| -> Vec<Curve> {
             let mut curves = Vec::new();
             for (at, transport) in TRANSPORTS.iter().enumerate() {
-                for (view, seen) in VIEWS.iter().enumerate() {
+                for (view, seen) in VIEWS.iter().enumerate().filter(|it| it.0 != NO_PROBES) {
                     let mine = self
                         .ways
                         .iter()
@@ -192,16 +193,16 @@ impl Results<'_> {
     }
 
     fn start(&self) -> Plot {
-        let judged = self.ways.iter().filter(|(way, _)| way.load == JUDGED && way.view == 1);
+        let judged = self.ways.iter().filter(|(way, _)| way.load == JUDGED && way.transport == 1);
         Plot {
             title: format!("The first seconds at {JUDGED} of the plan"),
-            caption: "What came in each second, in the worst place, as a part of what is to come; view measured. TFRC begins with a window of a few packets and yields to the losses of its own start; above 1 it makes up for that.".to_owned(),
+            caption: "What came in each second, in the worst place, as a part of what is to come; TFRC. It begins with a window of a few packets, and without probes overruns queues until there are losses, from which it recovers slowly; with them it stops at the rate that trains have measured. Above 1 it makes up for the start.".to_owned(),
             x: axis("time", "s"),
             y: axis("delivered", "of sent"),
             y_range: Some((0.0, 1.4)),
             curves: judged
                 .map(|(way, runs)| {
-                    let name = format!("{}, {}", CASES[way.case].name, TRANSPORTS[way.transport].1);
+                    let name = format!("{}, {}", CASES[way.case].name, VIEWS[way.view]);
                     curve(name, Shape::Line, Self::seconds(runs))
                 })
                 .collect(),
@@ -281,7 +282,8 @@ fn notes() -> Vec<String> {
     vec![
         "The plan is that of the oracle in all runs: what is sent is a part of it, whatever the planner of the run knows.".to_owned(),
         "A hop without congestion control keeps to no rate but its session's: that is for networks of one's own, whose planner is the only one to admit traffic.".to_owned(),
-        "Probes are on top of the plan: at 1.0 of it with the view measured, links get up to 2 % more than they carry.".to_owned(),
+        "Nodes probe in all runs but those that say otherwise, and probes are on top of the plan: at 1.0 of it links get up to 2 % more than they carry.".to_owned(),
+        "TFRC of a hop whose path trains have measured ends its slow start at that rate, less the share of probes. RFC 5348 allows any sender to send less. Rows without probes show TFRC as the RFC has it: with queues of one bandwidth-delay product, its start overruns them.".to_owned(),
         "The cost of probes is that of runs at 0.9, unpaced, planned by the oracle with and without probes: the packets are the same.".to_owned(),
     ]
 }
