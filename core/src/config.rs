@@ -72,6 +72,9 @@ pub struct ProbingConfig {
     pub share: f64,
     /// Frames of a train, which measures the rate; 0: there are none. Default 8.
     pub train: u8,
+    /// Trains that each neighbour gets at the beginning, before there are packets that could pay for them: an advance, which
+    /// the share pays back. Default 3.
+    pub setup: u8,
     /// Part of a hop's packets above which policies are asked again because of its losses; below half of it they are,
     /// too. Default 0.02.
     pub loss: f64,
@@ -87,6 +90,7 @@ impl Default for ProbingConfig {
             outage: 4,
             share: 0.02,
             train: 8,
+            setup: 3,
             loss: 0.02,
         }
     }

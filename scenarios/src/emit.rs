@@ -85,6 +85,7 @@ fn probing(probing: &ProbingConfig) -> Value {
     let mut all = Object::default();
     all.put("share", probing.share);
     all.put("train", probing.train);
+    all.put("setup", probing.setup);
     all.time("interval", probing.interval);
     all.put("jitter", probing.jitter);
     all.time("timeout", probing.timeout);

@@ -29,6 +29,10 @@ pub trait CongestionControl: core::fmt::Debug + Send {
     /// an earlier connection is forgotten.
     fn on_open(&mut self, now: Instant, rtt: Option<Duration>);
 
+    /// Something else has measured the rate of the path, in bytes a second with UDP and IP. It may only make the machine
+    /// slower. Without an effect unless a machine makes use of it.
+    fn on_path_rate(&mut self, _bytes_per_s: f64) {}
+
     /// A frame was handed out.
     fn on_sent(&mut self, now: Instant, frame: SentFrame);
 

@@ -12,7 +12,7 @@ pub use control::{ControlLink, ControlStats};
 pub use hello::{Handshake, HelloOutcome, Peer};
 pub use paced::{FEEDBACK_CHUNK_BYTES, Pacing};
 pub use pacer::Pacer;
-pub use probe::{Probe, ProbeChange, ProbeFigures};
+pub use probe::{Probe, ProbeChange, ProbeFigures, TRAINS_LOST};
 pub(crate) use state::Watched;
 pub use state::{Hop, HopStats, Pressed, QueuedPacket, Room, STREAM_FRAME_BYTES_MAX};
 pub use watch::{Arrivals, HopFault, STEADY, Watch, WatchChange};

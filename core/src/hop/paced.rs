@@ -37,6 +37,11 @@ impl Pacing {
         self.receiver.reset();
     }
 
+    /// Trains have measured the path: bytes a second, with UDP and IP.
+    pub fn on_path_rate(&mut self, bytes_per_s: f64) {
+        self.sender.on_path_rate(bytes_per_s);
+    }
+
     /// Says whether a packet may go. Asked only while packets wait.
     #[inline]
     pub fn allowance(&mut self, now: Instant) -> Allowance {

@@ -24,6 +24,9 @@ const RTT_GAIN: f64 = 0.1;
 /// Trains that the rate is the median of.
 const TRAINS: usize = 3;
 
+/// Trains in a row without an answer, the one under way included, after which there is another link than before.
+pub const TRAINS_LOST: u32 = 3;
+
 /// What became known of a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeChange {
@@ -57,6 +60,9 @@ pub struct ProbeFigures {
     pub rate_age: Duration,
     /// Trains sent.
     pub trains: u64,
+    /// Those begun since the last that was answered, the one under way included: a full queue lets none through.
+    #[serde(default)]
+    pub unanswered: u32,
     /// Bytes of all probes sent there, answers included, with UDP and IP.
     pub sent_bytes: u64,
 }
@@ -98,6 +104,7 @@ pub struct Probe {
     /// The train under way: its id, frames that have left, all frames.
     train: Option<(u32, u8, u8)>,
     trains: u64,
+    unanswered: u32,
     sent_bytes: u64,
 }
 
@@ -127,6 +134,7 @@ impl Probe {
             due: None,
             train: None,
             trains: 0,
+            unanswered: 0,
             sent_bytes: 0,
         }
     }
@@ -141,6 +149,18 @@ impl Probe {
     #[must_use]
     pub const fn sent_bytes(&self) -> u64 {
         self.sent_bytes
+    }
+
+    /// Returns how many trains were begun since the last that was answered, the one under way included.
+    #[must_use]
+    pub const fn unanswered_trains(&self) -> u32 {
+        self.unanswered
+    }
+
+    /// Returns how many trains were begun.
+    #[must_use]
+    pub const fn trains(&self) -> u64 {
+        self.trains
     }
 
     /// Returns when [`Self::on_timer`] is to be called; it may be called earlier.
@@ -224,6 +244,7 @@ impl Probe {
             self.train = Some((self.next_id, 0, frames));
             self.next_id = self.next_id.wrapping_add(1);
             self.trains += 1;
+            self.unanswered = self.unanswered.saturating_add(1);
         }
     }
 
@@ -284,12 +305,14 @@ impl Probe {
             rate_deviation_bps: rate.map_or(0.0, off),
             rate_age: now.saturating_since(self.rate_at),
             trains: self.trains,
+            unanswered: self.unanswered,
             sent_bytes: self.sent_bytes,
         }
     }
 
-    /// The median of the last trains; of two the smaller.
-    fn rate(&self) -> Option<f64> {
+    /// Returns the rate of the way in bit/s, by trains: the median of the last; of two the smaller.
+    #[must_use]
+    pub fn rate(&self) -> Option<f64> {
         let mut known: Vec<f64> =
             self.rates[TRAINS - self.rates_known..].iter().map(|(_, rate)| *rate).collect();
         known.sort_by(f64::total_cmp);
@@ -339,6 +362,10 @@ impl Probe {
     }
 
     fn on_train_answer(&mut self, now: Instant, frame: &ProbeFrame) {
+        if core::mem::take(&mut self.unanswered) >= TRAINS_LOST {
+            // What was before says nothing any more.
+            self.rates_known = 0;
+        }
         // Frames that came at the same moment say nothing but that the way is fast.
         if frame.dispersion_ns == 0 || frame.bytes == 0 {
             return;

@@ -170,6 +170,24 @@ fn train(from: &mut Probe, to: &mut Probe, start: f64, gap_us: u64, is_lost: imp
     }
 }
 
+/// Aim: after trains that a full queue let nothing of through, the first that is answered counts alone.
+#[test]
+fn lost_trains_end_what_was_known() {
+    let end = |name| Probe::new(Instant::ZERO, Seed(6).stream(name), &config());
+    let (mut from, mut to) = (end("one"), end("other"));
+    for second in 1..=3 {
+        train(&mut from, &mut to, f64::from(second), 1_142, |_| false);
+    }
+    let known = from.rate().expect("a rate");
+    for second in 4..=6 {
+        train(&mut from, &mut to, f64::from(second), 1_142, |_| true);
+    }
+    assert_eq!((from.rate(), from.unanswered_trains()), (Some(known), 3));
+    train(&mut from, &mut to, 7.0, 2_284, |_| false);
+    assert_eq!(from.unanswered_trains(), 0);
+    assert!((from.rate().expect("a rate") / known - 0.5).abs() < 1e-3, "{:?} of {known}", from.rate());
+}
+
 /// Aim: the rate is that at which frames came apart, the median of three trains, so that one that was held up changes
 /// nothing and a real change shows after two; a train whose end is lost still counts.
 #[test]

@@ -2,17 +2,20 @@
 //!
 //! Single probes go to every neighbour at their distance ([`Probe`]). Trains are paid for by packets: the node may spend
 //! [`ProbingConfig::share`] of the bytes of the packets that it sent on probes of both sorts, and sends trains to its
-//! neighbours in turn as far as that goes. A node that sends no packets sends none.
+//! neighbours in turn as far as that goes. A node that sends no packets sends none, but for the first
+//! [`ProbingConfig::setup`] to each neighbour, so that whoever plans knows rates before there is traffic. These are an
+//! advance: packets pay for them before they pay for others.
 //!
 //! A hop whose packets are lost is found by the node at its receiving end, by their numbers, which tells the nodes
 //! that packets came from, and these the sources ([`ControlBody::HopLoss`]).
 
 use crate::config::ProbingConfig;
-use crate::hop::{HopFault, Probe, ProbeChange};
+use crate::hop::{Hop, HopFault, Probe, ProbeChange, TRAINS_LOST};
 use crate::ids::{HopIndex, NodeId};
 use crate::io::{Event, HopKind, PolicyReason};
 use crate::node::Node;
 use crate::node::timers::Timer;
+use crate::rng::Stream;
 use crate::time::{Duration, Instant};
 use crate::wire::control::{ControlBody, ControlMessage};
 use crate::wire::frame::{SEAL_BYTES, UDP_IP_BYTES};
@@ -22,14 +25,19 @@ use crate::wire::probe::ProbeFrame;
 const LOOK: Duration = Duration::from_millis(500);
 /// What is left of a look's counts at the next one: about ten seconds count.
 const KEPT: f64 = 0.95;
+/// Distance of the trains of the beginning, and as much again at random, so that those of several nodes do not keep
+/// meeting in front of a third.
+const SETUP_GAP: Duration = Duration::from_millis(100);
 /// Frames that a loss is judged by, at least.
 const FRAMES_MIN: f64 = 100.0;
 
 /// What a node keeps for probing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ProbingState {
-    /// Whether the neighbours were looked up.
-    is_begun: bool,
+    /// For the distances of the first trains; there is one once the neighbours were looked up.
+    stream: Option<Stream>,
+    /// When the next look is due.
+    look_at: Instant,
     /// Whose turn it is.
     turn: usize,
     /// Bytes of packets sent at the last look.
@@ -72,17 +80,28 @@ impl Node {
     /// Looks at what was sent and lost, and sends a train where it can be paid for.
     pub(super) fn on_probing_timer(&mut self, now: Instant) {
         let Some(config) = self.config.probing.take() else { return };
-        if !self.probing.is_begun {
-            self.probing.is_begun = true;
+        if self.probing.stream.is_none() {
             let id = self.config.id;
+            self.probing.stream = Some(self.seed.stream_of(format_args!("node:{id}:setup")));
             for &peer in config.peers.iter().filter(|&&peer| peer != id) {
                 let index = self.hop(peer, HopKind::Control);
                 self.probe_peer(now, index, &config);
             }
         }
-        self.pay_train(&config);
-        self.look_for_loss(now, &config);
-        self.timers.set(now + LOOK, Timer::Probing);
+        if now >= self.probing.look_at {
+            self.probing.look_at = now + LOOK;
+            self.pay_train(&config);
+            self.tell_path_rates(&config);
+            self.look_for_loss(now, &config);
+        }
+        let mut next = self.probing.look_at;
+        if self.send_first_train(&config)
+            && let Some(stream) = &mut self.probing.stream
+        {
+            let gap = SETUP_GAP.as_secs_f64() * (1.0 + stream.unit());
+            next = next.min(now + Duration::from_secs_f64(gap));
+        }
+        self.timers.set(next, Timer::Probing);
         self.config.probing = Some(config);
     }
 
@@ -148,18 +167,69 @@ impl Node {
             return;
         }
         let hops = self.hops.len();
-        let is_ready = |hop: &crate::hop::Hop| {
-            hop.handshake.peer().is_some() && hop.probe.as_ref().is_some_and(|probe| !probe.is_dead())
+        // What was lost is sent again before others have their turn, a few times.
+        let is_lost = |hop: &Hop| {
+            let unanswered = hop.probe.as_ref().map_or(0, |probe| probe.unanswered_trains());
+            takes_trains(hop) && (1..=TRAINS_LOST).contains(&unanswered)
         };
-        let next =
-            (0..hops).map(|step| (self.probing.turn + step) % hops).find(|&at| is_ready(&self.hops[at]));
-        let Some(next) = next else { return };
-        self.probing.turn = next + 1;
-        let index = HopIndex(next as u32);
+        let again = (0..hops).find(|&at| is_lost(&self.hops[at]));
+        let in_turn = |at: &usize| takes_trains(&self.hops[*at]);
+        let Some(next) =
+            again.or_else(|| (0..hops).map(|step| (self.probing.turn + step) % hops).find(in_turn))
+        else {
+            return;
+        };
+        if again.is_none() {
+            self.probing.turn = next + 1;
+        }
+        self.send_train(HopIndex(next as u32), config);
+    }
+
+    /// Sends a train to the neighbour that had the fewest, if it had fewer than each gets at the beginning. Returns whether
+    /// there was one.
+    fn send_first_train(&mut self, config: &ProbingConfig) -> bool {
+        if config.train < 2 {
+            return false;
+        }
+        let trains = |hop: &Hop| hop.probe.as_ref().map_or(u64::MAX, |probe| probe.trains());
+        let ready = (0..).zip(&self.hops).filter(|(_, hop)| takes_trains(hop));
+        let next = ready.map(|(at, hop)| (trains(hop), at)).min();
+        let Some((_, at)) = next.filter(|(trains, _)| *trains < u64::from(config.setup)) else {
+            return false;
+        };
+        self.send_train(HopIndex(at), config);
+        true
+    }
+
+    fn send_train(&mut self, index: HopIndex, config: &ProbingConfig) {
         if let Some(probe) = &mut self.hop_mut(index).probe {
             probe.start_train(config.train);
         }
         self.mark_ready(index);
+    }
+
+    /// Tells congestion control of the hops that carry packets what trains say of their ways, less what probes may take.
+    fn tell_path_rates(&mut self, config: &ProbingConfig) {
+        let known = |hop: &Hop| Some((hop.peer, hop.probe.as_ref()?.rate()?));
+        let rates: Vec<(NodeId, f64)> = self.hops.iter().filter_map(known).collect();
+        for hop in self.hops.iter_mut().filter(|hop| hop.kind != HopKind::Control) {
+            if let Some(pacing) = &mut hop.pacing
+                && let Some((_, rate)) = rates.iter().find(|(peer, _)| *peer == hop.peer)
+            {
+                pacing.on_path_rate(rate / 8.0 * (1.0 - config.share));
+            }
+        }
+    }
+
+    /// Does so for one hop, which opens.
+    pub(super) fn tell_path_rate(&mut self, index: HopIndex) {
+        let Some(share) = self.config.probing.as_ref().map(|config| config.share) else { return };
+        let peer = self.hops[index.0 as usize].peer;
+        let probe = self.hops.iter().filter(|hop| hop.peer == peer).find_map(|hop| hop.probe.as_ref());
+        let rate = probe.and_then(|probe| probe.rate());
+        if let (Some(rate), Some(pacing)) = (rate, &mut self.hops[index.0 as usize].pacing) {
+            pacing.on_path_rate(rate / 8.0 * (1.0 - share));
+        }
     }
 
     fn on_probe_change(&mut self, now: Instant, index: HopIndex, change: Option<ProbeChange>) {
@@ -224,6 +294,11 @@ impl Node {
             self.ask_policy(now, index, reason);
         }
     }
+}
+
+/// Whether a hop is one of a neighbour that answers.
+fn takes_trains(hop: &Hop) -> bool {
+    hop.handshake.peer().is_some() && hop.probe.as_ref().is_some_and(|probe| !probe.is_dead())
 }
 
 /// Whether a route from `source` goes over a hop.

@@ -268,6 +268,7 @@ impl Node {
                 pacing.on_open(now, rtt);
             }
             let (peer, kind, rtt) = (hop.peer, hop.kind, hop.handshake.rtt());
+            self.tell_path_rate(index);
             if outcome == HelloOutcome::Restarted {
                 self.emit_event(crate::io::Event::HopClosed { peer, kind });
             }

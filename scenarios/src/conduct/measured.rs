@@ -14,11 +14,12 @@ use super::view::view_node;
 use crate::model::Scenario;
 use crate::policy::{Figure, Measured, MeasuredBy, NetworkView, ViewLink, ViewNode};
 use bellini_core::congestion::{ControlFigures, equation};
-use bellini_core::hop::ProbeFigures;
+use bellini_core::hop::{ProbeFigures, TRAINS_LOST};
 use bellini_core::ids::NodeId;
 use bellini_core::io::HopKind;
 use bellini_core::time::{Duration, Instant};
 use bellini_core::units::BitRate;
+use bellini_core::wire::frame::UDP_IP_BYTES;
 use seen::Seen;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,7 +86,7 @@ impl MeasuredView {
         }
         for (pair, end) in &mut ends {
             let seen = self.seen.entry(*pair).or_default();
-            end.ages = seen.look(now, end.control, end.hello_rtt, (end.numbers, end.missing));
+            end.ages = seen.look(now, end.control, end.hello_rtt, (end.numbers, end.missing), end.bytes);
         }
         let known = |from, to| ends.get(&(from, to)).copied().unwrap_or_default();
         let links = scenario.links.iter().filter_map(|link| {
@@ -94,7 +95,11 @@ impl MeasuredView {
                 return None;
             }
             let measured = near.measured(&far);
-            let rtt = measured.rtt.map(|rtt| Duration::from_secs_f64(rtt.value / 2.0));
+            // What queues there now are mostly the sessions' own: a policy that ran from them would run in circles.
+            let least = measured
+                .rtt
+                .map(|rtt| self.seen.entry((link.from, link.to)).or_default().least_rtt(now, rtt.value));
+            let rtt = least.map(|rtt| Duration::from_secs_f64(rtt / 2.0));
             // The loss events that congestion control goes by, which are fewer than the losses.
             let events = near.control.map(|control| control.loss_event_rate.clamp(0.0, 1.0));
             Some(ViewLink {
@@ -132,6 +137,8 @@ struct Ages {
     hello: Duration,
     /// Losses on the way here.
     loss: Option<Figure>,
+    /// Rate at which frames came here while others were lost, with UDP and IP.
+    jam: Option<Figure>,
 }
 
 /// What one end of a link knows of it, over all its hops there.
@@ -147,6 +154,8 @@ struct End {
     /// Frames with packets on the way here, those that did not come included; and these.
     numbers: u64,
     missing: u64,
+    /// Bytes that came, with UDP and IP.
+    bytes: u64,
     is_silent: bool,
     ages: Ages,
 }
@@ -161,6 +170,8 @@ impl End {
             let numbers = hop.stats.received_packets.saturating_add(hop.stats.missing_frames);
             self.numbers = self.numbers.saturating_add(numbers);
             self.missing = self.missing.saturating_add(hop.stats.missing_frames);
+            let headers = hop.stats.received_frames.saturating_mul(UDP_IP_BYTES as u64);
+            self.bytes = self.bytes.saturating_add(hop.stats.received_bytes).saturating_add(headers);
         }
         if let Some(control) = hop.control.filter(|_| hop.kind != HopKind::Control) {
             self.control = Some(control);
@@ -181,7 +192,7 @@ impl End {
         Measured {
             rtt: self.rtt().or(far.rtt()),
             loss: passive.or(probe_loss).or(far.ages.loss),
-            rate: self.rate(),
+            rate: self.jammed(far).or(self.rate()),
         }
     }
 
@@ -209,7 +220,15 @@ impl End {
         control.filter(|rtt| rtt.age <= PASSIVE_MAX).or(probe).or(control).or(hello)
     }
 
-    /// Where the data limits a hop, congestion control has not met its limit: a train may have.
+    /// The rate of a link whose queue lets no train through, but packets: what of them comes is what it carries. Where
+    /// losses have other causes trains get through.
+    fn jammed(&self, far: &Self) -> Option<Figure> {
+        let is_full = self.probe.is_some_and(|probe| probe.unanswered >= TRAINS_LOST);
+        far.ages.jam.filter(|jam| is_full && jam.age <= PASSIVE_MAX)
+    }
+
+    /// A train has met the link's limit; congestion control only where there were losses. Then its equation says what the
+    /// hop may send in the long run, if that is less.
     fn rate(&self) -> Option<Figure> {
         let train = self.probe.filter(|probe| probe.rate_age <= TRAIN_MAX).and_then(|probe| {
             Some(Figure {
@@ -222,19 +241,20 @@ impl End {
         // Before the first report the allowed rate is a beginning, not a measurement.
         let control = self.control.filter(|control| control.received_bytes_per_s.is_some());
         let Some(control) = control else { return train };
+        // Frame bytes to bytes of the link, which is what trains measure and what plans are made in.
+        let headers = if self.segment > 0.0 { UDP_IP_BYTES as f64 / self.segment } else { 0.0 };
+        let wire = 8.0 * (1.0 + headers);
         let allowed = Figure {
-            value: control.allowed_bytes_per_s * 8.0,
+            value: control.allowed_bytes_per_s * wire,
             error: None,
             age: self.ages.control,
             by: MeasuredBy::CongestionControl,
         };
-        if !control.is_data_limited && allowed.age <= PASSIVE_MAX {
-            return Some(allowed);
-        }
+        // Without losses a sender has met no limit but its own beginning, or its data.
         let Some(train) = train else { return Some(allowed) };
         let equation = match control.rtt {
-            Some(rtt) if control.loss_event_rate > 0.0 => {
-                8.0 * equation::rate(self.segment, rtt.as_secs_f64(), control.loss_event_rate)
+            Some(rtt) if control.loss_event_rate > 0.0 && allowed.age <= PASSIVE_MAX => {
+                wire * equation::rate(self.segment, rtt.as_secs_f64(), control.loss_event_rate)
             }
             _ => f64::INFINITY,
         };
@@ -307,6 +327,27 @@ mod tests {
         assert_eq!(some, ["1>2 0.05s 8 0.01", "1>3 0.06s 0 0", "2>1 0.05s 0 0", "3>1 0.06s 0 0"]);
     }
 
+    /// Aim: delays are of the least round trip of about ten seconds, so that queues that come and go do not move routes;
+    /// one that stays counts. The round trip itself is told as it is.
+    #[test]
+    fn delays_are_without_queues() {
+        let mut measured = MeasuredView::default();
+        let mut at = |second: u64, rtt_ms| {
+            let hop = HopFigures { control: control(8.0, rtt_ms), ..hop(2, HopKind::Datagram) };
+            let figures = [vec![hop], vec![], vec![]];
+            let figures = figures.map(|hops| NodeFigures { hops, ..NodeFigures::default() });
+            let now = Instant::ZERO + Duration::from_secs(second);
+            let link = measured.view(now, &scenario(), &figures).links[0];
+            let rtt = link.measured.and_then(|it| it.rtt).expect("an RTT");
+            (link.delay.as_millis_f64().round(), (rtt.value * 1e3).round())
+        };
+        assert_eq!(at(1, 100), (50.0, 100.0));
+        assert_eq!(at(5, 160), (50.0, 160.0));
+        assert_eq!(at(11, 140), (50.0, 140.0));
+        assert_eq!(at(12, 150), (70.0, 150.0), "eleven seconds later");
+        assert_eq!(at(13, 80), (40.0, 80.0));
+    }
+
     /// Aim: a peer that does not answer hellos, or lets a hop time out again and again, takes its link along; one
     /// that is heard again brings it back.
     #[test]
@@ -341,8 +382,8 @@ mod tests {
         })
     }
 
-    /// Aim: a hop that its data limits has the rate of its trains, but no more than the equation allows at its losses;
-    /// one that congestion control limits has what that allows. Without packets everything comes from probes, each figure
+    /// Aim: a hop has the rate of its trains, but no more than the equation allows at its losses, whether data limits it or
+    /// not: in slow start what is allowed says nothing of the link. Without packets everything comes from probes, each figure
     /// with its age and error; a dead end takes the link along.
     #[test]
     fn probes_fill_in_what_packets_do_not_tell() {
@@ -359,9 +400,11 @@ mod tests {
             (rate.by, (rate.value * 1e-5).round() / 10.0)
         };
         assert_eq!(rate(true, 0.0), (MeasuredBy::Train, 20.0));
-        assert_eq!(rate(false, 0.0), (MeasuredBy::CongestionControl, 2.0));
+        assert_eq!(rate(false, 0.0), (MeasuredBy::Train, 20.0), "2 Mbit/s are where it has got to");
         // 1.2 * 8 * 1,000 B / (0.1 s sqrt(0.01)) and a bit less for timeouts: about 0.9 Mbit/s.
-        assert_eq!(rate(true, 0.01), (MeasuredBy::CongestionControl, 0.9));
+        for is_data_limited in [true, false] {
+            assert_eq!(rate(is_data_limited, 0.01), (MeasuredBy::CongestionControl, 0.9));
+        }
         let probe = HopFigures { probe: probed(20.0, 90), ..hop(2, HopKind::Control) };
         let figures = |hop: HopFigures| {
             [vec![hop], vec![], vec![]].map(|hops| NodeFigures { hops, ..NodeFigures::default() })

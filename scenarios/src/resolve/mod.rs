@@ -173,6 +173,7 @@ fn probing(root: &Tree, sink: &mut Sink) -> Option<ProbingConfig> {
     Some(ProbingConfig {
         share: number_or(tree, "share", usual.share),
         train: integer_or(tree, "train", u64::from(usual.train)) as u8,
+        setup: integer_or(tree, "setup", u64::from(usual.setup)) as u8,
         interval,
         jitter: number_or(tree, "jitter", usual.jitter),
         timeout,

@@ -182,6 +182,12 @@ pub(crate) static PROBING: Object = Object {
             "`8`",
             "Frames of a train, which measures the rate; 0 for none.",
         ),
+        optional(
+            "setup",
+            Kind::Integer(0, 20),
+            "`3`",
+            "Trains to each neighbour at the start, before any packet has paid for them; what they cost is taken off the share later.",
+        ),
         optional("interval", SPAN, "`12 s`", "Distance of single probes; 10 ms or more."),
         optional("jitter", Kind::Number(0.0, 1.0), "`1/3`", "Part of it that is added at random, at most."),
         optional("timeout", SPAN, "`3 s`", "A probe is lost without an answer in this time; 10 ms or more."),

@@ -2,6 +2,7 @@
 //! done here and put beside the reference.
 
 mod ablations;
+mod airlift;
 mod all;
 mod backoff;
 mod bins;
@@ -64,6 +65,7 @@ const GROUPS: &[&[Experiment]] = &[
     ablations::EXPERIMENTS,
     coding::EXPERIMENTS,
     ranks::EXPERIMENTS,
+    airlift::EXPERIMENTS,
     jetway::EXPERIMENTS,
     postcard::EXPERIMENTS,
     table2::EXPERIMENTS,

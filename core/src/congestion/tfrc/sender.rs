@@ -9,6 +9,7 @@ use crate::congestion::{
 };
 use crate::time::{Duration, Instant};
 use crate::units::BitRate;
+use crate::wire::frame::UDP_IP_BYTES;
 
 /// Weight of the past in the mean frame size.
 const PAST: f64 = 0.9;
@@ -36,6 +37,8 @@ pub struct TfrcSender {
     /// Largest frame that was sent, at least the nominal one (`MSS`).
     segment_max: f64,
     path: Option<Path>,
+    /// Rate of the path as trains measured it, in bytes a second with UDP and IP; infinite while nobody has.
+    path_rate: f64,
     /// Allowed rate (`X`), in bytes a second.
     rate: f64,
     /// `X` with damping (`X_inst`).
@@ -71,6 +74,7 @@ impl TfrcSender {
             segment: SEGMENT_NOMINAL,
             segment_max: SEGMENT_NOMINAL,
             path: None,
+            path_rate: f64::INFINITY,
             rate: SEGMENT_NOMINAL,
             rate_inst: SEGMENT_NOMINAL,
             rate_equation: None,
@@ -150,7 +154,10 @@ impl TfrcSender {
         } else {
             self.rate_equation = None;
             if now.saturating_since(self.doubled_at).as_secs_f64() + GRAIN >= path.rtt {
-                let doubled = (2.0 * self.rate).min(receive_limit);
+                // The RFC doubles until there are losses. A sender may always send less: where the path's rate is known,
+                // it need not overrun the queue to find it.
+                let frames = self.segment / (self.segment + UDP_IP_BYTES as f64);
+                let doubled = (2.0 * self.rate).min(receive_limit).min(self.path_rate * frames);
                 self.set_rate(doubled.max(self.initial_rate(path.rtt)));
                 self.doubled_at = now;
             }
@@ -226,10 +233,14 @@ fn initial_window(segment_max: f64) -> f64 {
 
 impl CongestionControl for TfrcSender {
     fn on_open(&mut self, now: Instant, rtt: Option<Duration>) {
-        *self = Self::new(self.config, now);
+        *self = Self { path_rate: self.path_rate, ..Self::new(self.config, now) };
         if let Some(rtt) = rtt.and_then(|rtt| path::plausible(rtt.as_secs_f64())) {
             self.start(now, rtt);
         }
+    }
+
+    fn on_path_rate(&mut self, bytes_per_s: f64) {
+        self.path_rate = bytes_per_s;
     }
 
     fn on_sent(&mut self, now: Instant, frame: SentFrame) {

@@ -131,6 +131,23 @@ fn section_4_3_step_4_slow_start() {
     }
 }
 
+/// Where trains have measured the path, slow start stops at that, less the headers below frames, and losses alone decide
+/// from then on; a new connection knows it still.
+#[test]
+fn slow_start_ends_at_the_rate_of_the_path() {
+    let mut sender = open();
+    sender.on_path_rate(5.0 * INITIAL);
+    for i in 1..=6 {
+        exhaust(&mut sender, at(i * 100 - 100));
+        report(&mut sender, at(i * 100), 100, 10_000_000, 0.0);
+    }
+    near(sender.rate, 5.0 * INITIAL * sender.segment / (sender.segment + 28.0));
+    report(&mut sender, at(700), 100, 10_000_000, 1e-6);
+    assert!(sender.rate > 10.0 * INITIAL, "the equation allows more: {}", sender.rate);
+    sender.on_open(at(800), None);
+    assert!((sender.path_rate - 5.0 * INITIAL).abs() < 1e-9);
+}
+
 /// Slow start stops at twice what was received, and does not go below the initial rate.
 #[test]
 fn section_4_3_step_4_slow_start_is_bounded() {
