@@ -42,7 +42,7 @@ fn the_shipped_scenario_is_charged_less() {
 #[test]
 fn short_reproductions_hold() {
     let scratch = Scratch::new();
-    for name in ["jetway", "postcard"] {
+    for name in ["jetway", "jetway-cases", "postcard"] {
         let done = scratch.run(&["reproduce", name, "--quick", "--out", name]).expect(0);
         assert!(done.stdout.contains("holds") && !done.stdout.contains("MISSES"), "{}", done.stdout);
     }
@@ -74,7 +74,7 @@ fn compressed() -> Value {
 #[test]
 fn the_lab_splits_and_bills_alike() {
     let Some(bench) = Bench::open("the_lab_splits_and_bills_alike") else { return };
-    bench.scratch.write("fast.json", &compressed().to_string());
+    bench.scratch.write("fast.json", compressed().to_string());
     let arguments = ["fast.json", "--seed", "3", "--no-report"];
     bench.scratch.run(&[&["sim", "--out", "sim"], &arguments[..]].concat()).expect(0);
     let simulated = bench.scratch.json("sim/summary.json");

@@ -53,8 +53,8 @@ pub fn with_hindsight(workload: &Workload, percentile: f64, strategy: Strategy) 
 }
 
 /// Times that a period is played with hindsight, and by what the part that counts as paid falls when that does not help.
-const HINDSIGHTS: usize = 12;
-const LESS: f64 = 0.93;
+const HINDSIGHTS: usize = 8;
+const LESS: f64 = 0.92;
 
 fn blank(workload: &Workload, percentile: f64) -> Ledger {
     Ledger::new(workload.market.links.len(), workload.intervals, percentile)

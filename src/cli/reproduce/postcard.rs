@@ -30,7 +30,7 @@ struct Figures {
 }
 
 fn sweep(setting: &Setting<'_>) -> Result<Findings, Failure> {
-    let seeds = setting.seeds(60, 2);
+    let seeds = setting.seeds(30, 2);
     let (capacities, slots): (&[f64], usize) = if setting.is_quick() {
         (&[4.0, 60.0], 12)
     } else {

@@ -132,8 +132,7 @@ pub(super) fn months(setting: &Setting<'_>, seeds: u64) -> Result<Part, Failure>
             "{seeds} synthetic workloads of {} days on 7 datacenters, each linked to each other: {videos} videos in the mean, \
              routed online, interval by interval, without packets. A link's charge is the given percentile of its {} five-minute \
              volumes. Prices are made up, so that only ratios mean something. Ratios are by workload, with 95 % intervals of \
-             their mean. Shorter periods compare what is too slow for a month, small cases the exact optimum, and a day is \
-             played in packets by the policy `jetway`.",
+             their mean. A day is played in packets by the policy `jetway`. What is too slow for a month is in `jetway-cases`.",
             spec.intervals / spec.day,
             spec.intervals
         ),
@@ -148,8 +147,8 @@ pub(super) fn months(setting: &Setting<'_>, seeds: u64) -> Result<Part, Failure>
         ],
         notes: vec![
             format!("The bound for the maximum is the offline linear program in which videos may move in every interval, by cutting planes; {settled} of {seeds} were solved to 0.1 % as far as the intervals looked at go. Any round's answer is a bound."),
-            "The bound for the 95th percentile is a relaxation: among the m links that a cut weighs, any m times 432 + 1 intervals hold one in which none of them is above its charge. It lets videos move to whichever link is free, interval by interval, which nobody does; how far below the optimum it is shows in the small cases. The least cost of a month lies between it and the cost with hindsight.".to_owned(),
-            "Hindsight: the month is played twelve times more, each time with a part of the charges of the cheapest try counting as paid from the start.".to_owned(),
+            "The bound for the 95th percentile is a relaxation: among the m links that a cut weighs, any m times 432 + 1 intervals hold one in which none of them is above its charge. It lets videos move to whichever link is free, interval by interval, which nobody does; how far below the optimum it is in small cases shows in `jetway-cases`. The least cost of a month lies between it and the cost with hindsight.".to_owned(),
+            "Hindsight: the month is played eight times more, each time with a part of the charges of the cheapest try counting as paid from the start.".to_owned(),
             "EcoFlow is written from its abstract: videos in order of deadlines, postponed so that the percentile of the intervals so far does not rise, those at risk split over links that are not used up. It treats a video as a file to be there in time. What it cannot place raises the charge of the video's own path: the direct link, or, kinder than the abstract, the cheapest path.".to_owned(),
             "The paper gives no figures that this could be measured by: it reports lower cost.".to_owned(),
         ],

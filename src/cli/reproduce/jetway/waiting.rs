@@ -66,7 +66,7 @@ pub(super) fn waiting(setting: &Setting<'_>, seeds: u64) -> Result<Part, Failure
     Ok(Part { page, detail: json!(detail.collect::<Vec<_>>()) })
 }
 
-const DAYS: usize = 2;
+const DAYS: usize = 1;
 
 fn period(spec: &WorkloadSpec, seed: u64) -> Result<Figures, Failure> {
     let drawn = Workload::draw(spec, Seed(100 + seed));
