@@ -180,7 +180,7 @@ fn lacking(market: &Market, matrix: &Matrix, capacity: &[f64]) -> Result<(f64, V
         count: 1,
     });
     let demands: Vec<_> = demands.collect();
-    let (problem, rows) = routing(market, &[demands], |problem, link, _| {
+    let (problem, rows) = routing(market, &[demands], |problem, link| {
         let extra = problem.column("", market.links[link].price, 0.0, f64::INFINITY);
         (vec![(extra, -1.0)], capacity[link].max(0.0))
     });

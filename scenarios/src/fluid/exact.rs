@@ -6,15 +6,15 @@ use crate::policies::jetway::{Demand, Market, MarketLink};
 use std::collections::BTreeMap;
 
 /// Builds the program that routes the demands of several intervals, each anew in each interval. `limit` gives the other
-/// terms and the right-hand side of the row of a link in an interval.
+/// terms and the right-hand side of the row of a link.
 pub(super) fn routing(
     market: &Market,
     intervals: &[Vec<Demand>],
-    mut limit: impl FnMut(&mut Problem, usize, usize) -> (Vec<(Column, f64)>, f64),
+    mut limit: impl FnMut(&mut Problem, usize) -> (Vec<(Column, f64)>, f64),
 ) -> (Problem, Vec<(usize, Row)>) {
     let mut problem = Problem::minimize();
     let mut rows = Vec::new();
-    for (interval, demands) in intervals.iter().enumerate() {
+    for demands in intervals {
         let mut crossing: BTreeMap<usize, Vec<(Column, f64)>> = BTreeMap::new();
         for demand in demands {
             let mut terms = Vec::new();
@@ -26,7 +26,7 @@ pub(super) fn routing(
             problem.row("demand", &terms, Relation::Equal, demand.rate);
         }
         for (link, mut terms) in crossing {
-            let (more, right) = limit(&mut problem, link, interval);
+            let (more, right) = limit(&mut problem, link);
             terms.extend(more);
             rows.push((link, problem.row("link", &terms, Relation::AtMost, right)));
         }
@@ -48,7 +48,7 @@ pub fn exact_max(workload: &Workload) -> Result<f64, LpError> {
         })
         .collect();
     let mut charges: BTreeMap<usize, Column> = BTreeMap::new();
-    let (problem, _) = routing(market, &intervals, |problem, link, _| {
+    let (problem, _) = routing(market, &intervals, |problem, link| {
         let MarketLink { price, capacity, .. } = market.links[link];
         let charge = *charges.entry(link).or_insert_with(|| problem.column("charge", price, 0.0, capacity));
         (vec![(charge, -1.0)], 0.0)

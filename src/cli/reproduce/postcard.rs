@@ -123,13 +123,13 @@ fn sweep(setting: &Setting<'_>) -> Result<Findings, Failure> {
                 .to_owned(),
             x: ("capacity of a link".to_owned(), "volume a slot".to_owned()),
             y: ("cost ratio".to_owned(), String::new()),
-            y_range: Some((0.7, 1.3)),
+            y_range: Some((0.8, 1.15)),
             curves: vec![
                 curve("for each volume carried", Shape::DottedLine, each),
-                Curve { beside: Some(0), ..curve("95 % low", Shape::Line, low) },
-                Curve { beside: Some(0), ..curve("95 % high", Shape::Line, high) },
                 curve("whole, both carry all", Shape::DottedLine, ratios),
                 curve("equal", Shape::Line, vec![(least, 1.0), (most, 1.0)]),
+                Curve { beside: Some(0), ..curve("each volume, lowest", Shape::Line, low) },
+                Curve { beside: Some(0), ..curve("each volume, highest", Shape::Line, high) },
             ],
         },
         Plot {

@@ -13,9 +13,9 @@ use serde_json::json;
 
 /// Name, capacity of links and percentile.
 const CASES: [(&str, f64, f64); 3] = [
-    ("ample links, maximum", 100.0, 100.0),
-    ("tight links, maximum", 25.0, 100.0),
-    ("ample links, 95th percentile", 100.0, 95.0),
+    ("ample links, max", 100.0, 100.0),
+    ("tight links, max", 25.0, 100.0),
+    ("ample links, q = 95", 100.0, 95.0),
 ];
 
 #[derive(Default)]
@@ -33,7 +33,7 @@ pub(super) fn forms(setting: &Setting<'_>, seeds: u64) -> Result<Part, Failure> 
         together.iter().flat_map(|it| (1..=seeds).map(move |seed| (*it, seed))).collect();
     let all = parallel::each("jetway, two forms", &jobs, |(together, seed)| one(*together, days, *seed))?;
     let (mut rows, mut detail) = (Vec::new(), Vec::new());
-    let mut curves: Vec<Curve> = Vec::new();
+    let (mut curves, mut edges): (Vec<Curve>, Vec<Curve>) = Default::default();
     let mut carries = vec![Vec::new(); 3];
     for (case, (name, ..)) in CASES.iter().enumerate() {
         let (mut middle, mut low, mut high) = (Vec::new(), Vec::new(), Vec::new());
@@ -50,15 +50,13 @@ pub(super) fn forms(setting: &Setting<'_>, seeds: u64) -> Result<Part, Failure> 
             }
             detail.push(json!({ "case": name, "together": together, "ratios": finite }));
         }
-        let at = curves.len();
         curves.push(curve(*name, Shape::DottedLine, middle));
-        if case < 2 {
-            for (edge, points) in [("low", low), ("high", high)] {
-                curves.push(Curve {
-                    beside: Some(at),
-                    ..curve(format!("{name}, 95 % {edge}"), Shape::Line, points)
-                });
-            }
+        // The percentile's would hide the others'.
+        for (edge, points) in
+            [("lowest", low), ("highest", high)].into_iter().take(if case < 2 { 2 } else { 0 })
+        {
+            let name = format!("{} links, {edge}", if case == 0 { "ample" } else { "tight" });
+            edges.push(Curve { beside: Some(case), ..curve(name, Shape::Line, points) });
         }
     }
     for (together, figures) in together.iter().zip(all.chunks(seeds as usize)) {
@@ -70,14 +68,15 @@ pub(super) fn forms(setting: &Setting<'_>, seeds: u64) -> Result<Part, Failure> 
     }
     let last = together.last().map_or(1.0, |it| *it as f64);
     curves.push(curve("equal", Shape::Line, vec![(0.0, 1.0), (last, 1.0)]));
+    curves.extend(edges);
     let x = || ("videos that start together".to_owned(), String::new());
     let plots = vec![
         Plot {
             title: "Single program over two stages".to_owned(),
-            caption: "Cost ratio, mean of the workloads; dashed: 95 % intervals. Below 1 the single program is cheaper.".to_owned(),
+            caption: "Cost ratio, mean of the workloads; dashed: ends of 95 % intervals. Below 1 the single program is cheaper.".to_owned(),
             x: x(),
             y: ("cost ratio".to_owned(), String::new()),
-            y_range: Some((0.94, 1.04)),
+            y_range: Some((0.9, 1.02)),
             curves,
         },
         Plot {

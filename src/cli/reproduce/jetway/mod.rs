@@ -101,7 +101,7 @@ fn ratios(quantity: String, values: &[f64], remark: &str) -> Row {
     let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
     let left = values.len() - finite.len();
     let without = if left > 0 {
-        format!("; {left} of {} workloads without charge", values.len())
+        format!("; {left} of {} workloads left out: nothing is charged, or a video was refused", values.len())
     } else {
         String::new()
     };
