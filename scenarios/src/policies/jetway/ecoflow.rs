@@ -1,7 +1,7 @@
 //! EcoFlow, to compare with: sources may wait.
 //!
-//! After Lin, Shen and Zhang's EcoFlow (ACM Multimedia 2015), from its abstract: videos go in order of the tightness of
-//! their deadlines; loose ones are postponed so that the percentile of the intervals so far does not rise; those at risk
+//! After EcoFlow (ACM Multimedia 2015), from what its abstract says: videos go in order of the tightness of their
+//! deadlines; loose ones are postponed so that the percentile of the intervals so far does not rise; those at risk
 //! are split into subflows over links that are not used up. What then finds no room raises the charge of its own link.
 
 use super::market::{Demand, Market};

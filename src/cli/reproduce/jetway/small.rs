@@ -48,7 +48,7 @@ pub(super) fn small(setting: &Setting<'_>, seeds: u64) -> Result<Part, Failure> 
             ..ratios(
                 format!("{nodes} datacenters, q = 95: the months' relaxation over the optimum"),
                 &of,
-                "what is lacking to 1 is what the relaxation gives away; with more links it gives away more",
+                "what is lacking to 1 is what the relaxation gives away; for months it is not known",
             )
         });
         let missed: usize = figures.iter().map(|it| it.missed).sum();
