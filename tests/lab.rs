@@ -83,7 +83,7 @@ impl Bench {
 
     /// Runs a lab whose records go to `out`, and gives its summary; `None`: the machine was so slow that nothing can be
     /// said of packets, which is printed. Tests allow for more than comparisons do: an invalid run may be good enough.
-    fn measure(&self, out: &str, arguments: &[&str]) -> Option<Value> {
+    pub(crate) fn measure(&self, out: &str, arguments: &[&str]) -> Option<Value> {
         let done = self.lab(&[&["--out", out], arguments].concat());
         let valid = match done.code {
             Some(4) => false,

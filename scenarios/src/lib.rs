@@ -9,6 +9,7 @@ pub mod conduct;
 pub mod data;
 pub mod diagnostic;
 pub mod emit;
+pub mod fluid;
 pub mod graph;
 pub mod lp;
 pub mod model;

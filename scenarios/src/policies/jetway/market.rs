@@ -104,7 +104,9 @@ pub struct Demand {
 pub struct Ledger {
     percentile: f64,
     volumes: Vec<Vec<f64>>,
-    /// By link: the charged volume.
+    /// By link: what counts as paid whatever was carried.
+    agreed: Vec<f64>,
+    /// By link: the charged volume, at least what was agreed.
     paid: Vec<f64>,
     /// By link: intervals above it.
     bursts: Vec<usize>,
@@ -117,9 +119,22 @@ impl Ledger {
         Self {
             percentile,
             volumes: vec![vec![0.0; intervals]; links],
+            agreed: vec![0.0; links],
             paid: vec![0.0; links],
             bursts: vec![0; links],
         }
+    }
+
+    /// Lets so much of each link count as paid from the start, before anything is promised.
+    #[must_use]
+    pub fn with_agreed(self, agreed: Vec<f64>) -> Self {
+        Self { paid: agreed.clone(), agreed, ..self }
+    }
+
+    /// Returns the percentile that is charged.
+    #[must_use]
+    pub fn percentile(&self) -> f64 {
+        self.percentile
     }
 
     /// Returns what of a link is charged so far: it is paid for, whether it is used or not.
@@ -189,7 +204,7 @@ impl Ledger {
                 self.paid[*link] = if free == 0 { self.paid[*link].max(*volume) } else { self.paid[*link] };
             }
             if free > 0 {
-                let paid = charged_volume(volumes, volumes.len(), self.percentile);
+                let paid = charged_volume(volumes, volumes.len(), self.percentile).max(self.agreed[*link]);
                 self.paid[*link] = paid;
                 self.bursts[*link] = volumes.iter().filter(|volume| **volume > paid).count();
             }

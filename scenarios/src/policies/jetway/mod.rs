@@ -3,19 +3,16 @@
 //! After Feng, Li and Li, "Jetway: Minimizing Costs on Inter-Datacenter Video Traffic" (ACM Multimedia 2012): a link's
 //! charge is set by its busiest intervals, so what is paid for is filled first, over several paths with other datacenters
 //! as relays, and the rest goes where it raises the charge least. The formulation is a reconstruction. [`Strategy`] has the
-//! paper's two stages, one linear program that does both at once, and what they are compared with; [`run`] plays months of
-//! traffic without packets, [`bound`] says what full knowledge could not undercut, and [`postcard`] lets datacenters store.
+//! paper's two stages, one linear program that does both at once, and what they are compared with; [`postcard`] lets
+//! datacenters store, [`ecoflow`] lets sources wait. [`fluid`](crate::fluid) plays months of traffic without packets.
 
-mod fluid;
+pub mod ecoflow;
 mod market;
-mod offline;
 mod plan;
 pub mod postcard;
 
-pub use fluid::{Month, Workload, WorkloadSpec, run, run_each};
 pub use market::{Demand, Ledger, Market, MarketLink};
-pub use offline::{Bound, bound, exact_max, exact_percentile};
-pub use plan::{Parts, Plan, Strategy};
+pub use plan::{Parts, Plan, Strategy, paid_share};
 
 use super::Parameters;
 use crate::account::Billing;

@@ -223,6 +223,15 @@ fn two_stage(market: &Market, ledger: &Ledger, batch: &[Demand]) -> Result<Plan,
     Ok(scaled(both.collect(), batch))
 }
 
+/// Returns the share of demands that start together which the first of the two stages carries over what is paid for: 0 where
+/// one of them finds none, 1 where all of them find enough.
+///
+/// # Errors
+/// When the solver fails.
+pub fn paid_share(market: &Market, ledger: &Ledger, batch: &[Demand]) -> Result<f64, LpError> {
+    Ok(concurrent(market, &rooms(market, ledger, batch), batch)?.0)
+}
+
 /// Makes parts add up to their demand to the last bit but rounding.
 fn scaled(mut plan: Plan, batch: &[Demand]) -> Plan {
     for (parts, demand) in plan.iter_mut().zip(batch) {

@@ -6,19 +6,39 @@
 
 use super::market::{Demand, Market};
 use super::plan::tightest;
+use crate::account::charged_volume;
 use crate::lp::{Column, LpError, Problem, Relation};
 
-/// What storing made of a workload.
+/// What storing or waiting made of a workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
     /// What is charged.
     pub cost: f64,
-    /// Files refused.
+    /// Volumes by link and interval.
+    pub volumes: Vec<Vec<f64>>,
+    /// Files refused, or not there in time.
     pub missed: usize,
-    /// Size of all files carried.
+    /// Size of all that was carried.
     pub carried: f64,
     /// Volume that was held over a slot in datacenters other than its source, in parts of all that was sent.
     pub held: f64,
+}
+
+impl Stored {
+    /// Works out the charge for a percentile.
+    pub(super) fn of(
+        market: &Market,
+        percentile: f64,
+        volumes: Vec<Vec<f64>>,
+        missed: usize,
+        carried: f64,
+        held: f64,
+    ) -> Self {
+        let charged = |volumes: &Vec<f64>| charged_volume(volumes, volumes.len(), percentile);
+        let cost =
+            market.links.iter().zip(&volumes).map(|(link, volumes)| link.price * charged(volumes)).sum();
+        Self { cost, volumes, missed, carried, held }
+    }
 }
 
 /// Routes files slot by slot; `rate * count` of a demand is its file's size, `count` the slots until its deadline.
@@ -49,8 +69,8 @@ pub fn run(market: &Market, slots: usize, demands: &[Demand]) -> Result<Stored, 
         }
         total += open.iter().map(|file| file.rate * file.count as f64).sum::<f64>();
     }
-    let cost = market.links.iter().zip(&book.paid).map(|(link, paid)| link.price * paid).sum();
-    Ok(Stored { cost, missed, carried: total, held: if total > 0.0 { book.held / total } else { 0.0 } })
+    let held = if total > 0.0 { book.held / total } else { 0.0 };
+    Ok(Stored::of(market, 100.0, book.sent, missed, total, held))
 }
 
 struct Book {

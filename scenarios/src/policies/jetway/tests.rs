@@ -1,44 +1,8 @@
 //! Jetway by what must hold whatever the workload.
 
 use super::*;
+use crate::fluid::{Workload, WorkloadSpec};
 use bellini_core::rng::Seed;
-
-const ALL: [Strategy; 5] =
-    [Strategy::Direct, Strategy::Cheapest, Strategy::Even(2), Strategy::TwoStage, Strategy::Single];
-
-fn small(seed: u64) -> Workload {
-    let spec = WorkloadSpec {
-        nodes: 4,
-        intervals: 40,
-        day: 40,
-        videos_per_day: 25.0,
-        length: (2, 8),
-        capacity: 40.0,
-        ..WorkloadSpec::default()
-    };
-    Workload::draw(&spec, Seed(seed))
-}
-
-/// Aim: nobody is cheaper than the bounds of full knowledge, cutting planes give what one program gives, and refused
-/// videos do not hide in a low cost.
-#[test]
-fn never_cheaper_than_full_knowledge() {
-    for seed in 1..=6 {
-        let workload = small(seed);
-        let bounds = bound(&workload, 90.0).expect("a bound");
-        let exact = exact_max(&workload).expect("the whole program");
-        assert!(bounds.max <= exact * (1.0 + 1e-6), "{bounds:?} {exact}");
-        assert!(!bounds.is_settled || bounds.max > exact * 0.98, "{bounds:?} {exact}");
-        assert!(bounds.percentile <= bounds.max * (1.0 + 1e-6), "{bounds:?}");
-        for strategy in ALL {
-            let month = run(&workload, 100.0, strategy).expect("a month");
-            assert_eq!(month.missed, 0, "{strategy:?} refuses");
-            assert!(month.cost >= exact * (1.0 - 1e-6), "{strategy:?}: {} below {exact}", month.cost);
-            let percentile = run(&workload, 90.0, strategy).expect("a month");
-            assert!(percentile.cost >= bounds.percentile * (1.0 - 1e-6), "{strategy:?}: {bounds:?}");
-        }
-    }
-}
 
 /// Aim: from the same ledger the single program never raises the charge by more than the two stages, and what is promised
 /// adds up and fits.
@@ -91,27 +55,6 @@ fn triangle(capacity: f64) -> Vec<MarketLink> {
     vec![link(0, 2, 5.0), link(0, 1, 1.0), link(1, 2, 1.0)]
 }
 
-/// Aim: on a case small enough to count, free intervals are used, and nobody beats the best choice of them.
-#[test]
-fn bursts_against_every_choice_of_free_intervals() {
-    let video = |rate, first, count| Demand { from: 0, to: 2, rate, first, count };
-    let demands = vec![video(4.0, 0, 5), video(6.0, 2, 1), video(3.0, 3, 2)];
-    let workload = Workload { market: Market::new(triangle(20.0), 1), intervals: 5, demands };
-    let exact = exact_percentile(&workload, 80.0).expect("all choices");
-    let bounds = bound(&workload, 80.0).expect("a bound");
-    let most = exact_max(&workload).expect("a program");
-    // With one free interval for each link, the 6 are free; 7 of the last two intervals go over the cheap path: 7 * 2, or
-    // its first interval free, too, ..; the maximum needs 10 * 2.
-    assert_eq!(most, 20.0);
-    assert!(exact < 14.0 + 1e-9 && exact >= bounds.percentile - 1e-9, "{exact} {bounds:?}");
-    for strategy in ALL {
-        let month = run(&workload, 80.0, strategy).expect("a period");
-        assert!(month.cost >= exact - 1e-9, "{strategy:?}: {} below {exact}", month.cost);
-    }
-    let cheap = |percentile| run(&workload, percentile, Strategy::Single).expect("a period").cost;
-    assert!(cheap(80.0) < cheap(100.0), "the budget of bursts is used");
-}
-
 /// Aim: what is paid for is filled first, and what does not fit is refused by the tightest deadline.
 #[test]
 fn paid_capacity_and_deadlines() {
@@ -141,4 +84,25 @@ fn storing_by_hand() {
     assert!((stored.cost - (1.8 + 5.0 * 1.3 / 4.0)).abs() < 1e-6, "{stored:?}");
     let stored = postcard::run(&Market::new(triangle(0.5), 1), 4, &file).expect("a plan");
     assert_eq!((stored.missed, stored.cost), (1, 0.0));
+}
+
+/// Aim: waiting costs what can be worked out by hand: a loose video goes under what is paid for, a tight one raises the
+/// charge of its own link, and a part of it goes over others that are paid for.
+#[test]
+fn waiting_by_hand() {
+    let video = |rate, first, count| Demand { from: 0, to: 2, rate, first, count };
+    let market = Market::new(triangle(10.0), 1);
+    let waited = |is_cheapest, demands: &[Demand]| ecoflow::run(&market, 10, 100.0, is_cheapest, demands);
+    let paid = video(2.0, 0, 2);
+    // 4 over four intervals go in two of them.
+    let loose = waited(false, &[paid, video(1.0, 2, 4)]);
+    assert!((loose.cost - 10.0).abs() < 1e-6 && loose.missed == 0, "{loose:?}");
+    assert_eq!(loose.volumes[0][..6], [2.0, 2.0, 2.0, 2.0, 0.0, 0.0]);
+    let tight = waited(false, &[paid, video(3.0, 2, 1)]);
+    assert!((tight.cost - 15.0).abs() < 1e-6, "{tight:?}");
+    // Over the cheap path, two links of price 1; then 12 in one interval do not fit into it.
+    let full = waited(true, &[paid, video(12.0, 2, 1)]);
+    assert!((full.cost - (10.0 + 10.0 + 2.0 * 5.0)).abs() < 1e-6 && full.missed == 0, "{full:?}");
+    let late = waited(false, &[video(30.0, 2, 1)]);
+    assert_eq!(late.missed, 1);
 }

@@ -1,9 +1,10 @@
 //! Lower bounds: what could not be undercut by anybody who knew the whole period.
 
-use super::fluid::Workload;
-use super::market::{Demand, Market, MarketLink};
+use super::exact::routing;
+use super::workload::Workload;
 use crate::account::free_intervals;
-use crate::lp::{Column, LpError, Problem, Relation, Row, Solution};
+use crate::lp::{Column, LpError, Problem, Relation, Solution};
+use crate::policies::jetway::{Demand, Market, MarketLink};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What all sources want from all destinations in one interval, by pair.
@@ -179,7 +180,7 @@ fn lacking(market: &Market, matrix: &Matrix, capacity: &[f64]) -> Result<(f64, V
         count: 1,
     });
     let demands: Vec<_> = demands.collect();
-    let (problem, rows) = routing(market, &[demands], |problem, link, _| {
+    let (problem, rows) = routing(market, &[demands], |problem, link| {
         let extra = problem.column("", market.links[link].price, 0.0, f64::INFINITY);
         (vec![(extra, -1.0)], capacity[link].max(0.0))
     });
@@ -190,95 +191,4 @@ fn lacking(market: &Market, matrix: &Matrix, capacity: &[f64]) -> Result<(f64, V
         weights[link] = (-solution.price(row)).max(0.0);
     }
     Ok((solution.objective(), weights))
-}
-
-/// Builds the program that routes the demands of several intervals, each anew in each interval. `limit` gives the other
-/// terms and the right-hand side of the row of a link in an interval.
-fn routing(
-    market: &Market,
-    intervals: &[Vec<Demand>],
-    mut limit: impl FnMut(&mut Problem, usize, usize) -> (Vec<(Column, f64)>, f64),
-) -> (Problem, Vec<(usize, Row)>) {
-    let mut problem = Problem::minimize();
-    let mut rows = Vec::new();
-    for (interval, demands) in intervals.iter().enumerate() {
-        let mut crossing: BTreeMap<usize, Vec<(Column, f64)>> = BTreeMap::new();
-        for demand in demands {
-            let mut terms = Vec::new();
-            for path in market.paths(demand.from, demand.to) {
-                let column = problem.column("", 0.0, 0.0, f64::INFINITY);
-                terms.push((column, 1.0));
-                path.iter().for_each(|link| crossing.entry(*link).or_default().push((column, 1.0)));
-            }
-            problem.row("demand", &terms, Relation::Equal, demand.rate);
-        }
-        for (link, mut terms) in crossing {
-            let (more, right) = limit(&mut problem, link, interval);
-            terms.extend(more);
-            rows.push((link, problem.row("link", &terms, Relation::AtMost, right)));
-        }
-    }
-    (problem, rows)
-}
-
-/// The least charge for the maximum, exactly, by one program over all intervals: for small cases. Each video may be moved
-/// in every interval.
-///
-/// # Errors
-/// When the solver fails, or the case is too large for it.
-pub fn exact_max(workload: &Workload) -> Result<f64, LpError> {
-    exact(workload, &|_, _| false)
-}
-
-/// The least charge for a percentile, exactly: all ways to choose each link's free intervals are tried. It is what the
-/// mixed-integer program gives, for cases small enough to count.
-///
-/// # Errors
-/// When the solver fails; [`LpError::TooLarge`] above 100,000 ways.
-pub fn exact_percentile(workload: &Workload, percentile: f64) -> Result<f64, LpError> {
-    let (links, intervals) = (workload.market.links.len(), workload.intervals);
-    let free = free_intervals(percentile, intervals);
-    let choices: Vec<u32> =
-        (0..1_u32 << intervals.min(20)).filter(|set| set.count_ones() as usize == free).collect();
-    let ways = (0..links)
-        .try_fold(1_usize, |ways, _| ways.checked_mul(choices.len()).filter(|ways| *ways <= 100_000));
-    let ways =
-        ways.ok_or(LpError::TooLarge { rows: links, columns: intervals, coefficients: choices.len() })?;
-    let mut best = f64::INFINITY;
-    for way in 0..ways {
-        let mut rest = way;
-        let chosen: Vec<u32> = (0..links)
-            .map(|_| {
-                let set = choices[rest % choices.len()];
-                rest /= choices.len();
-                set
-            })
-            .collect();
-        match exact(workload, &|link, interval| chosen[link] >> interval & 1 == 1) {
-            Ok(cost) => best = best.min(cost),
-            Err(LpError::Infeasible { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(best)
-}
-
-fn exact(workload: &Workload, is_free: &dyn Fn(usize, usize) -> bool) -> Result<f64, LpError> {
-    let market = &workload.market;
-    let intervals: Vec<Vec<Demand>> = (0..workload.intervals)
-        .map(|at| {
-            let active = |demand: &&Demand| (demand.first..demand.first + demand.count).contains(&at);
-            workload.demands.iter().filter(active).copied().collect()
-        })
-        .collect();
-    let mut charges: BTreeMap<usize, Column> = BTreeMap::new();
-    let (problem, _) = routing(market, &intervals, |problem, link, interval| {
-        let MarketLink { price, capacity, .. } = market.links[link];
-        if is_free(link, interval) {
-            return (Vec::new(), capacity);
-        }
-        let charge = *charges.entry(link).or_insert_with(|| problem.column("charge", price, 0.0, capacity));
-        (vec![(charge, -1.0)], 0.0)
-    });
-    Ok(problem.solve_unproved()?.objective())
 }
