@@ -6,9 +6,11 @@ use crate::policies::{
     RateProportional, Ron, ShortestDelay, Star, Static, StaticShares, SteinerPrice,
 };
 use crate::policy::{ConferenceHook, FlowAssignment, PolicyError, Request, RouteChoice, Routing};
+use bellini_core::time::Duration;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 type Factory<T> = Arc<dyn Fn() -> Box<T> + Send + Sync>;
@@ -82,8 +84,9 @@ impl Registry {
             conference: Vec::new(),
             mistake: None,
         };
-        // Its objects plan for all sessions, and share the plan.
+        // Their objects plan for all sessions, and share the plan.
         let airlift = Airlift::default();
+        let mesh = P2pMesh::default();
         empty
             // Flows come with the scenario: see `routing_for`.
             .routing(STATIC, || Box::new(Static::new(Vec::new())))
@@ -93,7 +96,7 @@ impl Registry {
             .routing("k-shortest", || Box::new(KShortest))
             .routing("multicast-tree", || Box::new(MulticastTree))
             .routing("nearest-ingress", || Box::new(NearestIngress))
-            .routing("p2p-mesh", || Box::new(P2pMesh))
+            .routing("p2p-mesh", move || Box::new(mesh.clone()))
             .routing("ron", || Box::new(Ron::default()))
             .routing("star", || Box::new(Star))
             .routing("steiner-price", || Box::new(SteinerPrice))
@@ -238,7 +241,21 @@ struct Shared(Arc<Mutex<Box<dyn Routing>>>);
 
 impl Routing for Shared {
     fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).routes(request)
+        self.held().routes(request)
+    }
+
+    fn period(&self, parameters: &BTreeMap<String, Value>) -> Option<Duration> {
+        self.held().period(parameters)
+    }
+
+    fn minds_others(&self) -> bool {
+        self.held().minds_others()
+    }
+}
+
+impl Shared {
+    fn held(&self) -> MutexGuard<'_, Box<dyn Routing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -165,7 +165,7 @@ impl Conference {
                 &model::Assignment { policy: "equal".to_owned(), parameters: BTreeMap::new() },
             ),
         )?;
-        policies = policies.with_backups(shared.scenario.failover.is_some());
+        policies = policies.with_backups(shared.scenario.failover.is_some()).with_coding(coding.is_some());
         policies.set_routing(routing.0, routing.1);
         policies.set_assignment(assignment.0, assignment.1);
         let spec = SessionSpec {
