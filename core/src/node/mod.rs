@@ -9,6 +9,7 @@
 //! 4. Early and repeated timeouts do nothing. After a full drain the deadline lies after `now`, or there is none.
 //! 5. A call does bounded work, and every queue has a limit in the config and a counter for what it dropped.
 
+mod acknowledging;
 mod clocks;
 mod coded;
 mod commands;
