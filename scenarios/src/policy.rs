@@ -246,7 +246,8 @@ pub enum PolicyError {
 
 /// Decides the routes of a session (the paper's `IRouting`).
 pub trait Routing: Send {
-    /// Returns the routes of the session, at least one; together they reach every destination.
+    /// Returns the routes of the session, at least one. Each reaches every destination, as a packet takes one of them, over links that there
+    /// are. Answers that do not are refused, and the session keeps the routes that it has.
     ///
     /// # Errors
     /// When it finds none: the session then keeps the routes that it has.

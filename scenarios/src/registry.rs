@@ -82,8 +82,9 @@ impl Registry {
             conference: Vec::new(),
             mistake: None,
         };
-        // Its objects plan for all sessions, and share the plan.
+        // Their objects plan for all sessions, and share the plan.
         let airlift = Airlift::default();
+        let mesh = P2pMesh::default();
         empty
             // Flows come with the scenario: see `routing_for`.
             .routing(STATIC, || Box::new(Static::new(Vec::new())))
@@ -93,7 +94,7 @@ impl Registry {
             .routing("k-shortest", || Box::new(KShortest))
             .routing("multicast-tree", || Box::new(MulticastTree))
             .routing("nearest-ingress", || Box::new(NearestIngress))
-            .routing("p2p-mesh", || Box::new(P2pMesh))
+            .routing("p2p-mesh", move || Box::new(mesh.clone()))
             .routing("ron", || Box::new(Ron::default()))
             .routing("star", || Box::new(Star))
             .routing("steiner-price", || Box::new(SteinerPrice))

@@ -23,6 +23,7 @@ mod recorder;
 mod report;
 mod results;
 mod roster;
+mod soundness;
 mod tally;
 mod testbed;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::error::ConductError;
 use super::policies::SessionPolicies;
+use super::soundness::Ground;
 use crate::model::Scenario;
 use crate::policy::{NetworkView, PolicyError, Reason};
 use crate::registry::Registry;
@@ -46,6 +47,7 @@ impl Planner {
     pub(super) fn new(scenario: &Scenario, registry: &Registry) -> Result<Self, ConductError> {
         let mut sessions = BTreeMap::new();
         let mut policies_of_run = registry.run();
+        let ground = Ground::of(scenario);
         for conference in &scenario.conferences {
             for session in &conference.sessions {
                 let key = SessionKey::new(conference.id.0, session.id.0);
@@ -58,7 +60,8 @@ impl Planner {
                     rate,
                     (&session.routing, &session.assignment),
                 );
-                let mut policies = policies.map_err(failed)?.with_backups(scenario.failover.is_some());
+                let policies = policies.map_err(failed)?.on(&ground);
+                let mut policies = policies.with_backups(scenario.failover.is_some());
                 // What plans for all sessions is one object.
                 let routing = policies_of_run.routing_for(&session.routing).map_err(failed)?;
                 policies.set_routing(routing, session.routing.parameters.clone());

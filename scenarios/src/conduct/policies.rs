@@ -1,6 +1,7 @@
 //! The policies of one session: asked for routes and shares, and what they decided last.
 
 use super::backups::backups;
+use super::soundness::{Ground, check_routes, check_shares};
 use crate::model;
 use crate::policy::{FlowAssignment, NetworkView, PolicyError, Reason, Request, RouteChoice, Routing};
 use crate::registry::{Registry, RegistryError};
@@ -32,6 +33,8 @@ pub struct SessionPolicies {
     shares: Vec<f64>,
     /// Whether any decision gave other shares than the one before.
     has_changed: bool,
+    /// The links that routes may take, where they are known.
+    ground: Option<Ground>,
     /// Whether decisions have backups, and those of the last one.
     has_backups: bool,
     backups: Vec<Route>,
@@ -78,6 +81,7 @@ impl SessionPolicies {
             pinned: None,
             shares: Vec::new(),
             has_changed: false,
+            ground: None,
             has_backups: false,
             backups: Vec::new(),
         })
@@ -87,6 +91,12 @@ impl SessionPolicies {
     #[must_use]
     pub fn with_backups(self, has_backups: bool) -> Self {
         Self { has_backups, ..self }
+    }
+
+    /// Returns the same policies, whose routes may take these links only.
+    #[must_use]
+    pub(super) fn on(self, ground: &Ground) -> Self {
+        Self { ground: Some(ground.clone()), ..self }
     }
 
     /// Replaces the routing policy: it decides from the next question on. Shares set by hand are given up with the
@@ -133,7 +143,9 @@ impl SessionPolicies {
     /// Decides for `destinations` (sorted, not empty) on the network as seen.
     ///
     /// # Errors
-    /// When a policy has no answer; nothing has changed then.
+    /// When a policy has no answer, or one that cannot be carried out: a route that breaks a rule of the routing header,
+    /// takes a link that there is not, or does not deliver at every destination; shares that cannot be drawn from.
+    /// Nothing has changed then.
     pub fn decide(
         &mut self,
         destinations: &[NodeId],
@@ -150,17 +162,13 @@ impl SessionPolicies {
             parameters: &self.parameters,
         };
         let routes = self.routing.routes(&request)?;
+        check_routes(self.source, destinations, &routes, self.ground.as_ref())?;
         request.parameters = &self.assignment_parameters;
         let shares = match &self.pinned {
             Some(pinned) if pinned.len() == routes.len() => pinned.clone(),
             _ => self.assignment.shares(&request, &routes)?,
         };
-        if routes.is_empty() || shares.len() != routes.len() {
-            let (routes, shares) = (routes.len(), shares.len());
-            return Err(PolicyError::Other(format!(
-                "{routes} routes and {shares} shares: one share a route"
-            )));
-        }
+        check_shares(&shares, routes.len())?;
         self.routes = routes;
         self.destinations = destinations.to_vec();
         if self.has_backups {
@@ -175,20 +183,10 @@ impl SessionPolicies {
     /// # Errors
     /// When there are no routes yet, as many shares as routes are not given, or shares cannot be drawn from.
     pub fn set_shares(&mut self, shares: &[f64]) -> Result<Install, PolicyError> {
-        let (routes, given) = (self.routes.len(), shares.len());
-        if routes == 0 {
+        if self.routes.is_empty() {
             return Err(PolicyError::Other("no routes are decided yet that could have shares".to_owned()));
         }
-        if routes != given {
-            return Err(PolicyError::Other(format!("{given} shares for {routes} routes: one share a route")));
-        }
-        let fit = |share: &f64| share.is_finite() && *share >= 0.0;
-        let sum: f64 = shares.iter().sum();
-        if !shares.iter().all(fit) || !sum.is_finite() || sum <= 0.0 {
-            return Err(PolicyError::Other(format!(
-                "shares {shares:?}: none may be negative, and one has to be positive"
-            )));
-        }
+        check_shares(shares, self.routes.len())?;
         self.pinned = Some(shares.to_vec());
         Ok(self.install(shares))
     }

@@ -4,12 +4,12 @@ use super::Parameters;
 use crate::policy::{PolicyError, Request, ViewLink};
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The network by the ends of its links; of parallel links the fastest.
 pub(super) struct Cloud<'a> {
     links: BTreeMap<(NodeId, NodeId), &'a ViewLink>,
-    /// Nodes that may relay: the parameter `datacenters`, else every node with a region that is no member of the session.
+    /// Nodes that may relay: the parameter `datacenters`, else every node with a region, members of the session too.
     pub(super) datacenters: Vec<NodeId>,
 }
 
@@ -22,13 +22,10 @@ impl<'a> Cloud<'a> {
                 *kept = link;
             }
         }
-        let members: BTreeSet<NodeId> =
-            request.destinations.iter().copied().chain([request.source]).collect();
         let with_region = request.view.nodes.iter().filter(|node| node.region.is_some());
-        let others = with_region.map(|node| node.id).filter(|id| !members.contains(id));
         let datacenters = match parameters.nodes("datacenters")? {
             Some(given) => given,
-            None => others.collect(),
+            None => with_region.map(|node| node.id).collect(),
         };
         Ok(Self { links, datacenters })
     }

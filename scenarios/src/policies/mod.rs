@@ -14,6 +14,8 @@ mod equal;
 pub(crate) mod exec;
 pub mod jetway;
 mod k_shortest;
+#[cfg(test)]
+mod mesh_tests;
 mod multicast_tree;
 mod nearest_ingress;
 mod p2p_mesh;

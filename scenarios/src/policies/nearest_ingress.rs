@@ -12,7 +12,7 @@ use bellini_core::ids::NodeId;
 /// Nearest is the least delay of the link between the two, then the smallest id. A member that is a datacenter itself is
 /// its own. Two members of one datacenter meet there.
 ///
-/// Parameter `datacenters`: names or ids of the nodes to choose from (default: nodes with a region that are no members).
+/// Parameter `datacenters`: names or ids of the nodes to choose from (default: nodes with a region, members too).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NearestIngress;
 
@@ -22,6 +22,10 @@ impl Routing for NearestIngress {
         let cloud = Cloud::of(request, &parameters)?;
         let source = request.source;
         let nearest = |end: NodeId, to_end: bool| {
+            // Also where a link to another one takes no time.
+            if cloud.datacenters.contains(&end) {
+                return Ok(end);
+            }
             let delay = |center: &NodeId| {
                 let delay = if to_end { cloud.delay(*center, end) } else { cloud.delay(end, *center) };
                 delay.map(|delay| (delay, *center))

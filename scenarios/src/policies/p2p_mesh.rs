@@ -3,13 +3,14 @@
 use super::Parameters;
 use crate::lp::{Column, LpError, Problem, Relation};
 use crate::policy::{NetworkView, PolicyError, Request, RouteChoice, Routing, ViewSession};
-use bellini_core::ids::NodeId;
+use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::route::{Branch, Route};
 use bellini_core::units::BitRate;
 use bellini_core::wire::DATA_FIXED_BYTES;
 use bellini_core::wire::frame::UDP_IP_BYTES;
 use bellini_core::wire::routing::PATHLET_HEADER_BYTES;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The name that sessions have it by.
 const NAME: &str = "p2p-mesh";
@@ -30,14 +31,19 @@ const SYMBOL_BYTES: u32 = 1_200;
 /// nodes send and receive. It first makes the least part of its wanted rate that any session gets as large as it can be
 /// (up to all of it), then the sum of the rates, then delays short. Sessions whose content has no rate want as much as
 /// there is. Shares follow the plan; where a session gets less than it wants, the plan's rates still say how much.
+/// The program is the same whichever of its sessions asks: objects of one registry share its last answer.
 /// No parameters.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct P2pMesh;
+#[derive(Clone, Debug, Default)]
+pub struct P2pMesh {
+    last: Arc<Mutex<Option<(NetworkView, Arc<Plan>)>>>,
+}
 
 impl Routing for P2pMesh {
     fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError> {
         Parameters::of(request, &[])?;
-        let flows = plan(request)?;
+        let plan = self.plan(request)?;
+        let none = || Err("it is not in the plan".to_owned());
+        let flows = plan.get(&request.session).cloned().unwrap_or_else(none).map_err(PolicyError::Other)?;
         let choice = |(route, bps): (Route, f64)| RouteChoice {
             route,
             share: Some(bps),
@@ -45,11 +51,40 @@ impl Routing for P2pMesh {
         };
         Ok(flows.into_iter().map(choice).collect())
     }
+
+    fn minds_others(&self) -> bool {
+        true
+    }
 }
+
+impl P2pMesh {
+    /// Returns the plan for all sessions that are planned together with the one that asks.
+    fn plan(&self, request: &Request<'_>) -> Result<Arc<Plan>, PolicyError> {
+        let view = request.view;
+        let is_known = view.sessions.iter().any(|session| {
+            session.key == request.session
+                && session.policy == NAME
+                && session.destinations == request.destinations
+        });
+        if !is_known {
+            return plan(view, &demands(request)).map(Arc::new);
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, plan)) = last.as_ref().filter(|(of, _)| of == view) {
+            return Ok(Arc::clone(plan));
+        }
+        let plan = Arc::new(plan(view, &demands(request))?);
+        *last = Some((view.clone(), Arc::clone(&plan)));
+        Ok(plan)
+    }
+}
+
+/// By session: routes with their payload bits a second, or why there are none.
+type Plan = BTreeMap<SessionKey, Result<Vec<(Route, f64)>, String>>;
 
 /// A session's demand.
 struct Demand {
-    is_own: bool,
+    key: SessionKey,
     source: NodeId,
     destinations: Vec<NodeId>,
     wanted: Option<f64>,
@@ -66,25 +101,19 @@ struct Tree {
     delay: f64,
 }
 
-fn plan(request: &Request<'_>) -> Result<Vec<(Route, f64)>, PolicyError> {
-    let view = request.view;
-    let demands = demands(request);
+fn plan(view: &NetworkView, demands: &[Demand]) -> Result<Plan, PolicyError> {
     let mut problem = Problem::maximize();
     let part = problem.column("the least part", 1.0, 0.0, 1.0);
     let mut trees = Vec::new();
     for (at, demand) in demands.iter().enumerate() {
-        let members = members(request, &demands, demand);
-        for route in routes(view, demand, &members) {
+        for route in routes(view, demand, &members(view, demand)) {
             let delay = delay(view, demand, &route);
             let column = problem.column(format!("{at}: {route}"), 0.0, 0.0, f64::INFINITY);
             trees.push(Tree { demand: at, route, column, delay });
         }
-        if demand.is_own && !trees.iter().any(|tree| tree.demand == at) {
-            return Err(PolicyError::Other(format!(
-                "members cannot reach each other: no link from {} to all destinations, or to a member with links to the others",
-                demand.source
-            )));
-        }
+    }
+    if trees.is_empty() {
+        return Ok(demands.iter().map(|demand| (demand.key, Err(apart(demand)))).collect());
     }
     // What has no rate is compared with the greatest that is wanted.
     let usual = demands.iter().filter_map(|demand| demand.wanted).fold(1e6, f64::max);
@@ -104,7 +133,7 @@ fn plan(request: &Request<'_>) -> Result<Vec<(Route, f64)>, PolicyError> {
         served.push((part, -wanted));
         problem.row(format!("part of {at}"), &served, Relation::AtLeast, 0.0);
     }
-    limit(&mut problem, view, &demands, &trees);
+    limit(&mut problem, view, demands, &trees);
     let failed = |error: LpError| PolicyError::Other(format!("the linear program has no answer: {error}"));
     let least = problem.solve().map_err(failed)?.value(part);
     problem.set_objective(part, 0.0);
@@ -113,22 +142,37 @@ fn plan(request: &Request<'_>) -> Result<Vec<(Route, f64)>, PolicyError> {
         problem.set_objective(tree.column, 1.0 - DELAY_COST * tree.delay.min(100.0));
     }
     let solution = problem.solve().map_err(failed)?;
-    let own = trees.iter().filter(|tree| demands[tree.demand].is_own);
-    let mut flows: Vec<(Route, f64)> =
-        own.map(|tree| (tree.route.clone(), solution.value(tree.column))).collect();
-    let sum: f64 = flows.iter().map(|(_, bps)| bps).sum();
-    if sum <= 0.0 {
-        return Err(PolicyError::Other("links among members carry nothing".to_owned()));
-    }
-    flows.retain(|(_, bps)| *bps >= SHARE_MIN * sum);
-    flows.sort_by(|one, other| other.1.total_cmp(&one.1));
-    Ok(flows)
+    let flows = |at: usize| {
+        let own = trees.iter().filter(|tree| tree.demand == at);
+        let mut flows: Vec<(Route, f64)> =
+            own.map(|tree| (tree.route.clone(), solution.value(tree.column))).collect();
+        if flows.is_empty() {
+            return Err(apart(&demands[at]));
+        }
+        let sum: f64 = flows.iter().map(|(_, bps)| bps).sum();
+        if sum <= 0.0 {
+            return Err("links among members carry nothing".to_owned());
+        }
+        flows.retain(|(_, bps)| *bps >= SHARE_MIN * sum);
+        flows.sort_by(|one, other| other.1.total_cmp(&one.1));
+        Ok(flows)
+    };
+    Ok(demands.iter().enumerate().map(|(at, demand)| (demand.key, flows(at))).collect())
 }
 
-/// Returns the sessions that are planned together: this one as it is asked about, and those of the view.
+/// Says why a session has no tree.
+fn apart(demand: &Demand) -> String {
+    let source = demand.source;
+    format!(
+        "members cannot reach each other: no link from {source} to all destinations, or to a member with links to the others"
+    )
+}
+
+/// Returns the sessions that are planned together, in order of their keys: those of the view, and this one as it is asked
+/// about.
 fn demands(request: &Request<'_>) -> Vec<Demand> {
     let of = |session: &ViewSession| Demand {
-        is_own: session.key == request.session,
+        key: session.key,
         source: session.source,
         destinations: session.destinations.clone(),
         wanted: session.rate.map(|rate| rate.as_bps() as f64),
@@ -139,28 +183,27 @@ fn demands(request: &Request<'_>) -> Vec<Demand> {
         session.key == request.session || session.policy == NAME && !session.destinations.is_empty()
     });
     let mut demands: Vec<Demand> = together.map(of).collect();
-    if !demands.iter().any(|demand| demand.is_own) {
+    let key = request.session;
+    if !demands.iter().any(|demand| demand.key == key) {
         let header = f64::from((UDP_IP_BYTES + DATA_FIXED_BYTES) as u32);
         let wanted = request.rate.map(|rate| rate.as_bps() as f64);
         let (source, payload) = (request.source, f64::from(SYMBOL_BYTES));
-        demands.push(Demand { is_own: true, source, destinations: Vec::new(), wanted, payload, header });
+        demands.push(Demand { key, source, destinations: Vec::new(), wanted, payload, header });
     }
-    for demand in demands.iter_mut().filter(|demand| demand.is_own) {
+    for demand in demands.iter_mut().filter(|demand| demand.key == key) {
         demand.destinations = request.destinations.to_vec();
     }
+    demands.sort_by_key(|demand| demand.key);
     demands
 }
 
 /// Returns who may pass packets of a session on: all members of its conference, as far as sessions tell.
-fn members(request: &Request<'_>, demands: &[Demand], demand: &Demand) -> BTreeSet<NodeId> {
+fn members(view: &NetworkView, demand: &Demand) -> BTreeSet<NodeId> {
     let mut members: BTreeSet<NodeId> = demand.destinations.iter().copied().collect();
     members.insert(demand.source);
-    let same = |session: &&ViewSession| session.key.conference == request.session.conference;
-    if demand.is_own || demands.len() == 1 {
-        for session in request.view.sessions.iter().filter(same) {
-            members.insert(session.source);
-            members.extend(&session.destinations);
-        }
+    for session in view.sessions.iter().filter(|session| session.key.conference == demand.key.conference) {
+        members.insert(session.source);
+        members.extend(&session.destinations);
     }
     members
 }

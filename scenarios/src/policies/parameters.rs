@@ -1,5 +1,6 @@
 //! Strict reading of a policy's parameters.
 
+use crate::parse::sink::{listed, nearest};
 use crate::policy::{PolicyError, Request};
 use crate::units::{parse_rate, parse_time};
 use bellini_core::ids::NodeId;
@@ -57,19 +58,28 @@ impl<'r, 'a> Parameters<'r, 'a> {
     /// Returns the nodes in the list of names or ids of that name, sorted, or `None` when it is not given.
     ///
     /// # Errors
-    /// When it is no list of names and ids, or the network has no such node.
+    /// When it is no list of names and ids, when the list is empty, or the network has no such node.
     pub fn nodes(&self, name: &str) -> Result<Option<Vec<NodeId>>, PolicyError> {
         let Some(value) = self.request.parameters.get(name) else { return Ok(None) };
         let wrong =
             || parameter(name, format!("expected a list of nodes like [\"tokyo\", 7], found {value}"));
+        let nodes = &self.request.view.nodes;
         let mut found = Vec::new();
-        for entry in value.as_array().ok_or_else(wrong)? {
+        for entry in value.as_array().filter(|list| !list.is_empty()).ok_or_else(wrong)? {
             let node = match (entry.as_str(), entry.as_u64()) {
-                (Some(named), _) => self.request.view.nodes.iter().find(|node| node.name == named),
-                (_, Some(id)) => self.request.view.nodes.iter().find(|node| u64::from(node.id.get()) == id),
+                (Some(named), _) => nodes.iter().find(|node| node.name == named),
+                (_, Some(id)) => nodes.iter().find(|node| u64::from(node.id.get()) == id),
                 _ => return Err(wrong()),
             };
-            let unknown = || PolicyError::Other(format!("`{name}`: the network has no node {entry}"));
+            let unknown = || {
+                let known = || nodes.iter().map(|node| node.name.as_str());
+                let meant = entry.as_str().and_then(|named| nearest(named, known()));
+                let hint = meant.map_or_else(
+                    || format!("nodes: {}", listed(known())),
+                    |meant| format!("did you mean \"{meant}\"?"),
+                );
+                parameter(name, format!("there is no node {entry}; {hint}"))
+            };
             found.push(node.ok_or_else(unknown)?.id);
         }
         found.sort_unstable();

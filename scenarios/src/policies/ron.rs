@@ -19,6 +19,9 @@ const GAIN: f64 = 0.5;
 const LOSS_FLOOR: f64 = 0.02;
 /// A difference in loss below this tells nothing: half a probe in a hundred.
 const LOSS_GRAIN: f64 = 0.005;
+/// By how much a path may lose more than the best one to be taken for its round-trip time: less than that, so that losses
+/// about the grain do not move packets to and fro.
+const LOSS_ALIKE: f64 = LOSS_GRAIN / 2.0;
 
 /// Chooses for each destination the direct path or one over a single intermediate node, in the manner of RON (Andersen
 /// et al., Resilient Overlay Networks, SOSP 2001), and merges these paths into one tree.
@@ -28,8 +31,9 @@ const LOSS_GRAIN: f64 = 0.005;
 /// - `metric`: `latency` (the sum of round-trip times), `loss` (1 - the product of 1 - loss), or `throughput` (the rate of a
 ///   TCP bulk transfer, sqrt(1.5) / (rtt sqrt(loss)), with a loss of at least `loss_floor`, 0.0001 to 1, default 0.02);
 ///   default `latency`.
-/// - `hysteresis` (0 to 0.9, default 0.05): by which part another path must be better than the one in use. Under `loss`
-///   it must also be better by half a percentage point.
+/// - `hysteresis` (0 to 0.9, default 0.05): by which part another path must be better than the one in use, which at first
+///   is the direct one. Under `loss` it must also be better by half a percentage point; among paths that lose alike round
+///   trips are compared, with the same hysteresis.
 /// - `gain` (0 to 10, default 0.5): under `throughput`, by which part an alternative must be better than the direct path.
 /// - `relays`: names or ids of the nodes that may be intermediate (default: all).
 /// - `update` (default 14 s): how often it wants to be asked. What the source's own probes find is told at once.
@@ -56,8 +60,9 @@ impl Routing for Ron {
         let relays = relays.unwrap_or_else(|| request.view.nodes.iter().map(|node| node.id).collect());
         let mut paths = Vec::new();
         for &to in request.destinations {
+            let used = self.used.get(&to).copied().flatten();
             let over = rules
-                .best(&links, request.source, to, &relays, self.used.get(&to).copied())
+                .best(&links, request.source, to, &relays, used)
                 .ok_or(PolicyError::Unreachable { from: request.source, to })?;
             self.used.insert(to, over);
             let nodes = [Some(request.source), over, Some(to)].into_iter().flatten().collect();
@@ -127,14 +132,20 @@ impl Rules {
         from: NodeId,
         to: NodeId,
         relays: &[NodeId],
-        used: Option<Option<NodeId>>,
+        used: Option<NodeId>,
     ) -> Option<Option<NodeId>> {
         let others = relays.iter().filter(|&&relay| relay != from && relay != to).map(|&relay| Some(relay));
-        let mut best: Option<(f64, Option<NodeId>)> = None;
         // The direct path first, then by ids: the first of equal ones is taken.
-        for over in std::iter::once(None).chain(others) {
-            let Some(quality) = links.path(from, over, to) else { continue };
-            let cost = self.cost(quality, over.is_some(), used == Some(over));
+        let all = std::iter::once(None).chain(others);
+        let mut paths: Vec<(Option<NodeId>, Quality)> =
+            all.filter_map(|over| Some((over, links.path(from, over, to)?))).collect();
+        if self.metric == "loss" {
+            let least = paths.iter().map(|(_, quality)| quality.loss).fold(1.0, f64::min);
+            paths.retain(|(over, quality)| self.loses_little(quality.loss, least, *over == used));
+        }
+        let mut best: Option<(f64, Option<NodeId>)> = None;
+        for (over, quality) in paths {
+            let cost = self.cost(quality, over.is_some(), over == used);
             if best.is_none_or(|(known, _)| cost < known) {
                 best = Some((cost, over));
             }
@@ -142,13 +153,16 @@ impl Rules {
         best.map(|(_, over)| over)
     }
 
-    /// Returns what is compared: less is better.
+    /// Whether a path's loss is as good as the least there is: of the path in use, unless the least is clearly better.
+    fn loses_little(&self, loss: f64, least: f64, is_used: bool) -> bool {
+        let slack = if is_used { LOSS_GRAIN.max(self.hysteresis * loss) } else { LOSS_ALIKE };
+        loss - slack <= least
+    }
+
+    /// Returns what is compared: less is better. Under `loss` of paths that lose alike.
     fn cost(&self, quality: Quality, is_relayed: bool, is_used: bool) -> f64 {
         let bonus = if is_used { 1.0 - self.hysteresis } else { 1.0 };
         match self.metric {
-            "loss" if is_used => (quality.loss * bonus).min(quality.loss - LOSS_GRAIN),
-            // Among paths that lose the same, the faster one: a second is worth less than any loss that shows.
-            "loss" => quality.loss + quality.rtt_s.min(1.0) * 1e-6,
             "throughput" => {
                 let slower = if is_relayed { 1.0 + self.gain } else { 1.0 };
                 // The inverse of the packets a second, but for its constant.

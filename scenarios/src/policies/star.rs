@@ -7,13 +7,14 @@ use crate::policy::{PolicyError, Request, RouteChoice, Routing};
 use bellini_core::ids::NodeId;
 use bellini_core::time::Duration;
 
-/// One flow: the source sends each packet once to the best datacenter, which sends it to each destination.
+/// One flow: the source sends each packet once to the best datacenter, which sends it to each destination. A member that is
+/// a datacenter itself may be the one.
 ///
 /// The best is the one with the least delay between the two members that are farthest apart by way of it, the source and
 /// all destinations being members; then the one with the least sum of these delays, then the smallest id. Sessions with
 /// the same members, as those of a conference in which everyone sends to everyone, then meet at the same datacenter.
 ///
-/// Parameter `datacenters`: names or ids of the nodes to choose from (default: nodes with a region that are no members).
+/// Parameter `datacenters`: names or ids of the nodes to choose from (default: nodes with a region, members too).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Star;
 

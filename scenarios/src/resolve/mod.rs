@@ -70,7 +70,7 @@ pub(crate) fn scenario(root: &Tree, stem: &str, options: &LoadOptions, sink: &mu
     let parts = faults::Parts { names: &names, position: &position, end: duration + drain };
     let faults = faults::faults(root, &parts, sink);
     let network = Network { names: &names, nodes: &nodes, links: &links, duration };
-    let policies = policies::Policies::new(&options.policies);
+    let policies = policies::Policies::new(&options.policies, &names);
     let seed = options.seed.unwrap_or_else(|| integer_or(root, "seed", 1));
     let mut reach = reach::Reach::default();
     let mut conferences = sessions::conferences(root, &network, &policies, &mut reach, sink);

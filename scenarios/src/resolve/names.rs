@@ -59,6 +59,11 @@ impl Names {
         self.names.get(&id).map_or("?", String::as_str)
     }
 
+    /// Whether every node has an id and a name of its own, so that a name that is not here is nowhere.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.broken.is_empty()
+    }
+
     /// Returns all ids in order.
     pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> {
         self.ids.keys().copied()

@@ -1,5 +1,6 @@
 //! Names of policies, and their parameters.
 
+use super::names::Names;
 use crate::model::{Assignment, Routing};
 use crate::parse::sink::{Sink, listed, nearest};
 use crate::parse::tree::Tree;
@@ -19,13 +20,15 @@ use std::path::Path;
 pub(crate) struct PolicyText {
     pub(crate) policy: String,
     pub(crate) parameters: BTreeMap<String, Value>,
+    /// Whether the program brings it, and Bellini does not.
+    is_own: bool,
 }
 
 impl PolicyText {
-    /// Whether this routing policy gives shares with its routes, so that the assignment is `static` unless written
-    /// otherwise.
+    /// Whether this routing policy gives shares with its routes, or may, so that the assignment is `static` unless
+    /// written otherwise.
     pub(crate) fn gives_shares(&self) -> bool {
-        matches!(&*self.policy, "airlift" | "jetway")
+        self.is_own || matches!(&*self.policy, "airlift" | "jetway" | EXEC)
     }
 }
 
@@ -35,27 +38,18 @@ pub(crate) struct Policies {
     own: Vec<String>,
     /// Two nodes and a link, on which parameters are tried.
     probe: NetworkView,
+    /// The scenario's nodes and a link, for parameters that may name nodes; `None` where names are wrong already.
+    nodes: Option<NetworkView>,
 }
 
 impl Policies {
     /// `own`: names that the program has besides the built-in ones.
-    pub(crate) fn new(own: &[String]) -> Self {
-        let node = |n: u32| NodeId::new(n).expect("small numbers are node ids");
-        let view_node =
-            |n| ViewNode { id: node(n), name: format!("n{n}"), region: None, egress: None, ingress: None };
-        let rate = BitRate::from_bps(1_000_000);
-        let link = ViewLink {
-            from: node(1),
-            to: node(2),
-            delay: Duration::from_millis(1),
-            rate,
-            loss: 0.0,
-            usd_per_gb: None,
-            measured: None,
-        };
-        let nodes = vec![view_node(1), view_node(2)];
-        let probe = NetworkView { nodes, links: vec![link], sessions: Vec::new() };
-        Self { builtin: Registry::builtin(), own: own.to_vec(), probe }
+    pub(crate) fn new(own: &[String], names: &Names) -> Self {
+        let two = [1, 2].map(|n| NodeId::new(n).expect("small numbers are node ids"));
+        let probe = probe(two.map(|id| (id, format!("n{id}"))).to_vec());
+        let nodes: Vec<_> = names.ids().map(|id| (id, names.name(id).to_owned())).collect();
+        let nodes = (names.is_complete() && nodes.len() > 1).then(|| self::probe(nodes));
+        Self { builtin: Registry::builtin(), own: own.to_vec(), probe, nodes }
     }
 
     /// Reads a routing policy; unknown names and bad parameters are noted.
@@ -90,9 +84,10 @@ impl Policies {
         }
         let spec = Assignment { policy: read.policy.clone(), parameters: BTreeMap::new() };
         if let Ok(mut policy) = self.builtin.assignment_for(&spec) {
-            let target = NodeId::new(2).expect("2 is a node id");
-            let choices = [RouteChoice::from(Route::path(&[target]))];
-            let answer = self.probe(&read.parameters, |request| policy.shares(request, &choices).map(drop));
+            let answer = self.probe(&read.parameters, |request| {
+                let choices = [RouteChoice::from(Route::path(request.destinations))];
+                policy.shares(request, &choices).map(drop)
+            });
             self.judge(answer, tree, sink)?;
         }
         Some(read)
@@ -112,7 +107,7 @@ impl Policies {
         }
         let parameters = tree.members().iter().filter(|member| !matches!(&*member.key, "policy" | "flows"));
         let parameters = parameters.map(|member| (member.key.clone(), member.value.to_value())).collect();
-        Some(PolicyText { policy: policy.to_owned(), parameters })
+        Some(PolicyText { policy: policy.to_owned(), parameters, is_own: !builtin.contains(&policy) })
     }
 
     fn probe(
@@ -120,14 +115,18 @@ impl Policies {
         parameters: &BTreeMap<String, Value>,
         ask: impl FnOnce(&Request<'_>) -> Result<(), PolicyError>,
     ) -> Result<(), PolicyError> {
-        let [source, target] = [self.probe.nodes[0].id, self.probe.nodes[1].id];
+        let names_nodes = parameters.values().any(Value::is_array);
+        let Some(view) = (if names_nodes { self.nodes.as_ref() } else { Some(&self.probe) }) else {
+            return Ok(());
+        };
+        let [source, target] = [view.nodes[0].id, view.nodes[1].id];
         ask(&Request {
             session: SessionKey::new(1, 1),
             source,
             destinations: &[target],
             rate: BitRate::from_bps(1_000_000),
             reason: Reason::Start,
-            view: &self.probe,
+            view,
             parameters,
         })
     }
@@ -139,6 +138,21 @@ impl Policies {
         sink.error("E0309", span, format!("parameter `{name}`: {problem}"), "");
         None
     }
+}
+
+/// Returns a network of these nodes, with a link from the first to the second.
+fn probe(nodes: Vec<(NodeId, String)>) -> NetworkView {
+    let view_node = |(id, name)| ViewNode { id, name, region: None, egress: None, ingress: None };
+    let link = ViewLink {
+        from: nodes[0].0,
+        to: nodes[1].0,
+        delay: Duration::from_millis(1),
+        rate: BitRate::from_bps(1_000_000),
+        loss: 0.0,
+        usd_per_gb: None,
+        measured: None,
+    };
+    NetworkView { nodes: nodes.into_iter().map(view_node).collect(), links: vec![link], sessions: Vec::new() }
 }
 
 /// Looks at what is written of a policy program without running it; notes what is wrong.
@@ -166,4 +180,65 @@ fn is_there(program: &str) -> bool {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::parse::{LoadOptions, parse_str};
+
+    /// Returns what a check says of a routing, by code and with the text.
+    fn said(routing: &str, nodes: &str) -> (Vec<&'static str>, String) {
+        let text = format!(
+            r#"{{"bellini": 1, "duration": "1 s", "nodes": [{nodes}],
+                "links": [{{"between": ["ana", "ben"], "delay": "1 ms"}}],
+                "conferences": [{{"id": 1, "sessions": [{{"id": 1, "source": "ana", "destinations": ["ben"],
+                    "content": {{"kind": "constant", "rate": "1 Mbit/s"}}, "routing": {routing}}}]}}]}}"#
+        );
+        match parse_str("policy.json", &text, &LoadOptions::default()) {
+            Ok(_) => (Vec::new(), String::new()),
+            Err(found) => (found.diagnostics.iter().map(|found| found.code).collect(), found.to_string()),
+        }
+    }
+
+    const NODES: &str = r#"{"id": 11, "name": "ana"}, {"id": 12, "name": "ben"}, {"id": 13, "name": "tokyo", "region": "aws:ap-northeast-1"}"#;
+
+    /// Aim: nodes in parameters are those of the scenario; others, and lists without any, are errors before anything starts.
+    #[test]
+    fn nodes_in_parameters_exist() {
+        for right in [
+            r#"{"policy": "ron", "relays": ["tokyo", 11]}"#,
+            r#"{"policy": "star", "datacenters": ["tokyo"]}"#,
+            r#"{"policy": "nearest-ingress", "datacenters": [13]}"#,
+        ] {
+            assert_eq!(said(right, NODES), (Vec::new(), String::new()), "{right}");
+        }
+        for (wrong, piece) in [
+            (
+                r#"{"policy": "ron", "relays": ["nowhere"]}"#,
+                "parameter `relays`: there is no node \"nowhere\"; nodes: ana, ben, tokyo",
+            ),
+            (
+                r#"{"policy": "ron", "relays": ["tokio"]}"#,
+                "there is no node \"tokio\"; did you mean \"tokyo\"?",
+            ),
+            (r#"{"policy": "ron", "relays": [1]}"#, "there is no node 1; nodes: "),
+            (r#"{"policy": "ron", "relays": []}"#, "parameter `relays`: expected a list of nodes"),
+            (r#"{"policy": "star", "datacenters": []}"#, "parameter `datacenters`: expected a list of nodes"),
+            (r#"{"policy": "star", "datacenters": ["nowhere"]}"#, "there is no node"),
+            (r#"{"policy": "nearest-ingress", "datacenters": []}"#, "expected a list of nodes"),
+            (r#"{"policy": "ron", "hysteresis": [1]}"#, "expected a number"),
+        ] {
+            let (codes, text) = said(wrong, NODES);
+            assert_eq!(codes, ["E0309"], "{wrong}: {text}");
+            assert!(text.contains(piece), "no {piece} in {text}");
+        }
+    }
+
+    /// Aim: a node that is wrong itself is not said to be missing as well.
+    #[test]
+    fn a_wrong_node_is_one_error() {
+        let nodes = NODES.replace("13", "0");
+        let (codes, text) = said(r#"{"policy": "ron", "relays": ["tokyo"]}"#, &nodes);
+        assert_eq!(codes, ["E0308"], "{text}");
+    }
 }
