@@ -1,14 +1,13 @@
 //! The run-time API: `examples/conference.rs` in the simulator and as real processes on loopback, and live nodes of this
 //! process.
 
-use crate::harness::{BELLINI, Scratch, sources};
+use crate::harness::{BELLINI, Scratch, example};
 use bellini::api::{Change, Error, Live, LiveOptions, Node, Parting, SessionOptions};
 use bellini::{ConferenceId, Duration};
 use std::io::{BufRead, BufReader, Lines};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
 
 /// A process that goes with the test.
 struct Process {
@@ -37,7 +36,7 @@ impl Process {
     /// The example in one of its roles.
     fn example(arguments: &[&str], listing: SocketAddr) -> Self {
         let url = format!("http://{listing}");
-        Self::start(Command::new(example()).args(arguments).args(["--listing", &url]))
+        Self::start(Command::new(example("conference")).args(arguments).args(["--listing", &url]))
     }
 
     /// Returns the next line of its output.
@@ -68,31 +67,6 @@ impl Drop for Process {
     }
 }
 
-/// Builds the example, unless `cargo test` has done so, and returns its path.
-fn example() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| env!("CARGO").to_owned());
-        // <target>/<profile>/bellini
-        let profile = Path::new(BELLINI).parent().unwrap();
-        let mut command = Command::new(cargo);
-        command.args(["build", "--quiet", "--offline", "--example", "conference"]);
-        command.arg("--manifest-path").arg(sources().join("Cargo.toml"));
-        command.arg("--target-dir").arg(profile.parent().unwrap());
-        // What cargo told this test of its package would have build scripts of dependencies run again.
-        let is_of_package =
-            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-        for (name, _) in std::env::vars().filter(|(name, _)| is_of_package(name)) {
-            command.env_remove(name);
-        }
-        if !cfg!(debug_assertions) {
-            command.arg("--release");
-        }
-        assert!(command.status().unwrap().success());
-        profile.join("examples/conference")
-    })
-}
-
 /// The packets that a line of the example counts, by route or neighbour.
 fn counts(line: &str) -> Vec<u32> {
     let words: Vec<&str> = line.split([' ', ',', ':']).collect();
@@ -106,7 +80,7 @@ fn counts(line: &str) -> Vec<u32> {
 #[test]
 fn the_example_runs_in_the_simulator() {
     let run = || {
-        let output = Command::new(example()).output().unwrap();
+        let output = Command::new(example("conference")).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };

@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The binary under test.
@@ -37,6 +39,32 @@ pub(crate) const SMALL: &str = r#"{
   ]}]
 }
 "#;
+
+/// Builds the examples, unless `cargo test` has done so, and returns the path of one.
+pub(crate) fn example(name: &str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let directory = BUILT.get_or_init(|| {
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| env!("CARGO").to_owned());
+        // <target>/<profile>/bellini
+        let profile = Path::new(BELLINI).parent().unwrap();
+        let mut command = Command::new(cargo);
+        command.args(["build", "--quiet", "--offline", "--examples", "--manifest-path"]);
+        command.arg(sources().join("Cargo.toml"));
+        command.arg("--target-dir").arg(profile.parent().unwrap());
+        // What cargo told this test of its package would have build scripts of dependencies run again.
+        let is_of_package =
+            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        for (name, _) in std::env::vars().filter(|(name, _)| is_of_package(name)) {
+            command.env_remove(name);
+        }
+        if !cfg!(debug_assertions) {
+            command.arg("--release");
+        }
+        assert!(command.status().unwrap().success());
+        profile.join("examples")
+    });
+    directory.join(name)
+}
 
 /// A directory that goes when the test ends.
 pub(crate) struct Scratch(PathBuf);
@@ -86,7 +114,7 @@ impl Scratch {
     }
 
     /// Returns the command, to be run here, with nothing of the tester's own settings.
-    pub(crate) fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.0).stdin(Stdio::null());
         command.env_remove("NO_COLOR").env_remove("RUST_BACKTRACE");

@@ -1,23 +1,13 @@
 //! `examples/own_policy.rs`: a binary of one's own has every subcommand, and its own policy.
 
-use crate::harness::{Done, Scratch, shipped, sources};
-use std::path::Path;
+use crate::harness::{Done, Scratch, example, shipped, sources};
 
 /// What the first lines of the example propose for `--set`.
 const AVOID: &str = r#"conferences[0].sessions[0].routing={"policy": "avoid", "region": "aws:us-"}"#;
 
-/// Runs an example through cargo, as its first lines say; `cargo test` has built it already.
-pub(crate) fn example(scratch: &Scratch, name: &str, arguments: &[&str]) -> Done {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| env!("CARGO").to_owned());
-    // <target>/<profile>/bellini
-    let target = Path::new(crate::harness::BELLINI).ancestors().nth(2).unwrap();
-    let mut command = scratch.command(&cargo);
-    command.args(["run", "--quiet", "--offline", "--example", name]);
-    command.arg("--manifest-path").arg(sources().join("Cargo.toml")).arg("--target-dir").arg(target);
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
-    }
-    Done::of(command.arg("--").args(arguments))
+/// Runs an example.
+pub(crate) fn run(scratch: &Scratch, name: &str, arguments: &[&str]) -> Done {
+    Done::of(scratch.command(example(name)).args(arguments))
 }
 
 /// Returns the routes of the first session of a run.
@@ -36,8 +26,8 @@ fn a_policy_of_ones_own_runs_from_a_scenario() {
     let base = ["sim", conference, "--set", "duration=1 s", "--no-report"];
     scratch.run(&[&base[..], &["--set", AVOID]].concat()).expect(3).silent().says(&["avoid"]);
     assert_eq!(scratch.list("."), [""; 0]);
-    example(&scratch, "own_policy", &[&base[..], &["--set", AVOID, "--out", "avoid"]].concat()).expect(0);
-    example(&scratch, "own_policy", &[&base[..], &["--out", "plain"]].concat()).expect(0);
+    run(&scratch, "own_policy", &[&base[..], &["--set", AVOID, "--out", "avoid"]].concat()).expect(0);
+    run(&scratch, "own_policy", &[&base[..], &["--out", "plain"]].concat()).expect(0);
     let (plain, avoid) = (routes(&scratch, "plain"), routes(&scratch, "avoid"));
     assert_ne!(plain, avoid);
     // Node 5 is the relay in Virginia.
@@ -52,9 +42,9 @@ fn a_policy_of_ones_own_runs_from_a_scenario() {
 #[test]
 fn it_has_the_other_subcommands_too() {
     let scratch = Scratch::with_small();
-    example(&scratch, "own_policy", &["check", "small.json"]).expect(0);
-    example(&scratch, "own_policy", &["check", "none.json"]).expect(3);
-    example(&scratch, "own_policy", &["--help"]).expect(0);
+    run(&scratch, "own_policy", &["check", "small.json"]).expect(0);
+    run(&scratch, "own_policy", &["check", "none.json"]).expect(3);
+    run(&scratch, "own_policy", &["--help"]).expect(0);
 }
 
 #[test]

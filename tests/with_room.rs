@@ -5,7 +5,7 @@ use crate::harness::BELLINI;
 use crate::harness::{Scratch, sources};
 #[cfg(target_os = "linux")]
 use crate::lab::Bench;
-use crate::own_policy::example;
+use crate::own_policy::run as run_example;
 use serde_json::Value;
 
 /// What the first lines of the example and the page propose for `--set`.
@@ -35,7 +35,7 @@ fn it_beats_shortest_delay_in_the_simulator() {
         let shipped = ["shipped", seed].concat();
         scratch.run(&[&base[..], &[&shipped]].concat()).expect(0);
         let mine = ["mine", seed].concat();
-        example(&scratch, "with_room", &[&base[..], &[&mine, "--set", WORD]].concat()).expect(0);
+        run_example(&scratch, "with_room", &[&base[..], &[&mine, "--set", WORD]].concat()).expect(0);
         let score = |run: &str| score(&scratch.json(&format!("{run}/summary.json")));
         let ((shipped, shipped_ms), (mine, mine_ms)) = (score(&shipped), score(&mine));
         eprintln!("seed {seed}: on time {shipped:.3} and {mine:.3}; {shipped_ms:.1} and {mine_ms:.1} ms");
@@ -64,7 +64,7 @@ fn it_beats_shortest_delay_in_the_lab() {
     command.args(base).arg("shipped");
     let ((shipped, shipped_ms), is_valid) = run("shipped", crate::harness::Done::of(&mut command));
     let arguments = [&base[..], &["mine", "--set", WORD]].concat();
-    let ((mine, mine_ms), is_valid_too) = run("mine", example(&bench.scratch, "with_room", &arguments));
+    let ((mine, mine_ms), is_valid_too) = run("mine", run_example(&bench.scratch, "with_room", &arguments));
     eprintln!("lab: on time {shipped:.3} and {mine:.3}; {shipped_ms:.1} and {mine_ms:.1} ms");
     if is_valid && is_valid_too {
         assert!(mine > 0.9 && shipped < mine - 0.1, "on time {shipped} and {mine}");

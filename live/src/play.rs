@@ -1,5 +1,9 @@
 //! The loop that lets a run happen on real processes: what the lab and real hosts have in common.
 
+mod past;
+
+pub(crate) use past::Past;
+
 use bellini_core::io::Event;
 use bellini_core::time::{Duration, Instant};
 use bellini_scenarios::conduct::{ConductError, Conductor, Duty, Observer, Progress, Testbed, TestbedError};

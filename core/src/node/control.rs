@@ -11,9 +11,6 @@ use crate::wire::control::{
 use crate::wire::frame::{FRAME_HEADER_BYTES, SEAL_BYTES, UDP_IP_BYTES};
 use crate::wire::routing::{self, split_first, validate_pathlet};
 
-/// Messages passed on by what nodes know of ways back that are remembered, so that none goes in circles.
-const PASSED_BACK_MAX: usize = 128;
-
 impl Node {
     /// Sends a message to a neighbour; `route` is the neighbour's Pathlet, or empty.
     ///
@@ -185,18 +182,9 @@ impl Node {
         }
     }
 
-    /// Whether the message passes here for the first time. What nodes know of ways back comes from the packets of
-    /// different moments, so that it may lead in a circle for a while; a message must not.
+    /// Whether the message is newer than what passed here of its subject; if not, it has been here or was overtaken.
     pub(super) fn is_first_pass(&mut self, message: &ControlMessage) -> bool {
-        let name = (message.origin, message.id);
-        if self.passed_back.contains(&name) {
-            return false;
-        }
-        if self.passed_back.len() == PASSED_BACK_MAX {
-            self.passed_back.pop_front();
-        }
-        self.passed_back.push_back(name);
-        true
+        self.passed.is_news(message)
     }
 
     /// Does what a message says that reached its destination.

@@ -9,6 +9,7 @@
 //! 4. Early and repeated timeouts do nothing. After a full drain the deadline lies after `now`, or there is none.
 //! 5. A call does bounded work, and every queue has a limit in the config and a counter for what it dropped.
 
+mod acknowledging;
 mod clocks;
 mod coded;
 mod commands;
@@ -21,6 +22,7 @@ mod grant;
 mod hops;
 mod listing;
 mod overflow;
+mod passed;
 mod pressure;
 mod probing;
 mod receive;
@@ -81,8 +83,8 @@ pub struct Node {
     kicked: Vec<u32>,
     stats: NodeStats,
     next_control_id: u64,
-    /// Origin and id of the messages that were passed on over a way back, the newest last.
-    passed_back: VecDeque<(NodeId, u64)>,
+    /// What was passed on over ways back.
+    passed: passed::Passed,
     /// The listing, where this node holds it.
     listing: Option<Box<listing::NodeListing>>,
     /// Conferences that it registers for.
@@ -147,7 +149,7 @@ impl Node {
             stats: NodeStats::default(),
             // Never used by an earlier start of the node.
             next_control_id: u64::from(config.incarnation.0) << 32,
-            passed_back: VecDeque::new(),
+            passed: passed::Passed::default(),
             listing: None,
             registered: BTreeMap::new(),
             reported_at: now,

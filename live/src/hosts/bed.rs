@@ -3,6 +3,8 @@
 //! A node that dies, or cannot be reached any more, does not end the run: what it had counted at the last look stays,
 //! it is named in the results, and the others go on.
 
+mod clocks;
+mod hearing;
 mod testbed;
 
 use super::HostsError;
@@ -12,19 +14,16 @@ use super::plan::{RunOptions, seal_there, settings};
 use crate::console::{Answer, NodeSettings, Order};
 use crate::lab::process::{Heard, NodeProcess, Saying};
 use crate::node::{ClockId, read_ns};
-use crate::play::{Hears, Said};
+use crate::play::{Hears, Past, Said};
 use crate::seal::SealSettings;
 use crate::seal::keys::Issued;
 use bellini_core::ids::{NodeId, SessionKey};
-use bellini_core::io::HopKind;
-use bellini_core::stats::NodeStats;
 use bellini_core::time::{Duration, Instant};
-use bellini_core::wire::frame::UDP_IP_BYTES;
 use bellini_scenarios::conduct::{
     LinkFigures, ProcessFigures, SessionCounts, SessionFigures, Testbed, TestbedError,
 };
 use bellini_scenarios::model::Scenario;
-use bellini_scenarios::record::{EventRow, kind};
+use bellini_scenarios::record::EventRow;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::process::Stdio;
@@ -93,23 +92,14 @@ struct HostNode {
     ahead_ns: i64,
     round_trip: StdDuration,
     past: Past,
+    /// What ended processes sent to each peer.
+    past_hops: BTreeMap<NodeId, LinkFigures>,
+    /// Frames from each peer that did not arrive at them.
+    past_missing: BTreeMap<NodeId, u64>,
     /// Of the last look at the running process.
     figures: ProcessFigures,
     /// Its sessions with everything, of the last look that asked for them.
     kept: Vec<(SessionKey, SessionFigures)>,
-}
-
-/// What ended processes of a node counted.
-#[derive(Clone, Debug, Default)]
-struct Past {
-    stats: NodeStats,
-    crashed_packets: u64,
-    host_dropped_packets: u64,
-    cpu_s: f64,
-    peak_rss_mib: f64,
-    hops: BTreeMap<NodeId, LinkFigures>,
-    /// Frames from each peer that did not arrive.
-    missing: BTreeMap<NodeId, u64>,
 }
 
 impl<'a> HostsBed<'a> {
@@ -251,160 +241,6 @@ impl<'a> HostsBed<'a> {
         Ok(())
     }
 
-    /// Waits until a node listens; others may say so meanwhile.
-    fn until_ready(&mut self, node: u32) -> Result<(), HostsError> {
-        let deadline = HostInstant::now() + READY_WITHIN;
-        while !self.nodes[node as usize].listens {
-            let why = match &self.nodes[node as usize].failed {
-                Some(why) => why.clone(),
-                None => {
-                    let left = deadline.saturating_duration_since(HostInstant::now());
-                    match self.heard.recv_timeout(left) {
-                        Ok(heard) => {
-                            self.take_in(heard);
-                            continue;
-                        }
-                        Err(_) => "it does not answer".to_owned(),
-                    }
-                }
-            };
-            let host = self.deployment.host_name(&self.places[node as usize]);
-            return Err(HostsError::Environment(format!(
-                "{} ({host}) did not start: {why}",
-                self.name(node)
-            )));
-        }
-        Ok(())
-    }
-
-    /// Finds out how far each node's clock is ahead of ours.
-    fn compare_clocks(&mut self) -> Result<(), HostsError> {
-        for _ in 0..CLOCK_QUESTIONS {
-            let id = self.id();
-            let mut asked: BTreeMap<u32, HostInstant> = BTreeMap::new();
-            for node in self.up() {
-                asked.insert(node, HostInstant::now());
-                self.order(node, &Order::Look { id, full: false, finish: false });
-            }
-            let deadline = HostInstant::now() + ANSWER_WITHIN;
-            while !asked.is_empty() {
-                let left = deadline.saturating_duration_since(HostInstant::now());
-                let heard = self.heard.recv_timeout(left).map_err(|_| {
-                    let silent: Vec<String> = asked.keys().map(|node| self.name(*node)).collect();
-                    HostsError::Environment(format!("{}: no answer", silent.join(", ")))
-                })?;
-                let (now, now_ns) = (HostInstant::now(), read_ns(ClockId::CLOCK_REALTIME));
-                if let Some((node, Answer::Figures { id: theirs, at, .. })) = self.take_in(heard)
-                    && theirs == id
-                    && let Some(since) = asked.remove(&node)
-                {
-                    let trip = now.saturating_duration_since(since);
-                    let state = &mut self.nodes[node as usize];
-                    if state.round_trip.is_zero() || trip < state.round_trip {
-                        let then_ns = now_ns - self.origin_ns - (trip.as_nanos() / 2) as i64;
-                        state.ahead_ns = at.as_nanos() as i64 - then_ns;
-                        state.round_trip = trip;
-                    }
-                }
-                asked.retain(|node, _| self.nodes[*node as usize].console.is_some());
-            }
-        }
-        match self.failed().next() {
-            Some((node, why)) => Err(HostsError::Environment(format!("{}: {why}", self.name(node)))),
-            None => Ok(()),
-        }
-    }
-
-    /// Waits for an answer of one node; events of all nodes are kept meanwhile. `None`: the node is lost.
-    fn wait(&mut self, node: u32, wanted: impl Fn(&Answer) -> bool) -> Option<Answer> {
-        let deadline = HostInstant::now() + ANSWER_WITHIN;
-        while self.node_is_up(node) {
-            let left = deadline.saturating_duration_since(HostInstant::now());
-            let Ok(heard) = self.heard.recv_timeout(left) else {
-                self.lose(node, "it does not answer".to_owned());
-                break;
-            };
-            if let Some((who, answer)) = self.take_in(heard)
-                && who == node
-                && wanted(&answer)
-            {
-                return Some(answer);
-            }
-        }
-        None
-    }
-
-    /// Takes in what was heard: events and warnings are kept, answers are given back.
-    fn take_in(&mut self, heard: Heard) -> Option<(u32, Answer)> {
-        let Heard { node, incarnation, what } = heard;
-        let state = &self.nodes[node as usize];
-        if state.incarnation != incarnation || state.console.is_none() {
-            return None;
-        }
-        match what {
-            Saying::Answer(answer) => match *answer {
-                Answer::Event { at, event } => {
-                    let at = self.true_time(node, at);
-                    self.events.push_back(Said { node, at, event });
-                }
-                Answer::Refused { problem, .. } => self.warn(node, &problem),
-                Answer::Warning(text) => self.warn(node, &text),
-                Answer::Ready { .. } => self.nodes[node as usize].listens = true,
-                Answer::Bye => {}
-                answer => return Some((node, answer)),
-            },
-            Saying::Garbled(line) => self.warn(node, &format!("said what is no answer: {line}")),
-            Saying::Ended if self.is_ending => {}
-            Saying::Ended => {
-                let words = self.nodes[node as usize].console.as_ref().map(NodeProcess::last_words);
-                let words = words.filter(|words| !words.is_empty());
-                self.lose(
-                    node,
-                    words.map_or_else(|| "its process died".to_owned(), |words| words.replace('\n', "; ")),
-                );
-            }
-        }
-        None
-    }
-
-    /// Gives up a node; what it had counted at the last look stays.
-    fn lose(&mut self, node: u32, why: String) {
-        let now = self.now();
-        let state = &mut self.nodes[node as usize];
-        let Some(console) = state.console.take() else { return };
-        console.kill();
-        state.failed = Some(why.clone());
-        self.fold(node);
-        let t_s = now.as_secs_f64() - self.scenario.settle.as_secs_f64();
-        let mut row = EventRow::new(t_s, kind::NODE_FAILED, format!("Lost {}: {why}.", self.name(node)));
-        row.node = Some(self.places[node as usize].id.get());
-        row.data.insert("fault".to_owned(), format!("lost {}", self.places[node as usize].name).into());
-        self.news.push(row);
-    }
-
-    /// Adds what the last look saw of a process that is gone to what earlier ones counted.
-    fn fold(&mut self, node: u32) {
-        let state = &mut self.nodes[node as usize];
-        let figures = core::mem::take(&mut state.figures);
-        let past = &mut state.past;
-        past.stats.add(&figures.node.stats);
-        past.crashed_packets += figures.queued_packets;
-        past.host_dropped_packets += figures.node.host_dropped_packets;
-        past.cpu_s += figures.node.cpu_s.unwrap_or(0.0);
-        past.peak_rss_mib = past.peak_rss_mib.max(figures.node.peak_rss_mib.unwrap_or(0.0));
-        for hop in &figures.node.hops {
-            add_hop(past.hops.entry(hop.peer).or_default(), hop);
-            *past.missing.entry(hop.peer).or_default() += hop.stats.missing_frames;
-        }
-    }
-
-    fn warn(&mut self, node: u32, text: &str) {
-        let line = format!("{}: {text}", self.name(node));
-        if self.warnings.len() < WARNINGS_MAX && !self.warnings.contains(&line) {
-            self.warnings.push(line);
-        }
-    }
-
     fn name(&self, node: u32) -> String {
         format!("node {}", self.places[node as usize].name)
     }
@@ -417,13 +253,6 @@ impl<'a> HostsBed<'a> {
             // What it said last tells more than the broken pipe, and is on its way.
             Err(_) => false,
         }
-    }
-
-    /// Returns the true time at which a node's clock shows `shown`.
-    fn true_time(&self, node: u32, shown: Instant) -> Instant {
-        let Some((_, began_ns)) = self.began else { return Instant::ZERO };
-        let ns = shown.as_nanos() as i64 - self.nodes[node as usize].ahead_ns + self.origin_ns - began_ns;
-        Instant::from_nanos(u64::try_from(ns).unwrap_or(0))
     }
 
     fn id(&mut self) -> u64 {
@@ -485,15 +314,6 @@ impl<'a> HostsBed<'a> {
         let every = if sessions < MANY { FULL_EVERY } else { FULL_EVERY_MANY };
         self.now().saturating_since(self.full_at) >= every
     }
-}
-
-/// Adds what a hop sent to the figures of its link.
-fn add_hop(link: &mut LinkFigures, hop: &bellini_scenarios::conduct::HopFigures) {
-    // What the kernel makes of a stream is not seen.
-    let below = if hop.kind == HopKind::Stream { 0 } else { UDP_IP_BYTES as u64 };
-    link.sent_packets += hop.stats.sent_frames;
-    link.sent_bytes += hop.stats.sent_bytes + below * hop.stats.sent_frames;
-    link.kinds |= 1 << hop.kind as u8;
 }
 
 impl Hears for HostsBed<'_> {

@@ -12,9 +12,8 @@ use super::process::{Heard, NodeProcess, Saying};
 use super::wan::{Wan, WanError};
 use super::workshop::Workshop;
 use crate::console::{Answer, Order};
-use crate::play::{Hears, Said};
+use crate::play::{Hears, Past, Said};
 use bellini_core::ids::SessionKey;
-use bellini_core::stats::NodeStats;
 use bellini_core::time::Instant;
 use bellini_scenarios::conduct::{LinkFigures, ProcessFigures, Testbed, TestbedError};
 use std::collections::VecDeque;
@@ -66,16 +65,6 @@ struct LabNode {
     past: Past,
     /// Of the last look at the running process.
     figures: ProcessFigures,
-}
-
-/// What ended processes of a node counted.
-#[derive(Clone, Debug, Default)]
-struct Past {
-    stats: NodeStats,
-    crashed_packets: u64,
-    host_dropped_packets: u64,
-    cpu_s: f64,
-    peak_rss_mib: f64,
 }
 
 impl<'a> LabBed<'a> {

@@ -1,7 +1,8 @@
 //! Keys of the scenario itself, of its defaults, and of faults.
 
 use super::kind::{Kind, Object, PROBABILITY, SPAN, TIME, optional, required};
-use super::network::{BOTTLENECK, CROSS_TRAFFIC, LINK, NODE, NODE_PAIR, TOPOLOGY};
+use super::link::LINK;
+use super::network::{BOTTLENECK, CROSS_TRAFFIC, NODE, NODE_PAIR, TOPOLOGY};
 use super::traffic::{CONFERENCE, POPULATION, SESSION};
 
 pub(crate) static SCENARIO: Object = Object {

@@ -11,6 +11,14 @@ impl Routing for Panics {
     }
 }
 
+/// Subscribes to the session `voice`, of which nothing but its end comes.
+async fn hears_the_end(node: Node) -> Result<(), Error> {
+    let conference = arrive(&node).await?;
+    let voice = conference.subscribe(conference.session_named("voice").await?).await?;
+    assert_eq!(voice.receive().await?, None);
+    Ok(())
+}
+
 /// Aim: a program's policy that panics is an error of its session, and other policies are asked after it.
 #[test]
 fn a_policy_that_panics_is_an_error() {
@@ -25,13 +33,7 @@ fn a_policy_that_panics_is_an_error() {
         session.routed().await?;
         conference.end().await
     };
-    let b = |node: Node| async move {
-        let conference = arrive(&node).await?;
-        let voice = conference.subscribe(conference.session_named("voice").await?).await?;
-        assert_eq!(voice.receive().await?, None);
-        Ok(())
-    };
-    run_both(a, b).expect("both end");
+    run_both(a, hears_the_end).expect("both end");
 }
 
 /// Aim: what is ordered of a node that has stopped, as by a policy that was deciding, is answered.
@@ -124,13 +126,7 @@ fn waiting_questions_are_one() {
         answer.await?;
         conference.end().await
     };
-    let b = |node: Node| async move {
-        let conference = arrive(&node).await?;
-        let voice = conference.subscribe(conference.session_named("voice").await?).await?;
-        assert_eq!(voice.receive().await?, None);
-        Ok(())
-    };
-    run_both(a, b).expect("both end");
+    run_both(a, hears_the_end).expect("both end");
 }
 
 /// Aim: a node that was out takes its subscriptions up again although its first request for them is lost, and a reliable stream

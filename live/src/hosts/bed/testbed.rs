@@ -1,6 +1,7 @@
 //! What the conductor asks of a testbed, done with consoles.
 
-use super::{Answer, HostsBed, Order, add_hop};
+use super::hearing::add_hop;
+use super::{Answer, HostsBed, Order};
 use bellini_core::ids::{NodeId, SessionKey};
 use bellini_core::io::{Command as CoreCommand, CommandError};
 use bellini_core::session::SinkSessionStats;
@@ -62,14 +63,7 @@ impl Testbed for HostsBed<'_> {
 
     fn node(&self, node: u32) -> NodeFigures {
         let state = &self.nodes[node as usize];
-        let past = &state.past;
-        let mut figures = state.figures.node.clone();
-        figures.stats.add(&past.stats);
-        figures.crashed_packets += past.crashed_packets;
-        figures.host_dropped_packets += past.host_dropped_packets;
-        figures.cpu_s = Some(figures.cpu_s.unwrap_or(0.0) + past.cpu_s);
-        figures.peak_rss_mib = Some(figures.peak_rss_mib.unwrap_or(0.0).max(past.peak_rss_mib));
-        figures
+        state.past.and(&state.figures.node)
     }
 
     fn link(&mut self, link: u32) -> LinkFigures {
@@ -77,12 +71,12 @@ impl Testbed for HostsBed<'_> {
         let (from, to) = self.ends[link as usize];
         let (sender, receiver) = (self.places[from as usize].id, self.places[to as usize].id);
         let (here, there) = (&self.nodes[from as usize], &self.nodes[to as usize]);
-        let mut figures = here.past.hops.get(&receiver).cloned().unwrap_or_default();
+        let mut figures = here.past_hops.get(&receiver).cloned().unwrap_or_default();
         for hop in here.figures.node.hops.iter().filter(|hop| hop.peer == receiver) {
             add_hop(&mut figures, hop);
         }
         let missing = there.figures.node.hops.iter().filter(|hop| hop.peer == sender);
-        let past = there.past.missing.get(&sender).copied().unwrap_or(0);
+        let past = there.past_missing.get(&sender).copied().unwrap_or(0);
         figures.dropped_loss = past + missing.map(|hop| hop.stats.missing_frames).sum::<u64>();
         figures
     }

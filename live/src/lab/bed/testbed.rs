@@ -60,14 +60,7 @@ impl Testbed for LabBed<'_> {
 
     fn node(&self, node: u32) -> NodeFigures {
         let state = &self.nodes[node as usize];
-        let past = &state.past;
-        let mut figures = state.figures.node.clone();
-        figures.stats.add(&past.stats);
-        figures.crashed_packets += past.crashed_packets;
-        figures.host_dropped_packets += past.host_dropped_packets;
-        figures.cpu_s = Some(figures.cpu_s.unwrap_or(0.0) + past.cpu_s);
-        figures.peak_rss_mib = Some(figures.peak_rss_mib.unwrap_or(0.0).max(past.peak_rss_mib));
-        figures
+        state.past.and(&state.figures.node)
     }
 
     fn link(&mut self, link: u32) -> LinkFigures {
@@ -148,12 +141,7 @@ impl Testbed for LabBed<'_> {
             process.kill();
         }
         let figures = core::mem::take(&mut state.figures);
-        let past = &mut state.past;
-        past.stats.add(&figures.node.stats);
-        past.crashed_packets += figures.queued_packets;
-        past.host_dropped_packets += figures.node.host_dropped_packets;
-        past.cpu_s += figures.node.cpu_s.unwrap_or(0.0);
-        past.peak_rss_mib = past.peak_rss_mib.max(figures.node.peak_rss_mib.unwrap_or(0.0));
+        state.past.take(&figures);
         figures.sessions
     }
 

@@ -1,24 +1,28 @@
 //! A session at one of its destinations.
 
-use super::coded::{Arrived as ArrivedCoded, CodedSink, CodedSinkStats, Taken};
+mod coded;
+mod reliable;
+mod stats;
+mod verdict;
+
+pub use stats::SinkSessionStats;
+
+use super::coded::{Arrived as ArrivedCoded, CodedSink};
 use super::loss_runs::LossRuns;
 use crate::clock::Estimate;
-use crate::coding::{Body, Coded, Meta, Repair, Scheme, Workers};
+use crate::coding::{Repair, Scheme};
 use crate::content::spec::Content;
 use crate::content::{Arrival, Sink, SinkContext, SinkStats};
 use crate::flow::{Arrived, SymbolWindow};
-use crate::ids::{Epoch, FlowId, Incarnation, NodeId, SessionKey};
+use crate::ids::Epoch;
 use crate::io::{Delivery, MeasureWindow, SinkSpec};
 use crate::payload::Payload;
-use crate::reliable::{AckDue, Order, Receiver, ReliableConfig};
+use crate::reliable::{Order, Receiver};
 use crate::rng::Seed;
 use crate::seal::SymbolSeal;
 use crate::stats::Histogram;
 use crate::time::{Duration, Instant};
-use crate::wire::acknowledgement::Ranges;
-use crate::wire::coding::JoinedPacket;
 use crate::wire::packet::PacketHeader;
-use serde::{Deserialize, Serialize};
 
 /// What a destination keeps of a session.
 #[derive(Debug)]
@@ -70,50 +74,6 @@ struct ContentSink {
 
 /// Largest source timestamp that is believed, in nanoseconds (146 years): what is computed from it fits 64 bits.
 const TIMESTAMP_NS_MAX: u64 = u64::MAX / 4;
-
-/// What a destination counted of a session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SinkSessionStats {
-    /// Symbols delivered, each once.
-    pub delivered_packets: u64,
-    /// Their payload bytes.
-    pub delivered_bytes: u64,
-    /// Sum of their delays in nanoseconds.
-    pub delay_ns_sum: u64,
-    /// Packets whose symbol had been delivered.
-    pub duplicate_packets: u64,
-    /// Packets too far behind the newest, of an earlier epoch, or of a time that cannot be.
-    pub late_packets: u64,
-    /// Symbols delivered that were created in the measuring window.
-    pub measured_packets: u64,
-    /// Their payload bytes.
-    pub measured_bytes: u64,
-    /// Duplicates of symbols created in the measuring window.
-    pub measured_duplicates: u64,
-    /// Deliveries whose timestamp lay in the future even after correction; their delay counts as zero.
-    pub negative_delays: u64,
-    /// Measured symbols whose delay is not among the delays, because nothing was known of the source's clock yet.
-    #[serde(default)]
-    pub unclocked_packets: u64,
-    /// Largest bound of the error of a measured symbol's delay, in nanoseconds; 0 where clocks are not estimated.
-    #[serde(default)]
-    pub delay_error_ns_max: u64,
-    /// Acknowledgements sent.
-    #[serde(default)]
-    pub acks: u64,
-    /// Acknowledgements that no way back to the source was known for.
-    #[serde(default)]
-    pub wayless_acks: u64,
-    /// Symbols of a reliable session that were delivered out of order, because their source went beyond the window.
-    #[serde(default)]
-    pub unordered_packets: u64,
-    /// Symbols that did not open: changed on the way, or sealed under another key. Nothing of them was delivered.
-    #[serde(default)]
-    pub unopened_symbols: u64,
-    /// What decoding came to; zeros where nothing is coded.
-    #[serde(default)]
-    pub coded: CodedSinkStats,
-}
 
 /// What became of a packet at its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,90 +177,6 @@ impl SinkSession {
         true
     }
 
-    /// Returns what decodes the session; a window may hold `bytes_max` bytes.
-    pub(crate) fn coded_mut(&mut self, bytes_max: usize) -> &mut CodedSink {
-        let slots_max = self.receiver.as_ref().map(|_| self.window.symbols_max());
-        let scheme = self.scheme;
-        self.coded.get_or_insert_with(|| Box::new(CodedSink::new(slots_max, scheme, bytes_max)))
-    }
-
-    /// Returns the bytes that are held for decoding.
-    pub(crate) fn coded_bytes(&self) -> usize {
-        self.coded.as_ref().map_or(0, |coded| coded.bytes())
-    }
-
-    /// Whether the session is one with a sliding window.
-    pub(crate) fn is_window(&self) -> bool {
-        self.coded.as_ref().is_some_and(|coded| coded.is_window())
-    }
-
-    /// Gives up all decoding; what was counted of it stays.
-    pub(crate) fn drop_coding(&mut self) {
-        if let Some(coded) = self.coded.take() {
-            self.stats.coded = coded.stats;
-        }
-    }
-
-    /// Takes in what a coded packet of the generation (first symbol, size, whether that is final) brings: the symbol at
-    /// an offset, or a combination by coefficients; a reliable session may hold `room` bytes.
-    pub(crate) fn push_coded(
-        &mut self,
-        generation: (u64, u8, bool),
-        row: Result<u8, &[u8]>,
-        coded: Coded,
-        room: usize,
-    ) -> Taken {
-        self.coded_mut(room);
-        match &mut self.coded {
-            Some(sink) => sink.push(generation, row, coded, &self.window, room),
-            None => Taken::NoRoom,
-        }
-    }
-
-    /// Gives out the symbols of a generation that have become known.
-    pub(crate) fn recover_coded(
-        &mut self,
-        key: SessionKey,
-        epoch: Epoch,
-        first: u64,
-        workers: Option<&dyn Workers>,
-        take: impl FnMut(u64, Meta, Body),
-    ) {
-        if let Some(coded) = &mut self.coded {
-            let seal = self.seal.as_deref();
-            self.stats.unopened_symbols +=
-                coded.recover(key, epoch, first, (&self.window, workers, seal), take);
-        }
-    }
-
-    /// Says with which symbol the session begins here: combinations of earlier ones alone are of no use.
-    pub(crate) fn begin_coded(&mut self, symbol: u64) {
-        if let Some(coded) = &mut self.coded {
-            coded.begin_at(symbol);
-        }
-    }
-
-    /// Lets an innovative packet of a reliable session count for a slot of its generation (first symbol, size).
-    pub(crate) fn mark_slot(&mut self, generation: (u64, u8), slot: u64) {
-        if let Some(coded) = &mut self.coded {
-            coded.mark(generation, slot, &self.window);
-        }
-    }
-
-    /// Gives up what is beyond the bounds of decoding.
-    pub(crate) fn bound_coded(&mut self, generations_max: usize, bytes_max: usize) {
-        if let Some(coded) = &mut self.coded {
-            coded.bound(generations_max, bytes_max);
-        }
-    }
-
-    /// Returns what was counted, with what decoding came to.
-    #[must_use]
-    pub fn counted(&self) -> SinkSessionStats {
-        let coded = self.coded.as_ref().map_or(self.stats.coded, |coded| coded.stats);
-        SinkSessionStats { coded, ..self.stats }
-    }
-
     /// Whether its symbols are sealed from end to end.
     #[inline]
     pub(crate) fn is_sealed(&self) -> bool {
@@ -374,32 +250,6 @@ impl SinkSession {
         SinkOutcome::Delivered(delay)
     }
 
-    /// Returns the symbol that ends an application's stream, which carries nothing else, once it came.
-    #[must_use]
-    pub fn stream_end(&self) -> Option<u64> {
-        self.content.as_ref()?.sink.stream_end()
-    }
-
-    /// Notes a packet for acknowledgements, and says when the next one is due.
-    #[inline]
-    pub(crate) fn on_reliable(
-        &mut self,
-        now: Instant,
-        packet: &PacketHeader,
-        joined: Option<JoinedPacket>,
-        is_new: bool,
-        config: &ReliableConfig,
-    ) -> AckDue {
-        let Some(receiver) = &mut self.receiver else { return AckDue::Waiting };
-        if self.epoch != Some(packet.epoch) {
-            return AckDue::Waiting;
-        }
-        if let Some(JoinedPacket { flow, number }) = joined {
-            receiver.on_joined(now, flow, number);
-        }
-        receiver.on_packet(now, packet.flow, packet.number, is_new, config)
-    }
-
     #[inline]
     fn record_delay(&mut self, delay: Duration) {
         match self.estimate {
@@ -442,68 +292,6 @@ impl SinkSession {
         }
         self.epoch = Some(epoch);
         true
-    }
-
-    /// Returns the acknowledgement of what has come so far, and the flow whose way back it takes; `None`: nothing came,
-    /// or nothing is promised.
-    pub(crate) fn acknowledge(
-        &mut self,
-        now: Instant,
-        node: NodeId,
-        incarnation: Incarnation,
-    ) -> Option<(Epoch, FlowId, Ranges)> {
-        let receiver = self.receiver.as_mut()?;
-        let (epoch, flow) = (self.epoch?, receiver.newest_flow()?);
-        let slots = self.coded.as_ref().and_then(|coded| coded.slots());
-        Some((epoch, flow, receiver.acknowledge(now, slots.unwrap_or(&self.window), node, incarnation)))
-    }
-
-    /// Returns the epoch of the packets that come, once one came.
-    #[must_use]
-    pub fn epoch(&self) -> Option<Epoch> {
-        self.epoch
-    }
-
-    /// Returns the measuring window, on the source's clock.
-    #[must_use]
-    pub fn measure(&self) -> MeasureWindow {
-        self.measure
-    }
-
-    /// Whether a symbol of an epoch has been delivered, or can no more be.
-    #[must_use]
-    pub fn has(&self, epoch: Epoch, symbol: u64) -> bool {
-        self.epoch.is_some_and(|known| epoch < known || epoch == known && self.window.contains(symbol))
-    }
-
-    /// Judges what is still open, at the end of the run or when the node leaves.
-    pub fn finish(&mut self, now: Instant) {
-        let source_now = self.source_now(now);
-        if let Some(content) = &mut self.content {
-            content.sink.finish(source_now);
-        }
-    }
-
-    /// Notes that this node stops being a destination: what was created from now on is not for it.
-    pub fn leave(&mut self, now: Instant) {
-        let source_now = Instant::from_nanos(now.as_nanos().saturating_add_signed(self.clock_ahead_ns));
-        self.measure.to = self.measure.to.min(source_now);
-        self.finish(now);
-    }
-
-    /// Returns the lengths of the runs of consecutive measured symbols that were lost; those still inside the duplicate
-    /// window are taken to be lost if they have not come by now.
-    #[must_use]
-    pub fn loss_run_lengths(&self) -> Histogram {
-        self.loss_runs.lengths(&self.window)
-    }
-
-    /// Returns how the content did; `None` where nobody announced the session.
-    #[must_use]
-    pub fn content_stats(&self) -> Option<SinkStats> {
-        let content = self.content.as_ref()?;
-        let own = content.sink.stats();
-        Some(content.earlier.map_or(own, |earlier| earlier.merge(&own)))
     }
 
     /// The time of `now` on the source's clock.
