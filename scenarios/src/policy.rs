@@ -239,6 +239,9 @@ pub enum PolicyError {
         /// What is wrong, and what would be right.
         problem: String,
     },
+    /// It did not answer in time, by the clock of the machine: in words.
+    #[error("{0}")]
+    Late(String),
     /// Anything else, in words.
     #[error("{0}")]
     Other(String),

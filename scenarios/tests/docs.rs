@@ -82,7 +82,9 @@ fn every_code_is_documented_and_tested() {
     let used = codes(&sources);
     assert!(used.len() > 50, "{used:?}");
     assert_eq!(codes(&page().1), used, "codes in docs/scenarios.md against codes in the source");
-    let tests = std::fs::read_to_string(crate_folder().join("tests/refused.rs")).unwrap();
+    let mut paths = Vec::new();
+    source_files(&crate_folder().join("tests/refused"), &mut paths);
+    let tests: String = paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     let tested: BTreeSet<String> = codes(&tests);
     assert_eq!(used.difference(&tested).collect::<Vec<_>>(), Vec::<&String>::new(), "codes without a test");
 }

@@ -57,6 +57,14 @@ pub enum SimError {
     /// Packets do not add up while the run goes on, or a node cannot be started again.
     #[error(transparent)]
     Testbed(TestbedError),
+    /// A policy did not answer in time: going on would make the run depend on the machine.
+    #[error("session {session}: {problem}; a longer `time_limit` would give it the time")]
+    Late {
+        /// The session.
+        session: SessionKey,
+        /// What it did not do.
+        problem: String,
+    },
     /// The observer's record could not be written.
     #[error("{0}")]
     Observer(String),
@@ -66,6 +74,7 @@ impl From<ConductError> for SimError {
     fn from(error: ConductError) -> Self {
         match error {
             ConductError::Policy { session, error } => Self::Policy { session, error },
+            ConductError::Late { session, problem } => Self::Late { session, problem },
             ConductError::Testbed(error) => Self::Testbed(error),
             ConductError::Observer(error) => Self::Observer(error),
         }

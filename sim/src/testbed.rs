@@ -13,6 +13,10 @@ use bellini_scenarios::conduct::{
 use std::collections::BTreeMap;
 
 impl Testbed for World<'_> {
+    fn stands_still(&self) -> bool {
+        true
+    }
+
     fn has_real_bytes(&self) -> bool {
         false
     }

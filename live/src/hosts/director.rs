@@ -165,7 +165,7 @@ fn at_least_what_came(destination: &mut DestinationSummary) {
 
 fn failed(error: ConductError) -> HostsError {
     match error {
-        ConductError::Policy { .. } => HostsError::Scenario(error.to_string()),
+        ConductError::Policy { .. } | ConductError::Late { .. } => HostsError::Scenario(error.to_string()),
         ConductError::Observer(text) => HostsError::Observer(text),
         other => HostsError::Failed(other.to_string()),
     }

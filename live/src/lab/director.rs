@@ -111,7 +111,7 @@ impl<'a> Lab<'a> {
 
 fn failed(error: ConductError) -> LabError {
     match error {
-        ConductError::Policy { .. } => LabError::Scenario(error.to_string()),
+        ConductError::Policy { .. } | ConductError::Late { .. } => LabError::Scenario(error.to_string()),
         ConductError::Observer(text) => LabError::Observer(text),
         other => LabError::Failed(other.to_string()),
     }

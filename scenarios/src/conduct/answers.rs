@@ -7,7 +7,7 @@ use super::testbed::Testbed;
 use super::view::{oracle_view, view_session};
 use crate::graph::Graph;
 use crate::model::View;
-use crate::policy::NetworkView;
+use crate::policy::{NetworkView, PolicyError};
 use crate::record::kind;
 use bellini_core::ids::NodeId;
 use bellini_core::io::{Command, Install};
@@ -62,6 +62,10 @@ impl Conductor<'_> {
         let view = self.planning_view(bed);
         match self.planner.decide(&question, &view) {
             Ok(install) => self.deliver_decision(bed, install),
+            // To go on would make the run depend on how fast the machine is.
+            Err(PolicyError::Late(problem)) if bed.stands_still() => {
+                return Err(ConductError::Late { session: question.key, problem });
+            }
             Err(error) => {
                 let key = question.key;
                 let Some(session) = self.roster.find(key) else { return Ok(()) };

@@ -16,6 +16,14 @@ pub enum ConductError {
         /// What is wrong.
         error: RegistryError,
     },
+    /// A policy did not answer in time, where every answer is waited for.
+    #[error("session {session}: {problem}; a longer `time_limit` would give it the time")]
+    Late {
+        /// The session.
+        session: SessionKey,
+        /// What it was asked, and how long it took.
+        problem: String,
+    },
     /// What the run is played on cannot go on.
     #[error(transparent)]
     Testbed(#[from] TestbedError),

@@ -41,6 +41,11 @@ pub trait Testbed {
     /// same, or where nobody knows.
     fn clock_ahead_ns(&self, source: u32, sink: u32) -> Option<i64>;
 
+    /// Whether time stands still while a policy thinks, so that no answer is too late for what happens.
+    fn stands_still(&self) -> bool {
+        false
+    }
+
     /// Whether packets carry their bytes, and not only descriptions.
     fn has_real_bytes(&self) -> bool;
 

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration as Span, Instant};
 
 /// How long an answer may take where the scenario says nothing.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -38,7 +39,8 @@ pub struct Exec {
 #[derive(Debug)]
 struct Running {
     child: Child,
-    questions: Option<ChildStdin>,
+    /// To the thread that writes to its input, which may not read for as long as it likes.
+    questions: Option<SyncSender<String>>,
     answers: Receiver<Result<String, String>>,
 }
 
@@ -180,10 +182,13 @@ impl Exec {
         let limit = time_limit(request.parameters)?;
         self.asked += 1;
         let line = question(self.asked, request, routes);
-        let answer = self.exchange(&command, &line, limit).map_err(|problem| {
+        let answer = self.exchange(&command, line, limit).map_err(|silence| {
             // Whatever state it is in, the next question goes to a new one.
             self.running = None;
-            other(request, problem)
+            match silence {
+                Silence::Late(problem) => PolicyError::Late(other(request, problem).to_string()),
+                Silence::Broken(problem) => other(request, problem),
+            }
         })?;
         let answer: Answer = serde_json::from_str(&answer).map_err(|error| {
             self.running = None;
@@ -200,26 +205,35 @@ impl Exec {
         Ok(answer)
     }
 
-    fn exchange(&mut self, command: &[String], line: &str, limit: Duration) -> Result<String, String> {
+    /// Asks and waits for the answer, no longer than `limit` in all.
+    fn exchange(&mut self, command: &[String], line: String, limit: Duration) -> Result<String, Silence> {
+        let until = Instant::now() + Span::from_nanos(limit.as_nanos());
         if self.running.is_none() {
-            self.running = Some(Running::start(command)?);
+            self.running = Some(Running::start(command).map_err(Silence::Broken)?);
         }
-        let Some(running) = &mut self.running else { return Err("it does not run".to_owned()) };
-        let questions = running.questions.as_mut().ok_or("it takes no questions")?;
-        let asked = questions.write_all(line.as_bytes()).and_then(|()| questions.flush());
-        let gone = |running: &mut Running| match running.child.try_wait() {
-            Ok(Some(status)) => format!("it ended ({status})"),
-            _ => "it closed its output".to_owned(),
+        let Some(running) = &mut self.running else {
+            return Err(Silence::Broken("it does not run".to_owned()));
         };
-        if let Err(error) = asked {
-            return Err(format!("it takes no question: {error}"));
+        // If it takes none any more it has ended, or closed its input: its output tells which.
+        if let Some(questions) = &running.questions {
+            let _ = questions.send(line);
         }
-        match running.answers.recv_timeout(std::time::Duration::from_nanos(limit.as_nanos())) {
-            Ok(answer) => answer,
-            Err(RecvTimeoutError::Timeout) => Err(format!("it does not answer within {limit}")),
-            Err(RecvTimeoutError::Disconnected) => Err(gone(running)),
+        match running.answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(answer) => answer.map_err(Silence::Broken),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(Silence::Late(format!("it does not answer within {limit}")))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(Silence::Broken(running.end(until))),
         }
     }
+}
+
+/// Why a program does not answer.
+enum Silence {
+    /// It takes too long.
+    Late(String),
+    /// It cannot.
+    Broken(String),
 }
 
 impl Running {
@@ -231,7 +245,18 @@ impl Running {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("it cannot be started: {error}"))?;
-        let (questions, output) = (child.stdin.take(), child.stdout.take());
+        let (input, output) = (child.stdin.take(), child.stdout.take());
+        let (questions, asked) = sync_channel::<String>(1);
+        if let Some(mut input) = input {
+            std::thread::spawn(move || {
+                // Ends with the sender, or with the reader.
+                while let Ok(line) = asked.recv() {
+                    if input.write_all(line.as_bytes()).and_then(|()| input.flush()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
         let (sender, answers) = sync_channel(16);
         if let Some(output) = output {
             std::thread::spawn(move || {
@@ -254,7 +279,19 @@ impl Running {
                 }
             });
         }
-        Ok(Self { child, questions, answers })
+        Ok(Self { child, questions: Some(questions), answers })
+    }
+
+    /// Says how it ended, whose output has ended; waits for that, since its output ends first, until `until`.
+    fn end(&mut self, until: Instant) -> String {
+        self.questions = None;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return format!("it ended ({status})"),
+                Ok(None) if Instant::now() < until => std::thread::sleep(Span::from_millis(1)),
+                _ => return "it closed its output".to_owned(),
+            }
+        }
     }
 }
 
@@ -266,7 +303,7 @@ impl Drop for Running {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Span::from_millis(5));
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -516,11 +553,23 @@ mod tests {
         }
     }
 
+    /// Aim: the time limit holds for the question, too: a program that does not read stops nobody, however long the
+    /// question is.
+    #[test]
+    fn a_program_that_does_not_read_is_late() {
+        let mut running = Exec::default();
+        let command: Vec<String> = ["sleep", "100"].map(str::to_owned).into();
+        // More than any pipe holds.
+        let line = "x".repeat(4 << 20);
+        let silence = running.exchange(&command, line, Duration::from_millis(200)).expect_err("it sleeps");
+        assert!(matches!(silence, Silence::Late(_)));
+    }
+
     /// Aim: whatever a program does wrong is an error that names it, and the next question finds a new one.
     #[test]
     fn what_a_program_does_wrong_is_said() {
         for (script, piece) in [
-            ("exit 3", "it"),
+            ("exit 3", "it ended (exit status: 3)"),
             ("read -r l; echo nonsense", "cannot be read"),
             ("read -r l; echo '{\"routes\": [{\"route\": \"2>>3\"}]}'", "2>>3"),
             ("read -r l; echo '{\"shares\": [1]}'", "without `routes`"),

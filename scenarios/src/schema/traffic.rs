@@ -89,7 +89,7 @@ pub(crate) static SESSION: Object = Object {
         optional(
             "assignment",
             POLICY,
-            "`static` if flows have shares or rates, or routing is `airlift`; else `equal`",
+            "`static` if flows have shares or rates, or routing is `airlift`, `jetway`, a program or your own; else `equal`",
             "How its packets are spread over the routes.",
         ),
         optional(
@@ -229,7 +229,7 @@ pub(crate) static POPULATION: Object = Object {
         optional(
             "assignment",
             POLICY,
-            "`static` if routing is `airlift`, else `equal`",
+            "`static` if routing is `airlift`, `jetway`, a program or your own, else `equal`",
             "How packets are spread over the routes.",
         ),
         optional("transport", Kind::Text, "`udp-unpaced`", TRANSPORT_DOC),
