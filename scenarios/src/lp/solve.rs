@@ -12,11 +12,11 @@ const SOLVER_TOLERANCE: f64 = 1e-9;
 /// A checked answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Solution {
-    values: Vec<f64>,
-    objective: f64,
+    pub(super) values: Vec<f64>,
+    pub(super) objective: f64,
     /// By row; empty where they were not asked for.
-    prices: Vec<f64>,
-    bound: f64,
+    pub(super) prices: Vec<f64>,
+    pub(super) bound: f64,
 }
 
 impl Solution {
@@ -62,9 +62,9 @@ impl Problem {
     pub fn solve(&self) -> Result<Solution, LpError> {
         let solution = self.solve_unproved()?;
         let dual = dual::dual(self);
-        let proved = self.prove(&solution, raw(&dual, &Scales::of(&dual)));
+        let proved = self.prove_by(&solution, raw(&dual, &Scales::of(&dual)));
         // What fails in one scale may not in another.
-        proved.or_else(|_| self.prove(&solution, raw(&dual, &Scales::none(&dual))))
+        proved.or_else(|_| self.prove_by(&solution, raw(&dual, &Scales::none(&dual))))
     }
 
     /// Solves the dual only: prices of the rows, and the bound on the objective that they prove. For programs that are
@@ -85,14 +85,18 @@ impl Problem {
     }
 
     /// Adds prices to a solution: what the dual says of itself is not believed, its values are only used.
-    fn prove(&self, solution: &Solution, prices: Result<Vec<f64>, LpError>) -> Result<Solution, LpError> {
+    fn prove_by(&self, solution: &Solution, prices: Result<Vec<f64>, LpError>) -> Result<Solution, LpError> {
         let prices = prices.map_err(|error| match error {
             LpError::Infeasible { .. } | LpError::Unbounded => {
                 LpError::Solver("the dual has no solution, though the problem has one".to_owned())
             }
             other => other,
         })?;
-        let prices = prices[..self.rows.len()].to_vec();
+        self.prove(solution, prices[..self.rows.len()].to_vec())
+    }
+
+    /// Adds prices to a solution, if they prove that none is better.
+    pub(super) fn prove(&self, solution: &Solution, prices: Vec<f64>) -> Result<Solution, LpError> {
         let solution = Solution { bound: check::bound(self, &prices), prices, ..solution.clone() };
         let (objective, bound) = (solution.objective, solution.bound);
         if (objective - bound).abs() <= TOLERANCE * self.objective_size(&solution) {
@@ -107,16 +111,16 @@ impl Problem {
     /// Any [`LpError`] but [`LpError::Unproved`].
     pub fn solve_unproved(&self) -> Result<Solution, LpError> {
         self.validate()?;
-        match self.accept(raw(self, &Scales::of(self))) {
+        let accept = |values: Result<Vec<f64>, LpError>| values.and_then(|values| self.accept(values));
+        match accept(raw(self, &Scales::of(self))) {
             Err(LpError::Infeasible { .. }) => Err(self.explain()),
-            Err(LpError::Missed { .. } | LpError::Solver(_)) => self.accept(raw(self, &Scales::none(self))),
+            Err(LpError::Missed { .. } | LpError::Solver(_)) => accept(raw(self, &Scales::none(self))),
             other => other,
         }
     }
 
-    /// Checks what the solver found.
-    fn accept(&self, values: Result<Vec<f64>, LpError>) -> Result<Solution, LpError> {
-        let mut values = values?;
+    /// Checks what a solver found.
+    pub(super) fn accept(&self, mut values: Vec<f64>) -> Result<Solution, LpError> {
         // A trace outside its bounds is put inside; what that does to rows is seen next.
         for (column, value) in self.columns.iter().zip(&mut values) {
             if (column.lower - *value).max(*value - column.upper) <= TOLERANCE * value.abs().max(1.0) {
@@ -124,7 +128,7 @@ impl Problem {
             }
         }
         let unit = values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
-        let objective = check::primal(self, &values, unit)?;
+        let objective = check::primal(self, &values, unit.max(check::smallest(self)))?;
         let bound = if self.maximize { f64::INFINITY } else { f64::NEG_INFINITY };
         Ok(Solution { values, objective, prices: Vec::new(), bound })
     }
