@@ -48,6 +48,12 @@ pub enum SimError {
         /// Packets that are accounted for.
         accounted: u64,
     },
+    /// More was delivered than the network can carry: a bug of Bellini, never of the scenario.
+    #[error("{percent:.3} % of what the network can carry at most are said to be delivered")]
+    Capacity {
+        /// What was delivered, as a part of that, in percent.
+        percent: f64,
+    },
     /// Packets do not add up while the run goes on, or a node cannot be started again.
     #[error(transparent)]
     Testbed(TestbedError),

@@ -12,6 +12,7 @@
 //! entity. Nothing crosses between nodes but through the network.
 
 pub mod agenda;
+mod capacity;
 pub mod clock;
 pub mod digest;
 pub mod error;

@@ -1,5 +1,6 @@
 //! A run: the conductor and the world that it plays on.
 
+use crate::capacity;
 use crate::error::SimError;
 use crate::network::Entity;
 use crate::world::World;
@@ -39,7 +40,7 @@ impl<'a> Simulation<'a> {
     /// Runs to the end, or until the observer stops it.
     ///
     /// # Errors
-    /// When packets do not add up, or the observer fails.
+    /// When packets do not add up, when more is delivered than the network can carry, or when the observer fails.
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome, SimError> {
         let end = self.conductor.end();
         let mut status = Status::Complete;
@@ -65,7 +66,10 @@ impl<'a> Simulation<'a> {
             self.conductor.progress(&self.world, observer)?;
         }
         self.world.check_ledger()?;
-        self.outcome(status)
+        let scenario = self.world.scenario;
+        let outcome = self.outcome(status)?;
+        capacity::check(scenario, &outcome.summary)?;
+        Ok(outcome)
     }
 
     /// Lets the conductor act until nothing of that duty is due.

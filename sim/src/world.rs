@@ -77,7 +77,7 @@ pub struct World<'a> {
     pub now: Instant,
     /// Events worked off.
     pub event_count: u64,
-    scenario: &'a Scenario,
+    pub(crate) scenario: &'a Scenario,
     seed: Seed,
     /// [`NodeConfig::clock_probes`] of all nodes.
     clock_probes: Option<Duration>,
