@@ -1,8 +1,8 @@
 //! The cheapest coded multicast: conceptual flows over paths.
 //!
 //! Flows of one session towards different destinations do not compete: an arc carries the most of any destination and
-//! not the sum (Li, Li and Lau, A comprehensive study of network coding in undirected networks, IEEE Transactions on
-//! Information Theory 55, 2009). A linear program over paths, most of which are never in it: they come in when they are
+//! not the sum (Feng, Li and Li, Airlift: video conferencing as a cloud service using inter-datacenter networks, ICNP
+//! 2012). A linear program over paths, most of which are never in it: they come in when they are
 //! the cheapest at the prices of what each destination pays for an arc.
 
 use crate::lp::{Column, LpError, Problem, Relation, Row, Simplex};

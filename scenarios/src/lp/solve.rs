@@ -20,13 +20,13 @@ pub struct Solution {
 }
 
 impl Solution {
-    /// Returns the value of a column; zero for [`Problem::prices`].
+    /// Returns the value of a column.
     ///
     /// # Panics
     /// If the column is not of the problem that was solved.
     #[must_use]
     pub fn value(&self, column: Column) -> f64 {
-        if self.values.is_empty() { 0.0 } else { self.values[column.0] }
+        self.values[column.0]
     }
 
     /// Returns the objective.
@@ -65,23 +65,6 @@ impl Problem {
         let proved = self.prove_by(&solution, raw(&dual, &Scales::of(&dual)));
         // What fails in one scale may not in another.
         proved.or_else(|_| self.prove_by(&solution, raw(&dual, &Scales::none(&dual))))
-    }
-
-    /// Solves the dual only: prices of the rows, and the bound on the objective that they prove. For programs that are
-    /// solved again and again with more columns, where the values matter at last only.
-    ///
-    /// # Errors
-    /// Any [`LpError`] but [`LpError::Missed`]; an infeasible problem is [`LpError::Unbounded`] here, and the other way round.
-    pub fn prices(&self) -> Result<Solution, LpError> {
-        self.validate()?;
-        let dual = dual::dual(self);
-        let priced = |scales: &Scales| {
-            let prices = raw(&dual, scales)?[..self.rows.len()].to_vec();
-            let bound = check::bound(self, &prices);
-            let solution = Solution { values: Vec::new(), objective: bound, prices, bound };
-            if bound.is_finite() { Ok(solution) } else { Err(LpError::Unproved { objective: bound, bound }) }
-        };
-        priced(&Scales::of(&dual)).or_else(|_| priced(&Scales::none(&dual)))
     }
 
     /// Adds prices to a solution: what the dual says of itself is not believed, its values are only used.
