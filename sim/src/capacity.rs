@@ -11,7 +11,7 @@ use bellini_core::ids::NodeId;
 use bellini_core::units::BitRate;
 use bellini_core::wire::DATA_FIXED_BYTES;
 use bellini_core::wire::routing::PATHLET_HEADER_BYTES;
-use bellini_scenarios::lp::{Column, Problem, Relation};
+use bellini_scenarios::lp::{Column, Problem, Relation, Simplex};
 use bellini_scenarios::model::{FaultKind, LinkSelector, Rate, Scenario, Session, Transport};
 use bellini_scenarios::record::Summary;
 use std::collections::BTreeMap;
@@ -80,8 +80,7 @@ fn room(scenario: &Scenario, summary: &Summary) -> Option<f64> {
             .collect();
         problem.row("limit", &terms, Relation::AtMost, bps);
     }
-    // The prices prove the bound; nobody needs the flows.
-    problem.prices().ok().map(|best| best.bound())
+    Simplex::of(problem).solve().ok().map(|best| best.bound())
 }
 
 /// Adds the flows of a demand, of which `part` is carried; what they put on links with limits goes to `loads`.

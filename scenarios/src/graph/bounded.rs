@@ -42,14 +42,22 @@ enum How {
 
 /// Finds the cheapest tree to all destinations within the bound, as the path (arcs) to each; `None`: there is none.
 ///
-/// `costs`: of arcs; none below zero, and none zero, or trees may run in circles.
+/// `costs`: of arcs; none below zero, and none zero, or trees may run in circles. `below`: trees of this cost and more are
+/// not sought, which saves work; for up to six destinations.
 #[must_use]
-pub fn cheapest_tree(network: &Network, cast: &Multicast, costs: &[f64]) -> Option<Vec<Vec<usize>>> {
+pub fn cheapest_tree(
+    network: &Network,
+    cast: &Multicast,
+    costs: &[f64],
+    below: f64,
+) -> Option<Vec<Vec<usize>>> {
     let all: Vec<usize> = (0..cast.destinations.len()).collect();
     let start = network.delays(cast.source, cast.hops);
     if all.len() <= EXACT_MAX {
         let mut paths = vec![Vec::new(); all.len()];
-        search(network, cast, &all, costs, &start)?.into_iter().for_each(|(at, path)| paths[at] = path);
+        search(network, cast, &all, costs, &start, below)?
+            .into_iter()
+            .for_each(|(at, path)| paths[at] = path);
         return Some(paths);
     }
     // One after the other, over what is in the tree already for nothing. A path that would reach a node of the tree by
@@ -57,7 +65,7 @@ pub fn cheapest_tree(network: &Network, cast: &Multicast, costs: &[f64]) -> Opti
     let mut costs = costs.to_vec();
     let mut paths = Vec::new();
     for at in all {
-        let (_, path) = search(network, cast, &[at], &costs, &start)?.pop()?;
+        let (_, path) = search(network, cast, &[at], &costs, &start, f64::INFINITY)?.pop()?;
         path.iter().for_each(|arc| costs[*arc] *= 1e-6);
         paths.push(path);
     }
@@ -71,10 +79,13 @@ fn search(
     wanted: &[usize],
     costs: &[f64],
     start: &[u64],
+    below: f64,
 ) -> Option<Vec<(usize, Vec<usize>)>> {
     let full = (1_usize << wanted.len()) - 1;
     let nodes = network.ids.len();
     let is_bounded = cast.bound != FAR;
+    // A tree behind a node has the way there before it: those that would reach the limit with it are let go.
+    let reach = if below.is_finite() { reach(network, cast, costs) } else { vec![0.0; nodes] };
     let mut hows: Vec<How> = Vec::new();
     let mut leaf: Vec<Option<(usize, usize)>> = vec![None; nodes];
     for (bit, at) in wanted.iter().enumerate() {
@@ -111,6 +122,9 @@ fn search(
                             continue;
                         }
                         let cost = label.cost + costs[*arc];
+                        if cost + reach[node] >= below {
+                            continue;
+                        }
                         keep(&mut along[mask], cost, height, || {
                             hows.push(How::Along(*arc, label.how));
                             hows.len() - 1
@@ -131,6 +145,9 @@ fn search(
                     if part & lowest != 0 {
                         for a in &along[part] {
                             for b in &joined[mask ^ part] {
+                                if a.cost + b.cost + reach[node] >= below {
+                                    continue;
+                                }
                                 keep(&mut best, a.cost + b.cost, a.height.max(b.height), || {
                                     hows.push(How::Both(a.how, b.how));
                                     hows.len() - 1
@@ -177,6 +194,23 @@ fn search(
         }
     }
     Some(paths)
+}
+
+/// Returns the least cost from the source to every node, within the hops.
+fn reach(network: &Network, cast: &Multicast, costs: &[f64]) -> Vec<f64> {
+    let mut reach = vec![f64::INFINITY; network.ids.len()];
+    reach[cast.source] = 0.0;
+    for _ in 1..cast.hops.max(1) {
+        let last = reach.clone();
+        for (arc, cost) in network.arcs.iter().zip(costs) {
+            reach[arc.to] = reach[arc.to].min(last[arc.from] + cost);
+        }
+        if reach == last {
+            break;
+        }
+    }
+    // What rounding makes of the same sum in another order.
+    reach.iter().map(|cost| cost * (1.0 - 1e-12)).collect()
 }
 
 /// Adds a label unless one is as good in both measures; those that it beats in both go.

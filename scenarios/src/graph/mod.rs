@@ -6,7 +6,7 @@
 //! [`MAX_HOPS`], the depth that the routing header can carry.
 //!
 //! A [`Network`] adds capacities: of links, and of what nodes send and receive. On it [`cheapest_tree`] and
-//! [`bounded_paths`] keep to delay bounds.
+//! [`bounded_paths`] keep to delay bounds, and [`cheapest_coded`] mixes such paths.
 //!
 //! Shortest paths come from the Bellman-Ford recursion by number of hops (`search`), not from Dijkstra's
 //! algorithm: limits on hops and on the relays of a path are then exact, and on meshes of datacenters it stops
@@ -14,12 +14,14 @@
 
 mod bounded;
 mod capacity;
+mod coded;
 mod search;
 mod tree;
 mod yen;
 
 pub use bounded::{Multicast, bounded_paths, cheapest_tree};
 pub use capacity::{FAR, Link, Network, Resource};
+pub use coded::{Conceptual, cheapest_coded};
 pub use tree::merge;
 
 use crate::policy::NetworkView;

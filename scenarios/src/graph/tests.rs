@@ -1,6 +1,7 @@
 //! Hand-computed answers, and comparisons with brute force and petgraph on random graphs.
 
 use super::*;
+use crate::lp::{Problem, Relation};
 use crate::policy::{ViewLink, ViewNode};
 use bellini_core::rng::{Seed, Stream};
 use std::collections::BTreeSet;
@@ -226,10 +227,58 @@ fn bounded_trees_agree_with_brute_force() {
         }
         let cost = |arcs: &BTreeSet<usize>| arcs.iter().map(|arc| costs[*arc]).sum::<f64>();
         let least = open.iter().map(cost).fold(f64::INFINITY, f64::min);
-        let found = cheapest_tree(&network, &cast, &costs);
+        let found = cheapest_tree(&network, &cast, &costs, f64::INFINITY);
+        assert_eq!(cheapest_tree(&network, &cast, &costs, least + 0.5), found, "round {round}");
+        assert_eq!(cheapest_tree(&network, &cast, &costs, least), None, "round {round}");
         infeasible += u32::from(found.is_none());
         let arcs: Option<BTreeSet<usize>> = found.map(|paths| paths.into_iter().flatten().collect());
         assert_eq!(arcs.as_ref().map_or(f64::INFINITY, cost), least, "round {round}");
     }
     assert!((10..190).contains(&infeasible), "{infeasible} of 200 have none");
+}
+
+/// Aim: the cheapest coded multicast on 200 random graphs costs what the linear program over all paths at once says; it
+/// is never dearer than the cheapest tree, and nothing is found below its own cost.
+#[test]
+fn coded_multicast_agrees_with_all_paths_at_once() {
+    let mut stream = Seed(12).stream("coded multicast");
+    let mut gains = 0;
+    for round in 0..200 {
+        let network = Network::of(&view(&random_links(&mut stream, 7, 0.4)));
+        let nodes = network.ids.len();
+        let destinations: Vec<usize> = (1..nodes).rev().take(3).collect();
+        let cast = Multicast { source: 0, destinations, bound: FAR, hops: 4 };
+        let costs: Vec<f64> = network.arcs.iter().map(|_| 1.0 + stream.below(9) as f64).collect();
+        let Some(tree) = cheapest_tree(&network, &cast, &costs, f64::INFINITY) else { continue };
+        let tree: BTreeSet<usize> = tree.into_iter().flatten().collect();
+        let tree: f64 = tree.into_iter().map(|arc| costs[arc]).sum();
+        let lists = bounded_paths(&network, &cast);
+        let mut problem = Problem::minimize();
+        let arcs: Vec<_> = costs.iter().map(|cost| problem.column("", *cost, 0.0, 1.0)).collect();
+        for list in &lists {
+            let rates: Vec<_> = list.iter().map(|_| (problem.column("", 0.0, 0.0, 1.0), 1.0)).collect();
+            problem.row("", &rates, Relation::AtLeast, 1.0);
+            for (arc, carried) in arcs.iter().enumerate() {
+                let over = list.iter().zip(&rates).filter(|(path, _)| path.contains(&arc));
+                let mut terms: Vec<_> = over.map(|(_, rate)| *rate).collect();
+                terms.push((*carried, -1.0));
+                problem.row("", &terms, Relation::AtMost, 0.0);
+            }
+        }
+        let right = problem.solve().unwrap().objective();
+        let flows = cheapest_coded(&lists, &costs, f64::INFINITY).unwrap().expect("there is a tree");
+        let mut most = vec![0.0_f64; costs.len()];
+        for paths in &flows {
+            let mut own = vec![0.0; costs.len()];
+            paths.iter().for_each(|(path, rate)| path.iter().for_each(|arc| own[*arc] += rate));
+            most.iter_mut().zip(own).for_each(|(most, own)| *most = most.max(own));
+            assert!(paths.iter().map(|(_, rate)| rate).sum::<f64>() > 1.0 - 1e-6);
+        }
+        let cost: f64 = most.iter().zip(&costs).map(|(rate, cost)| rate * cost).sum();
+        assert!((cost - right).abs() <= 1e-6 * right, "round {round}: {cost}, {right} over all paths");
+        assert!(cost <= tree * (1.0 + 1e-6), "round {round}: {cost}, a tree {tree}");
+        assert_eq!(cheapest_coded(&lists, &costs, right * 0.999), Ok(None), "round {round}");
+        gains += u32::from(cost < tree * (1.0 - 1e-6));
+    }
+    println!("coding was cheaper in {gains} of 200");
 }

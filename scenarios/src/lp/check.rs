@@ -14,7 +14,7 @@ const ROUNDS: usize = 4;
 /// Checks that values meet all rows and bounds, and returns their objective.
 ///
 /// A row is met when it is missed by at most [`TOLERANCE`] of the largest of its terms and its right-hand side;
-/// `unit` is the largest value: differences below [`FINEST`] of it are never judged.
+/// `unit` is the largest value, or [`smallest`] where that is more: differences below [`FINEST`] of it are never judged.
 pub(super) fn primal(problem: &Problem, values: &[f64], unit: f64) -> Result<f64, LpError> {
     for (column, value) in problem.columns.iter().zip(values) {
         let by = (column.lower - value).max(value - column.upper);
@@ -41,6 +41,26 @@ pub(super) fn primal(problem: &Problem, values: &[f64], unit: f64) -> Result<f64
         }
     }
     Ok(problem.columns.iter().zip(values).map(|(column, value)| column.objective * value).sum())
+}
+
+/// Returns the smallest value that a row or, where no row says any, a bound speaks of; 1 where none does.
+///
+/// Where all values are zero but for rounding, the largest of them says nothing about what is small.
+pub(super) fn smallest(problem: &Problem) -> f64 {
+    let of_row = |row: &super::problem::RowData| {
+        let widest = row.terms.iter().fold(0.0_f64, |most, (_, factor)| most.max(factor.abs()));
+        row.right.abs() / widest
+    };
+    let least = |sizes: &mut dyn Iterator<Item = f64>| {
+        sizes.filter(|size| *size > 0.0 && size.is_finite()).fold(f64::INFINITY, f64::min)
+    };
+    let rows = least(&mut problem.rows.iter().map(of_row));
+    if rows.is_finite() {
+        return rows;
+    }
+    let bounds =
+        least(&mut problem.columns.iter().flat_map(|column| [column.lower.abs(), column.upper.abs()]));
+    if bounds.is_finite() { bounds } else { 1.0 }
 }
 
 /// Returns what no feasible values can be better than, by weak duality, for prices of the rows.

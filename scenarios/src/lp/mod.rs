@@ -18,6 +18,10 @@
 //! `check` recomputes every row and bound from the values, and from the prices a bound on the objective that holds
 //! whatever the solver did (weak duality). Only where the two meet is the answer called optimal.
 //!
+//! [`Simplex`] solves the same problems by a method of our own that goes on from its last answer: for programs that get
+//! columns, other costs or other right-hand sides again and again. Values and prices come from one basis there, under
+//! the same check, with microlp as the second opinion.
+//!
 //! Solvers compare with absolute tolerances, so that a rate in bit/s and one in Gbit/s would be different problems to
 //! them. Problems are brought to scale before they are solved (`scale`), by powers of two, so that nothing is rounded.
 //! No time limit is ever set: it would make answers depend on the clock. Size is limited instead.
@@ -27,10 +31,12 @@ mod dual;
 mod error;
 mod problem;
 mod scale;
+mod simplex;
 mod solve;
 
 pub use error::LpError;
 pub use problem::{Column, Problem, Relation, Row};
+pub use simplex::Simplex;
 pub use solve::Solution;
 
 /// Most rows, and most columns, that are tried.

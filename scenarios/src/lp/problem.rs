@@ -95,6 +95,27 @@ impl Problem {
         Row(self.rows.len() - 1)
     }
 
+    /// Adds a column to rows that there are, with its coefficient in each.
+    ///
+    /// # Panics
+    /// If a row is not of this problem, or named twice.
+    pub fn column_in(
+        &mut self,
+        name: impl Into<String>,
+        objective: f64,
+        (lower, upper): (f64, f64),
+        terms: &[(Row, f64)],
+    ) -> Column {
+        let column = self.column(name, objective, lower, upper);
+        for (row, value) in terms.iter().filter(|(_, value)| *value != 0.0) {
+            // The newest column is the last of every row.
+            let terms = &mut self.rows[row.0].terms;
+            assert!(terms.last().is_none_or(|(last, _)| *last < column.0), "each row is named once");
+            terms.push((column.0, *value));
+        }
+        column
+    }
+
     /// Sets the coefficient of a column in the objective.
     ///
     /// # Panics

@@ -60,17 +60,17 @@ impl Scales {
     }
 }
 
-fn widen((least, most): (f64, f64), size: f64) -> (f64, f64) {
+pub(super) fn widen((least, most): (f64, f64), size: f64) -> (f64, f64) {
     (least.min(size), most.max(size))
 }
 
 /// Returns the factor that brings the geometric middle of a span to one.
-fn middle((least, most): (f64, f64)) -> f64 {
+pub(super) fn middle((least, most): (f64, f64)) -> f64 {
     if most > 0.0 { 1.0 / power_of_two(least.sqrt() * most.sqrt()) } else { 1.0 }
 }
 
 /// Returns the power of two at or below a number above zero: its bits without the fraction.
-fn power_of_two(number: f64) -> f64 {
+pub(super) fn power_of_two(number: f64) -> f64 {
     let power = f64::from_bits(number.to_bits() & 0x7ff0_0000_0000_0000);
     if power.is_normal() { power } else { 1.0 }
 }

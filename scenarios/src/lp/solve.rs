@@ -12,21 +12,21 @@ const SOLVER_TOLERANCE: f64 = 1e-9;
 /// A checked answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Solution {
-    values: Vec<f64>,
-    objective: f64,
+    pub(super) values: Vec<f64>,
+    pub(super) objective: f64,
     /// By row; empty where they were not asked for.
-    prices: Vec<f64>,
-    bound: f64,
+    pub(super) prices: Vec<f64>,
+    pub(super) bound: f64,
 }
 
 impl Solution {
-    /// Returns the value of a column; zero for [`Problem::prices`].
+    /// Returns the value of a column.
     ///
     /// # Panics
     /// If the column is not of the problem that was solved.
     #[must_use]
     pub fn value(&self, column: Column) -> f64 {
-        if self.values.is_empty() { 0.0 } else { self.values[column.0] }
+        self.values[column.0]
     }
 
     /// Returns the objective.
@@ -62,37 +62,24 @@ impl Problem {
     pub fn solve(&self) -> Result<Solution, LpError> {
         let solution = self.solve_unproved()?;
         let dual = dual::dual(self);
-        let proved = self.prove(&solution, raw(&dual, &Scales::of(&dual)));
+        let proved = self.prove_by(&solution, raw(&dual, &Scales::of(&dual)));
         // What fails in one scale may not in another.
-        proved.or_else(|_| self.prove(&solution, raw(&dual, &Scales::none(&dual))))
-    }
-
-    /// Solves the dual only: prices of the rows, and the bound on the objective that they prove. For programs that are
-    /// solved again and again with more columns, where the values matter at last only.
-    ///
-    /// # Errors
-    /// Any [`LpError`] but [`LpError::Missed`]; an infeasible problem is [`LpError::Unbounded`] here, and the other way round.
-    pub fn prices(&self) -> Result<Solution, LpError> {
-        self.validate()?;
-        let dual = dual::dual(self);
-        let priced = |scales: &Scales| {
-            let prices = raw(&dual, scales)?[..self.rows.len()].to_vec();
-            let bound = check::bound(self, &prices);
-            let solution = Solution { values: Vec::new(), objective: bound, prices, bound };
-            if bound.is_finite() { Ok(solution) } else { Err(LpError::Unproved { objective: bound, bound }) }
-        };
-        priced(&Scales::of(&dual)).or_else(|_| priced(&Scales::none(&dual)))
+        proved.or_else(|_| self.prove_by(&solution, raw(&dual, &Scales::none(&dual))))
     }
 
     /// Adds prices to a solution: what the dual says of itself is not believed, its values are only used.
-    fn prove(&self, solution: &Solution, prices: Result<Vec<f64>, LpError>) -> Result<Solution, LpError> {
+    fn prove_by(&self, solution: &Solution, prices: Result<Vec<f64>, LpError>) -> Result<Solution, LpError> {
         let prices = prices.map_err(|error| match error {
             LpError::Infeasible { .. } | LpError::Unbounded => {
                 LpError::Solver("the dual has no solution, though the problem has one".to_owned())
             }
             other => other,
         })?;
-        let prices = prices[..self.rows.len()].to_vec();
+        self.prove(solution, prices[..self.rows.len()].to_vec())
+    }
+
+    /// Adds prices to a solution, if they prove that none is better.
+    pub(super) fn prove(&self, solution: &Solution, prices: Vec<f64>) -> Result<Solution, LpError> {
         let solution = Solution { bound: check::bound(self, &prices), prices, ..solution.clone() };
         let (objective, bound) = (solution.objective, solution.bound);
         if (objective - bound).abs() <= TOLERANCE * self.objective_size(&solution) {
@@ -107,16 +94,16 @@ impl Problem {
     /// Any [`LpError`] but [`LpError::Unproved`].
     pub fn solve_unproved(&self) -> Result<Solution, LpError> {
         self.validate()?;
-        match self.accept(raw(self, &Scales::of(self))) {
+        let accept = |values: Result<Vec<f64>, LpError>| values.and_then(|values| self.accept(values));
+        match accept(raw(self, &Scales::of(self))) {
             Err(LpError::Infeasible { .. }) => Err(self.explain()),
-            Err(LpError::Missed { .. } | LpError::Solver(_)) => self.accept(raw(self, &Scales::none(self))),
+            Err(LpError::Missed { .. } | LpError::Solver(_)) => accept(raw(self, &Scales::none(self))),
             other => other,
         }
     }
 
-    /// Checks what the solver found.
-    fn accept(&self, values: Result<Vec<f64>, LpError>) -> Result<Solution, LpError> {
-        let mut values = values?;
+    /// Checks what a solver found.
+    pub(super) fn accept(&self, mut values: Vec<f64>) -> Result<Solution, LpError> {
         // A trace outside its bounds is put inside; what that does to rows is seen next.
         for (column, value) in self.columns.iter().zip(&mut values) {
             if (column.lower - *value).max(*value - column.upper) <= TOLERANCE * value.abs().max(1.0) {
@@ -124,7 +111,7 @@ impl Problem {
             }
         }
         let unit = values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
-        let objective = check::primal(self, &values, unit)?;
+        let objective = check::primal(self, &values, unit.max(check::smallest(self)))?;
         let bound = if self.maximize { f64::INFINITY } else { f64::NEG_INFINITY };
         Ok(Solution { values, objective, prices: Vec::new(), bound })
     }

@@ -83,53 +83,74 @@ fn the_checker_refuses_wrong_answers() {
     assert_eq!(check::bound(&problem, &[-5.0]), 11.0);
 }
 
+/// Draws a problem with all kinds of rows and bounds around a known feasible point, and returns what the point is worth.
+pub(super) fn random(stream: &mut Stream, most: u64) -> (Problem, f64) {
+    let mut problem = if stream.chance(0.5) { Problem::maximize() } else { Problem::minimize() };
+    let count = 2 + stream.below(most) as usize;
+    let point: Vec<f64> = (0..count).map(|_| stream.below(9) as f64 - 2.0).collect();
+    let mut columns = Vec::new();
+    for (at, value) in point.iter().enumerate() {
+        let (lower, upper) = match stream.below(4) {
+            0 => (-INFINITY, INFINITY),
+            1 => (value - 1.0, INFINITY),
+            2 => (-INFINITY, value + 2.0),
+            _ => (value.min(0.0), value + 3.0),
+        };
+        let cost = stream.below(11) as f64 - 5.0;
+        columns.push((problem.column(format!("x{at}"), cost, lower, upper), cost));
+    }
+    for row in 0..2 + stream.below(most) {
+        let mut terms = Vec::new();
+        let mut sum = 0.0;
+        for (at, (column, _)) in columns.iter().enumerate() {
+            if stream.chance(0.5) {
+                let factor = stream.below(13) as f64 - 6.0;
+                terms.push((*column, factor));
+                sum += factor * point[at];
+            }
+        }
+        let slack = stream.below(5) as f64;
+        let (relation, right) = match stream.below(3) {
+            0 => (Relation::AtMost, sum + slack),
+            1 => (Relation::AtLeast, sum - slack),
+            _ => (Relation::Equal, sum),
+        };
+        problem.row(format!("row {row}"), &terms, relation, right);
+    }
+    // A box keeps it from being unbounded.
+    for ((column, _), value) in columns.iter().zip(&point) {
+        problem.row("low", &[(*column, 1.0)], Relation::AtLeast, value - 50.0);
+        problem.row("high", &[(*column, 1.0)], Relation::AtMost, value + 50.0);
+    }
+    let known = columns.iter().zip(&point).map(|((_, cost), value)| cost * value).sum();
+    (problem, known)
+}
+
 /// Aim: on 200 random problems with all kinds of rows and bounds, built around a known feasible point, the answer is no
 /// worse than the point, and proved.
 #[test]
 fn random_problems_are_proved() {
     let mut stream = stream("random problems");
     for round in 0..200 {
-        let mut problem = if stream.chance(0.5) { Problem::maximize() } else { Problem::minimize() };
-        let count = 2 + stream.below(12) as usize;
-        let point: Vec<f64> = (0..count).map(|_| stream.below(9) as f64 - 2.0).collect();
-        let mut columns = Vec::new();
-        for (at, value) in point.iter().enumerate() {
-            let (lower, upper) = match stream.below(4) {
-                0 => (-INFINITY, INFINITY),
-                1 => (value - 1.0, INFINITY),
-                2 => (-INFINITY, value + 2.0),
-                _ => (value.min(0.0), value + 3.0),
-            };
-            let cost = stream.below(11) as f64 - 5.0;
-            columns.push((problem.column(format!("x{at}"), cost, lower, upper), cost));
-        }
-        for row in 0..2 + stream.below(12) {
-            let mut terms = Vec::new();
-            let mut sum = 0.0;
-            for (at, (column, _)) in columns.iter().enumerate() {
-                if stream.chance(0.5) {
-                    let factor = stream.below(13) as f64 - 6.0;
-                    terms.push((*column, factor));
-                    sum += factor * point[at];
-                }
-            }
-            let slack = stream.below(5) as f64;
-            let (relation, right) = match stream.below(3) {
-                0 => (Relation::AtMost, sum + slack),
-                1 => (Relation::AtLeast, sum - slack),
-                _ => (Relation::Equal, sum),
-            };
-            problem.row(format!("row {row}"), &terms, relation, right);
-        }
-        // A box keeps it from being unbounded.
-        for ((column, _), value) in columns.iter().zip(&point) {
-            problem.row("low", &[(*column, 1.0)], Relation::AtLeast, value - 50.0);
-            problem.row("high", &[(*column, 1.0)], Relation::AtMost, value + 50.0);
-        }
-        let known: f64 = columns.iter().zip(&point).map(|((_, cost), value)| cost * value).sum();
+        let (problem, known) = random(&mut stream, 12);
         let solution = problem.solve().unwrap_or_else(|error| panic!("problem {round}: {error}"));
         let better =
             if problem.maximize { solution.objective() - known } else { known - solution.objective() };
         assert!(better > -1e-6, "problem {round}: {} is worse than {known}", solution.objective());
     }
+}
+
+/// Aim: values that are zero but for rounding are judged by what the problem speaks of, not by each other.
+#[test]
+fn traces_of_zero_miss_nothing() {
+    let mut problem = Problem::minimize();
+    let x = problem.column("x", 1.0, 0.0, INFINITY);
+    let y = problem.column("y", 1.0, 0.0, INFINITY);
+    problem.row("order", &[(x, 1.0), (y, -1.0)], Relation::AtMost, 0.0);
+    problem.row("room", &[(x, 1.0), (y, 1.0)], Relation::AtMost, 10.0);
+    assert!(problem.accept(vec![1e-9, 0.0]).is_ok());
+    assert!(problem.accept(vec![1e-3, 0.0]).is_err());
+    // In units of its own, a thousand million times smaller, the same is a miss.
+    problem.rows[1].right = 1e-8;
+    assert!(problem.accept(vec![1e-9, 0.0]).is_err());
 }

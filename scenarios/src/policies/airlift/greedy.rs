@@ -21,7 +21,7 @@ pub(super) fn plan(network: &Network, demands: &[Demand]) -> Vec<(SessionKey, Se
             full.fold(0.0, f64::max) + 1e-3 * (arc.delay as f64 + 1.0) / longest
         };
         let costs: Vec<f64> = network.arcs.iter().map(cost).collect();
-        let Some(tree) = cheapest_tree(network, &demand.cast, &costs) else { continue };
+        let Some(tree) = cheapest_tree(network, &demand.cast, &costs, f64::INFINITY) else { continue };
         let pattern = Pattern::new(vec![Flow { share: 1.0, paths: tree }], demand, network);
         for (resource, load) in &pattern.loads {
             used[*resource] += load * weight;

@@ -5,9 +5,9 @@
 //! best rates within delay bounds a linear program. Sessions without coding get the best packing of trees in the same
 //! program. `docs/policies.md` has the parameters and what a plan does and does not promise.
 
-mod coded;
 mod demand;
 mod greedy;
+mod master;
 mod options;
 mod pattern;
 mod plan;

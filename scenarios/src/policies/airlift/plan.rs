@@ -5,11 +5,11 @@
 //! neither improves the solution, it is the best of all patterns (Dantzig and Wolfe, Decomposition principle for linear
 //! programs, Operations Research 8, 1960).
 
-use super::coded;
 use super::demand::Demand;
+use super::master::Master;
 use super::pattern::{Flow, Pattern, peel};
-use crate::graph::{FAR, Multicast, Network, bounded_paths, cheapest_tree};
-use crate::lp::{Column, LpError, Problem, Relation, Row};
+use crate::graph::{FAR, Multicast, Network, bounded_paths, cheapest_coded, cheapest_tree};
+use crate::lp::LpError;
 use bellini_core::route::Route;
 
 /// What a plan makes as large as it can.
@@ -25,16 +25,14 @@ pub enum Objective {
 }
 
 /// Rounds of new patterns for one objective.
-const ROUNDS_MAX: usize = 200;
+const ROUNDS_MAX: usize = 1_000;
 /// Patterns from which on no more are sought: what there is then is a plan, if not the best one.
-const PATTERNS_MAX: usize = 2_000;
+const PATTERNS_MAX: usize = 20_000;
 /// Levels at which rates are frozen one after the other; what is left then stays at the last.
 const LEVELS_MAX: usize = 24;
-/// Tangents of the logarithm are added until the sum is within this of its bound, for each session.
-const LOG_TOLERANCE: f64 = 1e-4;
-const TANGENTS_MAX: usize = 40;
-/// By what part of a session's value a pattern must be cheaper, to be worth a column.
-const IMPROVES: f64 = 1e-7;
+/// By what part of a session's value a pattern must be cheaper, to be worth a column. Where none is, no plan is better
+/// by more than this part.
+const IMPROVES: f64 = 5e-7;
 
 /// Plans for a network and its sessions.
 pub(super) struct Planner<'a> {
@@ -63,20 +61,10 @@ pub(super) struct Answer {
     /// By session: what a bit of its rate is worth.
     pub(super) values: Vec<f64>,
     /// By session: whether its rate is held at a level that it could not rise above.
-    held: Vec<f64>,
+    pub(super) held: Vec<f64>,
     pub(super) objective: f64,
     /// What no plan can be better than.
     pub(super) bound: f64,
-}
-
-/// What a linear program is to find.
-enum Goal<'g> {
-    /// The largest sum of rates.
-    Total,
-    /// The largest level that all rates reach, each by its weight; `None` in `frozen`: those that rise.
-    Level { weights: &'g [f64], frozen: &'g [Option<f64>], most: f64 },
-    /// The largest sum of logarithms, by tangents at these rates.
-    Log(&'g [Vec<f64>]),
 }
 
 impl<'a> Planner<'a> {
@@ -109,9 +97,10 @@ impl<'a> Planner<'a> {
         let loads: Vec<f64> = network.arcs.iter().map(load).collect();
         let mut without = Vec::new();
         for (at, demand) in demands.iter().enumerate() {
-            match cheapest_tree(network, &demand.cast, &delays) {
+            match cheapest_tree(network, &demand.cast, &delays, f64::INFINITY) {
                 Some(tree) => {
-                    let light = cheapest_tree(network, &demand.cast, &loads).filter(|light| *light != tree);
+                    let light = cheapest_tree(network, &demand.cast, &loads, f64::INFINITY);
+                    let light = light.filter(|light| *light != tree);
                     for tree in [Some(tree), light].into_iter().flatten() {
                         let pattern = planner.tree(at, tree);
                         planner.patterns.push((at, pattern));
@@ -137,7 +126,10 @@ impl<'a> Planner<'a> {
     /// Finds the best plan for an objective in which no session has less than its floor.
     pub(super) fn solve(&mut self, objective: Objective, floors: &[f64]) -> Result<Answer, LpError> {
         match objective {
-            Objective::Total => self.generate(&Goal::Total, floors),
+            Objective::Total => {
+                let mut master = Master::new(self, objective, floors, &[], f64::INFINITY);
+                self.generate(&mut master)
+            }
             Objective::MaxMin => {
                 let wanted: Option<Vec<f64>> = self.demands.iter().map(|demand| demand.wanted).collect();
                 let weights = wanted.unwrap_or_else(|| vec![1e6; self.demands.len()]);
@@ -160,9 +152,12 @@ impl<'a> Planner<'a> {
         for at in weights.iter().enumerate().filter(|(_, weight)| **weight == 0.0).map(|(at, _)| at) {
             frozen[at] = Some(0.0);
         }
+        let mut master = Master::new(self, Objective::MaxMin, floors, weights, most);
+        for (at, frozen) in frozen.iter().enumerate().filter(|(_, frozen)| frozen.is_some()) {
+            master.freeze(at, frozen.unwrap_or(0.0));
+        }
         for round in 0.. {
-            let goal = Goal::Level { weights, frozen: &frozen, most };
-            let answer = self.generate(&goal, floors)?;
+            let answer = self.generate(&mut master)?;
             let level = answer.objective;
             let is_last = round + 1 == LEVELS_MAX || level >= most * (1.0 - 1e-9);
             let highest = answer.held.iter().copied().fold(0.0, f64::max);
@@ -173,6 +168,7 @@ impl<'a> Planner<'a> {
                 }
                 if answer.held[at] > highest * 1e-6 || is_last {
                     frozen[at] = Some(level * weights[at]);
+                    master.freeze(at, level * weights[at]);
                     stopped[at] = (level < most * (1.0 - 1e-9)).then(|| answer.clone());
                 } else {
                     is_open = true;
@@ -185,49 +181,37 @@ impl<'a> Planner<'a> {
         unreachable!("the last round holds every session")
     }
 
-    /// Sum of logarithms by tangents (Kelley, The cutting-plane method for solving convex programs, J. SIAM 8, 1960).
+    /// Sum of logarithms by tangents (Kelley, The cutting-plane method for solving convex programs, J. SIAM 8, 1960), the
+    /// first of them around the rates that are fair with the patterns that there are.
     fn proportional(&mut self, floors: &[f64]) -> Result<Answer, LpError> {
-        let count = self.demands.len();
-        let weights = vec![1e6; count];
-        let frozen = vec![None; count];
-        let goal = Goal::Level { weights: &weights, frozen: &frozen, most: f64::INFINITY };
-        let start = self.generate(&goal, floors)?;
-        let mut tangents: Vec<Vec<f64>> = start
-            .rates
-            .iter()
-            .map(|rate| [0.25, 1.0, 4.0, 16.0].map(|part| rate.max(1.0) * part).to_vec())
-            .collect();
-        loop {
-            let answer = self.generate(&Goal::Log(&tangents), floors)?;
-            // The answer counts in logarithms of rates in Mbit/s.
-            let real: f64 = answer.rates.iter().map(|rate| libm::log(rate.max(1.0) / 1e6)).sum();
-            let is_close = answer.objective - real <= LOG_TOLERANCE * count as f64;
-            if is_close || tangents[0].len() >= TANGENTS_MAX {
-                return Ok(Answer { objective: real, ..answer });
-            }
-            for (list, rate) in tangents.iter_mut().zip(&answer.rates) {
-                list.push(rate.max(1.0));
-            }
-        }
+        let weights = vec![1e6; self.demands.len()];
+        let fair = Master::new(self, Objective::MaxMin, floors, &weights, f64::INFINITY).solve(self)?;
+        let mut master = Master::new(self, Objective::Proportional, floors, &weights, f64::INFINITY);
+        master.start(&fair.rates);
+        let answer = self.generate(&mut master)?;
+        let real = answer.rates.iter().map(|rate| libm::log(rate.max(1.0) * 1e-6)).sum();
+        Ok(Answer { objective: real, ..answer })
     }
 
     /// Solves a linear program, and adds patterns for as long as any improves it.
-    fn generate(&mut self, goal: &Goal<'_>, floors: &[f64]) -> Result<Answer, LpError> {
+    fn generate(&mut self, master: &mut Master) -> Result<Answer, LpError> {
         for round in 0.. {
-            let answer = self.master(goal, floors, false)?;
+            let answer = master.solve(self)?;
             self.rounds += 1;
             let before = self.patterns.len();
-            if round < ROUNDS_MAX && before < PATTERNS_MAX {
-                self.improve(&answer, false)?;
+            if round >= ROUNDS_MAX || before >= PATTERNS_MAX {
+                return Ok(Answer { bound: f64::INFINITY, ..answer });
+            }
+            let is_finer = master.refine(&answer.rates);
+            self.improve(&answer, false)?;
+            if self.patterns.len() == before && !is_finer {
+                self.improve(&answer, true)?;
                 if self.patterns.len() == before {
-                    self.improve(&answer, true)?;
+                    return Ok(answer);
                 }
             }
-            if self.patterns.len() == before {
-                return self.master(goal, floors, true);
-            }
         }
-        unreachable!("the last round adds nothing")
+        unreachable!("the last round returns")
     }
 
     /// Adds for each session the cheapest pattern at the answer's prices, where it is worth its price.
@@ -251,124 +235,24 @@ impl<'a> Planner<'a> {
                         + trace(arc.delay)
                 })
                 .collect();
-            let worth = |cost: f64| cost < value * (1.0 - IMPROVES);
+            let most = value * (1.0 - IMPROVES);
             let pattern = if coded {
                 let paths = self.paths[at].get_or_insert_with(|| bounded_paths(network, &demand.cast));
-                // No way to one destination alone that is worth it: none to all of them.
-                let dearest = paths
-                    .iter()
-                    .map(|list| {
-                        list.iter()
-                            .map(|path| path.iter().map(|arc| cost[*arc]).sum())
-                            .fold(f64::INFINITY, f64::min)
-                    })
-                    .fold(0.0, f64::max);
-                if !worth(dearest) {
-                    continue;
-                }
-                let (flows, least) = coded::cheapest(network, demand, paths, &cost)?;
-                if !worth(least) {
-                    continue;
-                }
+                let Some(flows) = cheapest_coded(paths, &cost, most)? else { continue };
                 let loads = self.is_ideal.then(|| Pattern::ideal(&flows, demand, network));
                 let mut pattern = Pattern::new(peel(flows), demand, network);
                 pattern.loads = loads.unwrap_or(pattern.loads);
                 pattern
             } else {
-                let Some(tree) = cheapest_tree(network, &demand.cast, &cost) else { continue };
+                let Some(tree) = cheapest_tree(network, &demand.cast, &cost, most) else { continue };
                 self.tree(at, tree)
             };
             let is_new = !self.patterns.iter().any(|(session, known)| *session == at && *known == pattern);
-            if is_new && worth(pattern.cost(&answer.prices)) {
+            if is_new && pattern.cost(&answer.prices) < most {
                 self.patterns.push((at, pattern));
             }
         }
         Ok(())
-    }
-
-    /// Solves the linear program over the patterns that there are; only the last one for more than its prices. Rates in
-    /// it are in Mbit/s.
-    fn master(&self, goal: &Goal<'_>, floors: &[f64], is_last: bool) -> Result<Answer, LpError> {
-        let mut problem = Problem::maximize();
-        let worth = if matches!(goal, Goal::Total) { 1.0 } else { 0.0 };
-        let mut own: Vec<Vec<(Column, f64)>> = vec![Vec::new(); self.demands.len()];
-        let mut loads: Vec<Vec<(Column, f64)>> = vec![Vec::new(); self.network.resources.len()];
-        let mut uses: Vec<Column> = Vec::new();
-        for (session, pattern) in &self.patterns {
-            let most = if pattern.loads.is_empty() { self.ceiling * 1e-6 } else { f64::INFINITY };
-            let column = problem.column("", worth, 0.0, most);
-            uses.push(column);
-            own[*session].push((column, 1.0));
-            for (resource, load) in &pattern.loads {
-                loads[*resource].push((column, *load));
-            }
-        }
-        // What each session's rate must be, beside what it is worth itself.
-        let mut least: Vec<(usize, Row)> = Vec::new();
-        let mut held: Vec<Option<Row>> = vec![None; own.len()];
-        for (at, floor) in floors.iter().enumerate().filter(|(_, floor)| **floor > 0.0) {
-            let name = format!("least rate of {}", self.demands[at].key);
-            least.push((at, problem.row(name, &own[at], Relation::AtLeast, floor * 1e-6)));
-        }
-        match goal {
-            Goal::Total => {}
-            Goal::Level { weights, frozen, most } => {
-                let level = problem.column("level", 1.0, 0.0, *most);
-                for (at, own) in own.iter().enumerate() {
-                    let row = match frozen[at] {
-                        // A trace below, so that rounding does not make it impossible.
-                        Some(rate) => problem.row("", own, Relation::AtLeast, rate * 1e-6 * (1.0 - 1e-9)),
-                        None => {
-                            let mut terms = own.clone();
-                            terms.push((level, -weights[at] * 1e-6));
-                            let row = problem.row("", &terms, Relation::AtLeast, 0.0);
-                            held[at] = Some(row);
-                            row
-                        }
-                    };
-                    least.push((at, row));
-                }
-            }
-            Goal::Log(tangents) => {
-                for (at, (own, points)) in own.iter().zip(*tangents).enumerate() {
-                    let rate = problem.column("", 0.0, 0.0, f64::INFINITY);
-                    let log = problem.column("", 1.0, f64::NEG_INFINITY, f64::INFINITY);
-                    for point in points {
-                        let point = point * 1e-6;
-                        let terms = [(log, 1.0), (rate, -1.0 / point)];
-                        problem.row("", &terms, Relation::AtMost, libm::log(point) - 1.0);
-                    }
-                    let mut terms = own.clone();
-                    terms.push((rate, -1.0));
-                    least.push((at, problem.row("", &terms, Relation::AtLeast, 0.0)));
-                }
-            }
-        }
-        let prices: Vec<Row> = loads
-            .iter()
-            .zip(&self.network.resources)
-            .map(|(terms, it)| problem.row(&*it.name, terms, Relation::AtMost, it.bps * 1e-6))
-            .collect();
-        let solution = if is_last { problem.solve()? } else { problem.prices()? };
-        let unit = if matches!(goal, Goal::Total) { 1e6 } else { 1.0 };
-        let mut values = vec![worth; own.len()];
-        for (at, row) in least {
-            values[at] += solution.price(row).abs();
-        }
-        let uses: Vec<f64> = uses.iter().map(|column| solution.value(*column).max(0.0) * 1e6).collect();
-        let mut rates = vec![0.0; own.len()];
-        for ((session, _), used) in self.patterns.iter().zip(&uses) {
-            rates[*session] += used;
-        }
-        Ok(Answer {
-            rates,
-            uses,
-            prices: prices.iter().map(|row| solution.price(*row).max(0.0)).collect(),
-            values,
-            held: held.iter().map(|row| row.map_or(0.0, |row| solution.price(row).abs())).collect(),
-            objective: solution.objective() * unit,
-            bound: solution.bound() * unit,
-        })
     }
 
     /// Returns a session's flows with their rates, by its patterns' uses.
@@ -419,6 +303,6 @@ const SMALLEST_FLOW: f64 = 1e-5;
 fn fastest(network: &Network, demand: &Demand, to: usize) -> Vec<usize> {
     let alone = Multicast { destinations: vec![to], bound: FAR, ..demand.cast.clone() };
     let delays: Vec<f64> = network.arcs.iter().map(|arc| arc.delay as f64 + 1.0).collect();
-    let tree = cheapest_tree(network, &alone, &delays);
+    let tree = cheapest_tree(network, &alone, &delays, f64::INFINITY);
     tree.and_then(|mut tree| tree.pop()).unwrap_or_default()
 }

@@ -96,7 +96,8 @@ impl Case {
         for (demand, value) in demands.iter().zip(&answer.values) {
             let costs: Vec<f64> =
                 self.network.arcs.iter().map(|arc| answer.prices[arc.uses[0]] + 1e-12).collect();
-            let tree = cheapest_tree(&self.network, &demand.cast, &costs).expect("there is one");
+            let tree =
+                cheapest_tree(&self.network, &demand.cast, &costs, f64::INFINITY).expect("there is one");
             let arcs: BTreeSet<usize> = tree.into_iter().flatten().collect();
             let cost: f64 = arcs.iter().map(|arc| costs[*arc]).sum();
             assert!(
