@@ -41,9 +41,10 @@ fn input(input: &Input) -> Value {
 /// Returns the names of the drawings' files in the order of the page, without their endings.
 fn plots(page: &Page) -> Vec<String> {
     let trees = page.trees.iter().map(|it| it.slug());
+    let overlays = page.overlays.iter().map(|it| it.slug());
     let maps = page.maps.iter().map(|it| it.slug());
     let plots = page.plots.iter().map(|it| it.slug());
-    trees.chain(maps).chain(plots).chain(page.bars.iter().map(|it| it.slug())).collect()
+    trees.chain(overlays).chain(maps).chain(plots).chain(page.bars.iter().map(|it| it.slug())).collect()
 }
 
 /// Returns the digests of all runs that an experiment tells of, each once: what stands in its detail under `digest` or
