@@ -23,7 +23,7 @@ fn wrong_usage_starts_nothing() {
         (&["report", "a", "b"], "--out DIR"),
         (&["schema", "extra"], "extra"),
         (&["reproduce"], "<NAME>"),
-        (&["reproduce", "fig9"], "fig6, fig7, fig8"),
+        (&["reproduce", "fig5"], "fig6, fig7, fig8"),
         (&["reproduce", "fig6", "--runs", "0"], "1..=100"),
     ];
     for (arguments, piece) in cases {
