@@ -68,7 +68,7 @@ pub enum Command {
         ahead_ns: i64,
     },
     /// Holds a listing, in place of one that it may hold already. Its leases begin anew; what changes in it comes as
-    /// [`Event::Listed`].
+    /// [`Event::Listed`](super::Event::Listed).
     HoldListing(Box<HeldListing>),
     /// Registers as a member of a conference, and sends heartbeats until the conference ends. Said again: by another way.
     Register(Registration),

@@ -23,7 +23,7 @@ pub enum Event {
         /// Its content.
         payload: Payload,
     },
-    /// Policies should decide on a session; answer with [`Command::Install`].
+    /// Policies should decide on a session; answer with [`Command::Install`](super::Command::Install).
     PolicyWanted {
         /// The session.
         key: SessionKey,
@@ -123,7 +123,7 @@ pub enum Event {
     /// The periodic report is due.
     Report(Box<Report>),
     /// What is listed has changed, in the listing that this node holds. Whoever keeps these can give them back with
-    /// [`Command::HoldListing`].
+    /// [`Command::HoldListing`](super::Command::HoldListing).
     Listed {
         /// The number of the change.
         revision: u64,

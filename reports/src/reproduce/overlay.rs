@@ -176,8 +176,11 @@ fn head(
     canvas.polygon([b, wing(1.0), wing(-1.0)], color, 1.0)
 }
 
+/// A rectangle: its middle, and half of its sides.
+type Area = ((f64, f64), (f64, f64));
+
 /// Returns a place for a label right of an edge that covers nothing so far, as near to its first third as can be.
-fn free(a: (f64, f64), b: (f64, f64), half: (f64, f64), taken: &[((f64, f64), (f64, f64))]) -> (f64, f64) {
+fn free(a: (f64, f64), b: (f64, f64), half: (f64, f64), taken: &[Area]) -> (f64, f64) {
     let (dx, dy) = (b.0 - a.0, b.1 - a.1);
     let length = dx.hypot(dy).max(1.0);
     let (nx, ny) = (-dy / length, dx / length);

@@ -35,8 +35,11 @@ const SYMBOL_BYTES: u32 = 1_200;
 /// No parameters.
 #[derive(Clone, Debug, Default)]
 pub struct P2pMesh {
-    last: Arc<Mutex<Option<(NetworkView, Arc<Plan>)>>>,
+    last: Arc<Mutex<Option<Known>>>,
 }
+
+/// A plan, and the view that it is for.
+type Known = (NetworkView, Arc<Plan>);
 
 impl Routing for P2pMesh {
     fn routes(&mut self, request: &Request<'_>) -> Result<Vec<RouteChoice>, PolicyError> {

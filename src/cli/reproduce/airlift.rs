@@ -267,8 +267,8 @@ mod tests {
     /// experiment writes is a scenario.
     #[test]
     fn scenarios_are_as_their_ways_say() {
-        for case in 0..CASES.len() {
-            let plan = planned(&CASES[case]).expect("a plan");
+        for (case, about) in CASES.iter().enumerate() {
+            let plan = planned(about).expect("a plan");
             let way = Way { case, transport: 1, view: 1, load: 1.0 };
             let halved = (case == 1).then_some(Halved { link: HALVED, at: 5.0, end: 9.0 });
             let text = scenario(way, &plan, QUICK, true, halved).to_string();

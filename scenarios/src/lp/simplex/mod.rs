@@ -44,6 +44,8 @@ pub struct Simplex {
     /// What costs were multiplied with; below zero for a minimum: the search is for a maximum.
     worth: f64,
     basis: Basis,
+    /// Whether a search has stood still: those that follow begin with rows a trace looser than they are.
+    stalls: bool,
     pivots: usize,
     second_opinions: usize,
 }
@@ -70,16 +72,13 @@ struct Variable {
 impl Variable {
     /// Puts the value inside the bounds, at one of them unless there is none.
     fn settle(&mut self) {
-        let nearest = |value: f64| {
-            let (down, up) = ((value - self.lower).abs(), (self.upper - value).abs());
-            match (self.lower.is_finite(), self.upper.is_finite()) {
-                (true, true) if up < down => self.upper,
-                (true, _) => self.lower,
-                (false, true) => self.upper,
-                (false, false) => value,
-            }
+        let (down, up) = ((self.value - self.lower).abs(), (self.upper - self.value).abs());
+        self.value = match (self.lower.is_finite(), self.upper.is_finite()) {
+            (true, true) if up < down => self.upper,
+            (true, _) => self.lower,
+            (false, true) => self.upper,
+            (false, false) => self.value,
         };
-        self.value = nearest(self.value);
     }
 }
 
@@ -94,6 +93,7 @@ impl Simplex {
             size: 1.0,
             worth: 1.0,
             basis: Basis::default(),
+            stalls: false,
             pivots: 0,
             second_opinions: 0,
         }

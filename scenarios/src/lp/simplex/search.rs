@@ -12,7 +12,9 @@ const OPTIMAL: f64 = 1e-9;
 const PIVOT: f64 = 1e-9;
 /// Steps shorter than this are none.
 const STILL: f64 = 1e-12;
-/// After so many steps that were none, chance decides among columns.
+/// By how much rows are loosened where many bounds meet in one point, in scaled units.
+const TRACE: f64 = 1e-6;
+/// After so many steps that were none, rows are loosened; if they were already, chance decides among columns.
 const STILL_MAX: usize = 30;
 /// After so many, the first column and the first row that will do (Bland, New finite pivoting rules for the simplex
 /// method, Mathematics of Operations Research 2, 1977).
@@ -35,8 +37,17 @@ impl Simplex {
         if !self.basis.is_fresh() {
             self.basis.forget();
         }
+        let mut is_loose = self.stalls;
+        if is_loose {
+            self.loosen(true);
+        }
         self.refresh();
         for step in 0..steps_max {
+            if still >= STILL_MAX && !self.stalls {
+                (self.stalls, is_loose, is_priced, still) = (true, true, false, 0);
+                self.loosen(true);
+                self.refresh();
+            }
             if self.basis.is_old() {
                 self.refresh();
                 is_priced = false;
@@ -50,6 +61,13 @@ impl Simplex {
                 is_priced = is_feasible;
             }
             let Some((entering, reduced)) = self.entering(is_feasible, still, step) else {
+                if is_loose {
+                    // What is left to do with rows as they are is little, or nothing.
+                    (is_loose, is_priced, still) = (false, false, 0);
+                    self.loosen(false);
+                    self.refresh();
+                    continue;
+                }
                 if !self.basis.is_fresh() {
                     // Rounding may have hidden something.
                     self.basis.forget();
@@ -72,6 +90,23 @@ impl Simplex {
             self.pivots += 1;
         }
         Err(LpError::Solver(format!("no end after {steps_max} steps")))
+    }
+
+    /// Moves the bounds of rows apart by traces that differ, so that no two meet in a point, or puts them back (the
+    /// perturbation of Charnes, Optimality and degeneracy in linear programming, Econometrica 20, 1952).
+    fn loosen(&mut self, is_loose: bool) {
+        for at in 0..self.rows.len() {
+            let trace = if is_loose { TRACE * chance(at, 0) } else { 0.0 };
+            let slack = &mut self.variables[at];
+            match (slack.lower.is_finite(), slack.upper.is_finite()) {
+                (true, false) => slack.lower = -trace,
+                (false, true) => slack.upper = trace,
+                _ => {}
+            }
+            if !slack.is_basic {
+                slack.settle();
+            }
+        }
     }
 
     /// Makes the inverse anew if it is old, and basic values of what the others leave.
