@@ -49,6 +49,12 @@ fn table(plan: &Plan, scenario: &Scenario) -> String {
     }
     let rows = plan.policies.iter().map(|policy| {
         let part = policy.wanted_mbps.filter(|wanted| *wanted > 0.0).map(|wanted| policy.rate_mbps / wanted);
+        if policy.sessions.iter().all(|session| session.error.is_some()) {
+            let mut row = vec![policy.policy.clone(), "no answer".to_owned()];
+            row.resize(8, "-".to_owned());
+            row.push(policy.findings.len().to_string());
+            return row;
+        }
         vec![
             policy.policy.clone(),
             rate(Some(policy.rate_mbps)),
