@@ -180,7 +180,7 @@ pub(crate) static PROBING: Object = Object {
         optional(
             "train",
             Kind::Integer(0, 32),
-            "`8`",
+            "`4`",
             "Frames of a train, which measures the rate; 0 for none.",
         ),
         optional(
